@@ -1,0 +1,546 @@
+//! Wire v1: one datagram of messages, written and read. `../../wire.v1.md` is the same in words.
+//!
+//! The reader borrows from the datagram and allocates nothing. Numbers are little-endian; a *varint* is
+//! unsigned LEB128 of at most ten bytes; a *text* is a varint length and that many bytes of UTF-8; a
+//! *name* is one length byte and that many bytes of UTF-8.
+use crate::limits::{MAC_BYTES, NAME_BYTES_MAX};
+use crate::message::{ENV_VERSION_WIRE, Message, Severity};
+use hmac::{Hmac, KeyInit, Mac};
+use nom::{IResult, Parser, bytes::complete::take, number::complete as number};
+use sha2::Sha256;
+
+/// First bytes of every datagram. 0xF5 is in no UTF-8 text, so neither JSON nor statsd begins with it.
+pub const MAGIC: [u8; 3] = [0xF5, b'M', b'L'];
+/// The version this file writes and reads.
+pub const VERSION: u8 = 1;
+
+const FLAG_SIGNED: u8 = 1;
+const PREAMBLE_BYTES: usize = MAGIC.len() + 1 + 1 + 2;
+const SEVERITY_MASK: u8 = 0b0000_0111;
+const MESSAGE_LOGGER: u8 = 0b0000_1000;
+const MESSAGE_ORIGIN: u8 = 0b0001_0000;
+const MESSAGE_ENV_VERSION: u8 = 0b0010_0000;
+const MESSAGE_UNKNOWN: u8 = 0b1100_0000;
+
+/// Why a datagram or a message of it was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// It does not begin with [`MAGIC`].
+    NotWire,
+    /// A version or a flag that this reader does not know.
+    UnknownVersion,
+    /// It ends inside a header, a frame or a value, or a length points outside of it.
+    Truncated,
+    /// A text is not UTF-8.
+    NotUtf8,
+    /// Signed, but not by this key over these bytes.
+    BadSignature,
+}
+
+impl Refusal {
+    /// The word that counts it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Refusal::NotWire => "not_wire",
+            Refusal::UnknownVersion => "unknown_version",
+            Refusal::Truncated => "truncated",
+            Refusal::NotUtf8 => "not_utf8",
+            Refusal::BadSignature => "bad_signature",
+        }
+    }
+}
+
+/// What the messages of one datagram share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// Random identity of the sending process; a fork gets its own.
+    pub sender: u64,
+    /// Counts this sender's datagrams from 0: a gap is a loss.
+    pub sequence: u64,
+    /// When its first message was put in: µs since 1970 UTC. Message times are relative to it.
+    pub opened_at: i64,
+    /// Messages this sender has dropped since it began.
+    pub dropped: u64,
+    /// The sending process.
+    pub pid: u32,
+    /// The sending host.
+    pub hostname: &'a str,
+    /// Logger of the messages that name none.
+    pub logger: &'a str,
+    /// Which key signed it, where one did.
+    pub key_id: Option<&'a str>,
+}
+
+/// A message as it stands in the datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageView<'a> {
+    /// µs since 1970 UTC.
+    pub timestamp: i64,
+    /// How urgent.
+    pub severity: Severity,
+    /// What kind.
+    pub r#type: &'a str,
+    /// Its own logger or the header's.
+    pub logger: &'a str,
+    /// Its own hostname or the header's.
+    pub hostname: &'a str,
+    /// Its own pid or the header's.
+    pub pid: i64,
+    /// Its own or [`ENV_VERSION_WIRE`].
+    pub env_version: &'a str,
+    /// Its tokens.
+    pub tokens: Texts<'a>,
+    /// Its text.
+    pub payload: &'a str,
+    /// Its fields: key, value, key, value.
+    pub fields: Texts<'a>,
+}
+
+impl MessageView<'_> {
+    /// The same message, owning its parts.
+    pub fn to_message(&self) -> Message {
+        let mut fields = self.fields;
+        let pairs = std::iter::from_fn(|| Some((fields.next()?.to_owned(), fields.next()?.to_owned())));
+        Message {
+            timestamp: self.timestamp,
+            r#type: self.r#type.to_owned(),
+            logger: self.logger.to_owned(),
+            severity: self.severity,
+            hostname: self.hostname.to_owned(),
+            pid: self.pid,
+            tokens: self.tokens.map(str::to_owned).collect(),
+            payload: self.payload.to_owned(),
+            fields: pairs.collect(),
+            env_version: self.env_version.to_owned(),
+        }
+    }
+}
+
+/// Texts that were checked when the message was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Texts<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a str;
+    fn next(&mut self) -> Option<&'a str> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (rest, bytes) = text_bytes(self.rest).ok()?;
+        self.rest = rest;
+        std::str::from_utf8(bytes).ok()
+    }
+}
+
+/// A datagram whose header was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// What its messages share.
+    pub header: Header<'a>,
+    signed: &'a [u8],
+    mac: &'a [u8],
+    frames: &'a [u8],
+}
+
+impl<'a> Datagram<'a> {
+    /// Reads the header; the messages are read by [`Datagram::messages`].
+    ///
+    /// # Errors
+    /// Bytes that are no wire v1 datagram, by [`Refusal`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Datagram<'a>, Refusal> {
+        if !bytes.starts_with(&MAGIC) {
+            return Err(Refusal::NotWire);
+        }
+        let fixed = bytes.get(..PREAMBLE_BYTES).ok_or(Refusal::Truncated)?;
+        let (version, flags) = (fixed[3], fixed[4]);
+        if version != VERSION || flags & !FLAG_SIGNED != 0 {
+            return Err(Refusal::UnknownVersion);
+        }
+        let signed = flags & FLAG_SIGNED != 0;
+        let header_bytes = usize::from(u16::from_le_bytes([fixed[5], fixed[6]]));
+        let body_end = bytes.len().checked_sub(if signed { MAC_BYTES } else { 0 }).ok_or(Refusal::Truncated)?;
+        let header_end = PREAMBLE_BYTES + header_bytes;
+        let header = bytes[..body_end].get(PREAMBLE_BYTES..header_end).ok_or(Refusal::Truncated)?;
+        let (_, header) = header_fields(header, signed).map_err(refusal)?;
+        Ok(Datagram {
+            header: header?,
+            signed: &bytes[..body_end],
+            mac: &bytes[body_end..],
+            frames: &bytes[header_end..body_end],
+        })
+    }
+
+    /// Checks the signature in constant time.
+    ///
+    /// # Errors
+    /// [`Refusal::BadSignature`] where it is unsigned or signed otherwise.
+    pub fn verify(&self, key: &[u8]) -> Result<(), Refusal> {
+        let mut mac = mac_of(key);
+        mac.update(self.signed);
+        mac.verify_slice(self.mac).map_err(|_| Refusal::BadSignature)
+    }
+
+    /// The messages, one by one; after a frame that ends outside the datagram there are no more.
+    pub fn messages(&self) -> Messages<'a> {
+        Messages { header: self.header, rest: self.frames }
+    }
+}
+
+/// Reads the frames of a datagram.
+#[derive(Debug, Clone)]
+pub struct Messages<'a> {
+    header: Header<'a>,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<MessageView<'a>, Refusal>;
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Ok((rest, body)) = frame(self.rest) else {
+            self.rest = &[];
+            return Some(Err(Refusal::Truncated));
+        };
+        self.rest = rest;
+        Some(message(body, &self.header).map_err(refusal).and_then(|(_, message)| message))
+    }
+}
+
+fn refusal(_: nom::Err<nom::error::Error<&[u8]>>) -> Refusal {
+    Refusal::Truncated
+}
+
+fn frame(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (input, length) = number::le_u16(input)?;
+    take(length)(input)
+}
+
+fn varint(input: &[u8]) -> IResult<&[u8], u64> {
+    let mut value = 0u64;
+    for (i, &byte) in input.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7F) << (7 * i);
+        if byte & 0x80 == 0 {
+            return Ok((&input[i + 1..], value));
+        }
+    }
+    Err(nom::Err::Error(nom::error::make_error(input, nom::error::ErrorKind::LengthValue)))
+}
+
+fn text_bytes(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (input, length) = varint(input)?;
+    take(usize::try_from(length).unwrap_or(usize::MAX))(input)
+}
+
+fn name_bytes(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    let (input, length) = number::u8(input)?;
+    take(length)(input)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|_| Refusal::NotUtf8)
+}
+
+fn header_fields(input: &[u8], signed: bool) -> IResult<&[u8], Result<Header<'_>, Refusal>> {
+    let (input, (sender, sequence, opened_at, dropped, pid)) =
+        (number::le_u64, number::le_u64, number::le_i64, number::le_u64, number::le_u32).parse(input)?;
+    let (input, (hostname, logger)) = (name_bytes, name_bytes).parse(input)?;
+    let (input, key_id) = if signed { name_bytes(input).map(|(rest, id)| (rest, Some(id)))? } else { (input, None) };
+    let texts = || Ok((utf8(hostname)?, utf8(logger)?, key_id.map(utf8).transpose()?));
+    let header = texts().map(|(hostname, logger, key_id)| Header {
+        sender,
+        sequence,
+        opened_at,
+        dropped,
+        pid,
+        hostname,
+        logger,
+        key_id,
+    });
+    Ok((input, header))
+}
+
+/// Bytes that follow the last value of a frame are left alone: a later version may add values there.
+fn message<'a>(input: &'a [u8], header: &Header<'a>) -> IResult<&'a [u8], Result<MessageView<'a>, Refusal>> {
+    let (input, (flags, delta, r#type)) = (number::u8, varint, name_bytes).parse(input)?;
+    if flags & MESSAGE_UNKNOWN != 0 {
+        return Ok((input, Err(Refusal::UnknownVersion)));
+    }
+    let (input, logger) = optional(flags & MESSAGE_LOGGER != 0, name_bytes, input)?;
+    let (input, origin) = optional(flags & MESSAGE_ORIGIN != 0, (name_bytes, varint), input)?;
+    let (input, env_version) = optional(flags & MESSAGE_ENV_VERSION != 0, name_bytes, input)?;
+    let (input, (tokens, tokens_utf8)) = texts(input, 1)?;
+    let (input, payload) = text_bytes(input)?;
+    let (input, (fields, fields_utf8)) = texts(input, 2)?;
+    let checked = || {
+        if !(tokens_utf8 && fields_utf8) {
+            return Err(Refusal::NotUtf8);
+        }
+        Ok(MessageView {
+            timestamp: header.opened_at.saturating_add(unzigzag(delta)),
+            severity: Severity::new(flags & SEVERITY_MASK).unwrap_or_default(),
+            r#type: utf8(r#type)?,
+            logger: logger.map_or(Ok(header.logger), utf8)?,
+            hostname: origin.map_or(Ok(header.hostname), |(hostname, _)| utf8(hostname))?,
+            pid: origin.map_or(i64::from(header.pid), |(_, pid)| unzigzag(pid)),
+            env_version: env_version.map_or(Ok(ENV_VERSION_WIRE), utf8)?,
+            tokens,
+            payload: utf8(payload)?,
+            fields,
+        })
+    };
+    Ok((input, checked()))
+}
+
+fn optional<'a, O>(
+    present: bool,
+    mut parser: impl Parser<&'a [u8], Output = O, Error = nom::error::Error<&'a [u8]>>,
+    input: &'a [u8],
+) -> IResult<&'a [u8], Option<O>> {
+    if present { parser.parse(input).map(|(rest, value)| (rest, Some(value))) } else { Ok((input, None)) }
+}
+
+/// A count, then `count * each` texts; whether all of them are UTF-8.
+fn texts(input: &[u8], each: u64) -> IResult<&[u8], (Texts<'_>, bool)> {
+    let (start, count) = varint(input)?;
+    let mut rest = start;
+    let mut valid = true;
+    for _ in 0..count.saturating_mul(each) {
+        let (after, bytes) = text_bytes(rest)?;
+        valid &= std::str::from_utf8(bytes).is_ok();
+        rest = after;
+    }
+    Ok((rest, (Texts { rest: &start[..start.len() - rest.len()] }, valid)))
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn mac_of(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"))
+}
+
+/// A key and the name a listener knows it by.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// At most [`NAME_BYTES_MAX`] bytes.
+    pub id: String,
+    /// The shared secret.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What a message is made of when it is written: borrowed, nothing is copied but into the datagram.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Draft<'a> {
+    /// µs since 1970 UTC.
+    pub timestamp: i64,
+    /// How urgent.
+    pub severity: Severity,
+    /// At most [`NAME_BYTES_MAX`] bytes.
+    pub r#type: &'a str,
+    /// At most [`NAME_BYTES_MAX`] bytes; `None`: the header's.
+    pub logger: Option<&'a str>,
+    /// Hostname and pid where they are not the header's.
+    pub origin: Option<(&'a str, i64)>,
+    /// Where it is not [`ENV_VERSION_WIRE`].
+    pub env_version: Option<&'a str>,
+    /// Its text.
+    pub payload: &'a str,
+}
+
+/// Writes a datagram: a header first, then messages for as long as they fit, then [`Encoder::finish`].
+///
+/// `sequence` and `dropped` are known only when the datagram leaves, so they are filled in last. It never
+/// allocates after [`Encoder::new`].
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    bytes: Vec<u8>,
+    capacity: usize,
+    header_end: usize,
+    body_end: usize,
+    opened_at: i64,
+    key: Option<SigningKey>,
+    messages: u32,
+}
+
+/// The message did not fit, and nothing of it was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoesNotFit {
+    /// It would not fit an empty datagram either.
+    pub never: bool,
+}
+
+const SEQUENCE_AT: usize = PREAMBLE_BYTES + 8;
+
+impl Encoder {
+    /// A datagram of at most `capacity` bytes. Texts over [`NAME_BYTES_MAX`] are cut at a character.
+    pub fn new(capacity: usize, sender: u64, pid: u32, hostname: &str, logger: &str, key: Option<SigningKey>) -> Encoder {
+        let mut bytes = Vec::with_capacity(capacity.max(PREAMBLE_BYTES + 36 + 3 * (NAME_BYTES_MAX + 1) + MAC_BYTES));
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[VERSION, if key.is_some() { FLAG_SIGNED } else { 0 }, 0, 0]);
+        bytes.extend_from_slice(&sender.to_le_bytes());
+        bytes.extend_from_slice(&[0; 24]);
+        bytes.extend_from_slice(&pid.to_le_bytes());
+        put_name(&mut bytes, hostname);
+        put_name(&mut bytes, logger);
+        if let Some(key) = &key {
+            put_name(&mut bytes, &key.id);
+        }
+        let header_bytes = (bytes.len() - PREAMBLE_BYTES) as u16;
+        bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&header_bytes.to_le_bytes());
+        let end = bytes.len();
+        let capacity = capacity.saturating_sub(if key.is_some() { MAC_BYTES } else { 0 });
+        Encoder { bytes, capacity, header_end: end, body_end: end, opened_at: 0, key, messages: 0 }
+    }
+
+    /// How many messages it holds.
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// True while it holds no message.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Forgets its messages; header and memory stay.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(self.header_end);
+        self.body_end = self.header_end;
+        self.messages = 0;
+    }
+
+    /// Adds a message. `now` (µs since 1970 UTC) becomes `opened_at` where it is the first.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]: nothing was added.
+    pub fn push<'t>(
+        &mut self,
+        now: i64,
+        draft: &Draft<'_>,
+        tokens: impl ExactSizeIterator<Item = &'t str>,
+        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<(), DoesNotFit> {
+        self.bytes.truncate(self.body_end);
+        if self.messages == 0 {
+            self.opened_at = now;
+        }
+        if self.put(draft, tokens, fields).is_none() {
+            self.bytes.truncate(self.body_end);
+            return Err(DoesNotFit { never: self.messages == 0 });
+        }
+        self.body_end = self.bytes.len();
+        self.messages += 1;
+        Ok(())
+    }
+
+    fn put<'t>(
+        &mut self,
+        draft: &Draft<'_>,
+        tokens: impl ExactSizeIterator<Item = &'t str>,
+        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+    ) -> Option<()> {
+        let flag = |present: bool, flag: u8| if present { flag } else { 0 };
+        let flags = draft.severity.number()
+            | flag(draft.logger.is_some(), MESSAGE_LOGGER)
+            | flag(draft.origin.is_some(), MESSAGE_ORIGIN)
+            | flag(draft.env_version.is_some(), MESSAGE_ENV_VERSION);
+        let start = self.bytes.len();
+        self.room(3)?;
+        self.bytes.extend_from_slice(&[0, 0, flags]);
+        self.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
+        self.name(draft.r#type)?;
+        if let Some(logger) = draft.logger {
+            self.name(logger)?;
+        }
+        if let Some((hostname, pid)) = draft.origin {
+            self.name(hostname)?;
+            self.varint(zigzag(pid))?;
+        }
+        if let Some(env_version) = draft.env_version {
+            self.name(env_version)?;
+        }
+        self.varint(tokens.len() as u64)?;
+        for token in tokens {
+            self.text(token)?;
+        }
+        self.text(draft.payload)?;
+        self.varint(fields.len() as u64)?;
+        for (key, value) in fields {
+            self.text(key)?;
+            self.text(value)?;
+        }
+        let length = u16::try_from(self.bytes.len() - start - 2).ok()?;
+        self.bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
+        Some(())
+    }
+
+    fn room(&self, bytes: usize) -> Option<()> {
+        (self.bytes.len() + bytes <= self.capacity).then_some(())
+    }
+
+    fn varint(&mut self, mut value: u64) -> Option<()> {
+        while value >= 0x80 {
+            self.room(1)?;
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.room(1)?;
+        self.bytes.push(value as u8);
+        Some(())
+    }
+
+    fn name(&mut self, name: &str) -> Option<()> {
+        let length = u8::try_from(name.len()).ok()?;
+        self.room(1 + name.len())?;
+        self.bytes.push(length);
+        self.bytes.extend_from_slice(name.as_bytes());
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.varint(text.len() as u64)?;
+        self.room(text.len())?;
+        self.bytes.extend_from_slice(text.as_bytes());
+        Some(())
+    }
+
+    /// Fills in what is known only now, signs, and gives the bytes to send. The messages stay until
+    /// [`Encoder::clear`].
+    pub fn finish(&mut self, sequence: u64, dropped: u64) -> &[u8] {
+        self.bytes.truncate(self.body_end);
+        for (i, value) in [sequence, self.opened_at.cast_unsigned(), dropped].into_iter().enumerate() {
+            self.bytes[SEQUENCE_AT + 8 * i..SEQUENCE_AT + 8 * (i + 1)].copy_from_slice(&value.to_le_bytes());
+        }
+        if let Some(key) = &self.key {
+            let mut mac = mac_of(&key.secret);
+            mac.update(&self.bytes);
+            self.bytes.extend_from_slice(&mac.finalize().into_bytes());
+        }
+        &self.bytes
+    }
+}
+
+/// At most [`NAME_BYTES_MAX`] bytes of a name, cut at a character.
+fn put_name(bytes: &mut Vec<u8>, name: &str) {
+    let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+    bytes.push(name.len() as u8);
+    bytes.extend_from_slice(name.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;
