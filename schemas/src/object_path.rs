@@ -1,0 +1,91 @@
+//! Where an object lies below the warehouse; written and read only here.
+//!
+//! `<table>/dt=YYYY-MM-DD/hour=HH/<listener>-<segment>.parquet`, by the time of the event. The listener's name
+//! is checked when it is configured and every other part is a number, so nothing from outside can leave
+//! the prefix.
+use crate::tables::Table;
+use crate::time::{Hour, civil_from_days, days_from_civil};
+
+/// Longest listener name.
+pub const LISTENER_BYTES_MAX: usize = 64;
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectPath {
+    /// Which table it is part of.
+    pub table: Table,
+    /// The hour that all of its rows fall in.
+    pub hour: Hour,
+    /// Who wrote it; see [`is_listener_name`].
+    pub listener: String,
+    /// The journal segment that it was made from. Zero padded, so that name order is number order.
+    pub segment: u64,
+}
+
+/// True for a name that may stand in a path: 1 to 64 of `a-z A-Z 0-9 _ .`, not beginning with a dot. (No `-`:
+/// it divides the name from the segment.)
+pub fn is_listener_name(name: &str) -> bool {
+    (1..=LISTENER_BYTES_MAX).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.')
+}
+
+impl ObjectPath {
+    /// The folder of an hour, without a slash at its end: `messages/dt=2026-01-02/hour=03`.
+    pub fn partition(table: Table, hour: Hour) -> String {
+        let (year, month, day) = civil_from_days(hour.days());
+        format!("{}/dt={year:04}-{month:02}-{day:02}/hour={:02}", table.name(), hour.of_day())
+    }
+
+    /// The whole key, relative to the warehouse.
+    pub fn key(&self) -> String {
+        let partition = ObjectPath::partition(self.table, self.hour);
+        format!("{partition}/{}-{:012}.parquet", self.listener, self.segment)
+    }
+
+    /// Reads a key back; only the one spelling that [`ObjectPath::key`] writes.
+    pub fn parse(key: &str) -> Option<ObjectPath> {
+        let mut parts = key.split('/');
+        let table = Table::from_name(parts.next()?)?;
+        let date = parts.next()?.strip_prefix("dt=")?;
+        let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+        let days = days_from_civil(date.next()??, date.next()??, date.next()??);
+        let hour = parts.next()?.strip_prefix("hour=")?.parse::<i64>().ok()?;
+        let (listener, segment) = parts.next()?.strip_suffix(".parquet")?.rsplit_once('-')?;
+        let (listener, segment) = (listener.to_owned(), segment.parse().ok()?);
+        let hour = Hour(days.checked_mul(24)?.checked_add(hour)?);
+        let path = ObjectPath { table, hour, listener, segment };
+        (is_listener_name(&path.listener) && path.key() == key).then_some(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &str, expected: Option<(Table, i64, &str, u64)>) {
+        let parsed = ObjectPath::parse(key);
+        let found = parsed.as_ref().map(|p| (p.table, p.hour.0, p.listener.as_str(), p.segment));
+        assert_eq!(found, expected, "{key:?}");
+    }
+
+    #[test]
+    fn only_one_spelling_is_read() {
+        check("messages/dt=1970-01-02/hour=03/host_1-000000000007.parquet", Some((Table::Messages, 27, "host_1", 7)));
+        check("metrics/dt=2012-07-18/hour=21/a.b-000000000000.parquet", Some((Table::Metrics, 372_957, "a.b", 0)));
+        check("messages/dt=1970-01-02/hour=3/host-000000000007.parquet", None);
+        check("messages/dt=1970-13-02/hour=03/host-000000000007.parquet", None);
+        check("messages/dt=1970-01-02/hour=24/host-000000000007.parquet", None);
+        check("messages/dt=1970-01-02/hour=03/../x-000000000007.parquet", None);
+        check("other/dt=1970-01-02/hour=03/host-000000000007.parquet", None);
+        check("messages/dt=1970-01-02/hour=03/host-7.parquet", None);
+    }
+
+    #[test]
+    fn names_that_could_leave_the_prefix_are_refused() {
+        for name in ["", "..", "a/b", "a-b", "a b", "é", &"x".repeat(65)] {
+            assert!(!is_listener_name(name), "{name:?}");
+        }
+        assert!(is_listener_name("host_1.example"));
+    }
+}

@@ -1,0 +1,375 @@
+//! Rows of `messages`, built column by column straight from the bytes that came: no message is ever a
+//! value of its own on the fast path. A row is begun, filled in any order, and committed or rolled back.
+use crate::tables::{Table, timestamp_type};
+use arrow::array::{
+    Array, ArrayRef, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray, StructArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+use metlog_wire::message::Message;
+use metlog_wire::v1::MessageView;
+use metlog_wire::Severity;
+use std::sync::Arc;
+
+/// Strings behind each other.
+#[derive(Debug, Default)]
+pub struct Strings {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+}
+
+impl Strings {
+    /// Appends one.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len() as i32);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// One of them, by its place.
+    pub fn get(&self, at: usize) -> Option<&str> {
+        let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? as usize };
+        std::str::from_utf8(self.bytes.get(start..*self.ends.get(at)? as usize)?).ok()
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+    }
+
+    fn finish(&mut self) -> Result<StringArray, ArrowError> {
+        let ends = std::mem::take(&mut self.ends);
+        let bytes = std::mem::take(&mut self.bytes);
+        StringArray::try_new(offsets(ends), Buffer::from_vec(bytes), None)
+    }
+}
+
+fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
+    offsets.push(0);
+    offsets.extend_from_slice(&ends);
+    OffsetBuffer::new(ScalarBuffer::from(offsets))
+}
+
+/// The single texts of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Text {
+    /// `type`
+    Type,
+    /// `logger`
+    Logger,
+    /// `hostname`
+    Hostname,
+    /// `payload`
+    Payload,
+    /// `env_version`
+    EnvVersion,
+}
+
+const TEXTS: usize = 5;
+
+/// Rows on their way to a [`RecordBatch`] of the table `messages`.
+#[derive(Debug, Default)]
+pub struct Rows {
+    timestamp: Vec<i64>,
+    received_at: Vec<i64>,
+    severity: Vec<i32>,
+    pid: Vec<i64>,
+    texts: [Strings; TEXTS],
+    tokens: Strings,
+    tokens_end: Vec<i32>,
+    keys: Strings,
+    values: Strings,
+    fields_end: Vec<i32>,
+}
+
+impl Rows {
+    /// Committed rows.
+    pub fn len(&self) -> usize {
+        self.timestamp.len()
+    }
+
+    /// True where no row is committed.
+    pub fn is_empty(&self) -> bool {
+        self.timestamp.is_empty()
+    }
+
+    /// Bytes of text held, a measure of its size.
+    pub fn text_bytes(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|column| column.bytes.len()).sum();
+        texts + self.tokens.bytes.len() + self.keys.bytes.len() + self.values.bytes.len()
+    }
+
+    /// Begins a row. What was begun before and not committed is forgotten.
+    pub fn begin(&mut self) -> Row<'_> {
+        self.rollback();
+        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0 }
+    }
+
+    fn rollback(&mut self) {
+        let rows = self.timestamp.len();
+        for column in &mut self.texts {
+            column.truncate(rows);
+        }
+        self.tokens.truncate(self.tokens_end.last().map_or(0, |end| *end as usize));
+        let fields = self.fields_end.last().map_or(0, |end| *end as usize);
+        self.keys.truncate(fields);
+        self.values.truncate(fields);
+    }
+
+    /// Appends a message of a wire datagram.
+    pub fn push_view(&mut self, view: &MessageView<'_>, received_at: i64) {
+        let mut row = self.begin();
+        row.timestamp = Some(view.timestamp);
+        row.severity = view.severity;
+        row.pid = view.pid;
+        row.text(Text::Type, view.r#type);
+        row.text(Text::Logger, view.logger);
+        row.text(Text::Hostname, view.hostname);
+        row.text(Text::Payload, view.payload);
+        row.text(Text::EnvVersion, view.env_version);
+        for token in view.tokens {
+            row.token(token);
+        }
+        let mut fields = view.fields;
+        while let (Some(key), Some(value)) = (fields.next(), fields.next()) {
+            row.field(key, value);
+        }
+        row.commit(received_at);
+    }
+
+    /// Appends a message.
+    pub fn push_message(&mut self, message: &Message, received_at: i64) {
+        let mut row = self.begin();
+        row.timestamp = Some(message.timestamp);
+        row.severity = message.severity;
+        row.pid = message.pid;
+        row.text(Text::Type, &message.r#type);
+        row.text(Text::Logger, &message.logger);
+        row.text(Text::Hostname, &message.hostname);
+        row.text(Text::Payload, &message.payload);
+        row.text(Text::EnvVersion, &message.env_version);
+        for token in &message.tokens {
+            row.token(token);
+        }
+        for (key, value) in &message.fields {
+            row.field(key, value);
+        }
+        row.commit(received_at);
+    }
+
+    /// The committed rows as one batch; none are left here.
+    ///
+    /// # Errors
+    /// Only where Arrow refuses the columns, which would be a defect.
+    pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.rollback();
+        let schema = Table::Messages.schema();
+        let [r#type, logger, hostname, payload, env_version] = &mut self.texts;
+        let time = |values: &mut Vec<i64>| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from(std::mem::take(values)).with_data_type(timestamp_type()))
+        };
+        let columns: Vec<ArrayRef> = vec![
+            time(&mut self.timestamp),
+            time(&mut self.received_at),
+            Arc::new(r#type.finish()?),
+            Arc::new(logger.finish()?),
+            Arc::new(Int32Array::from(std::mem::take(&mut self.severity))),
+            Arc::new(hostname.finish()?),
+            Arc::new(Int64Array::from(std::mem::take(&mut self.pid))),
+            list(schema.field(7), std::mem::take(&mut self.tokens_end), &mut self.tokens)?,
+            Arc::new(payload.finish()?),
+            map(schema.field(9), std::mem::take(&mut self.fields_end), &mut self.keys, &mut self.values)?,
+            Arc::new(env_version.finish()?),
+        ];
+        RecordBatch::try_new(schema, columns)
+    }
+}
+
+fn list(field: &Field, ends: Vec<i32>, items: &mut Strings) -> Result<ArrayRef, ArrowError> {
+    let DataType::List(item) = field.data_type() else {
+        return Err(ArrowError::SchemaError(format!("{} is not a list", field.name())));
+    };
+    Ok(Arc::new(ListArray::try_new(item.clone(), offsets(ends), Arc::new(items.finish()?), None)?))
+}
+
+fn map(field: &Field, ends: Vec<i32>, keys: &mut Strings, values: &mut Strings) -> Result<ArrayRef, ArrowError> {
+    let DataType::Map(entry, sorted) = field.data_type() else {
+        return Err(ArrowError::SchemaError(format!("{} is not a map", field.name())));
+    };
+    let DataType::Struct(parts) = entry.data_type() else {
+        return Err(ArrowError::SchemaError(format!("{} has no entries", field.name())));
+    };
+    let columns: Vec<ArrayRef> = vec![Arc::new(keys.finish()?), Arc::new(values.finish()?)];
+    let entries = StructArray::try_new(parts.clone(), columns, None)?;
+    debug_assert_eq!(entries.null_count(), 0);
+    Ok(Arc::new(MapArray::try_new(entry.clone(), offsets(ends), entries, None, *sorted)?))
+}
+
+/// A row that is not committed yet. Dropping it forgets it.
+#[derive(Debug)]
+pub struct Row<'r> {
+    rows: &'r mut Rows,
+    /// µs since 1970 UTC; `None`: the time of receipt.
+    pub timestamp: Option<i64>,
+    /// How urgent.
+    pub severity: Severity,
+    /// The process.
+    pub pid: i64,
+}
+
+impl Row<'_> {
+    /// Sets a text; the last one counts. What is never set is empty.
+    pub fn text(&mut self, column: Text, text: &str) {
+        let strings = &mut self.rows.texts[column as usize];
+        strings.truncate(self.rows.timestamp.len());
+        strings.push(text);
+    }
+
+    /// A text as it stands, empty where it was not set.
+    pub fn get(&self, column: Text) -> &str {
+        self.rows.texts[column as usize].get(self.rows.timestamp.len()).unwrap_or_default()
+    }
+
+    /// Adds a token.
+    pub fn token(&mut self, token: &str) {
+        self.rows.tokens.push(token);
+    }
+
+    /// Adds a field. A key that the row already has gets the next free of `key#2`, `key#3`…, so nothing is lost.
+    pub fn field(&mut self, key: &str, value: &str) {
+        if self.has_field(key) {
+            let free = (2..).map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
+            self.rows.keys.push(&free.unwrap_or_default());
+        } else {
+            self.rows.keys.push(key);
+        }
+        self.rows.values.push(value);
+    }
+
+    /// The value of a field.
+    pub fn field_value(&self, key: &str) -> Option<&str> {
+        let at = self.fields().find(|at| self.rows.keys.get(*at) == Some(key))?;
+        self.rows.values.get(at)
+    }
+
+    fn fields(&self) -> std::ops::Range<usize> {
+        self.rows.fields_end.last().map_or(0, |end| *end as usize)..self.rows.keys.len()
+    }
+
+    /// Compares lengths first: most keys differ in theirs.
+    fn has_field(&self, key: &str) -> bool {
+        let keys = &self.rows.keys;
+        let mut start = match self.fields().start {
+            0 => 0,
+            first => keys.ends[first - 1] as usize,
+        };
+        keys.ends[self.fields()].iter().any(|end| {
+            let range = start..*end as usize;
+            start = *end as usize;
+            range.len() == key.len() && keys.bytes[range] == *key.as_bytes()
+        })
+    }
+
+    /// The row as a message of its own.
+    pub fn to_message(&self, received_at: i64) -> Message {
+        let text = |column| self.get(column).to_owned();
+        let first_token = self.rows.tokens_end.last().map_or(0, |end| *end as usize);
+        let owned = |strings: &Strings, at| strings.get(at).unwrap_or_default().to_owned();
+        Message {
+            timestamp: self.timestamp.unwrap_or(received_at),
+            r#type: text(Text::Type),
+            logger: text(Text::Logger),
+            severity: self.severity,
+            hostname: text(Text::Hostname),
+            pid: self.pid,
+            tokens: (first_token..self.rows.tokens.len()).map(|at| owned(&self.rows.tokens, at)).collect(),
+            payload: text(Text::Payload),
+            fields: self.fields().map(|at| (owned(&self.rows.keys, at), owned(&self.rows.values, at))).collect(),
+            env_version: text(Text::EnvVersion),
+        }
+    }
+
+    /// Makes it a row. `received_at` is in µs since 1970 UTC.
+    pub fn commit(self, received_at: i64) {
+        let rows = self.rows;
+        let committed = rows.timestamp.len() + 1;
+        for column in &mut rows.texts {
+            if column.len() < committed {
+                column.push("");
+            }
+        }
+        rows.tokens_end.push(rows.tokens.len() as i32);
+        rows.fields_end.push(rows.keys.len() as i32);
+        rows.timestamp.push(self.timestamp.unwrap_or(received_at));
+        rows.received_at.push(received_at);
+        rows.severity.push(i32::from(self.severity.number()));
+        rows.pid.push(self.pid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::json::ArrayWriter;
+
+    fn json(rows: &mut Rows) -> serde_json::Value {
+        let mut writer = ArrayWriter::new(Vec::new());
+        writer.write(&rows.finish().unwrap()).unwrap();
+        writer.finish().unwrap();
+        serde_json::from_slice(&writer.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn a_dropped_row_leaves_nothing() {
+        let mut rows = Rows::default();
+        let mut row = rows.begin();
+        row.text(Text::Type, "lost");
+        row.token("t");
+        row.field("k", "v");
+        let mut row = rows.begin();
+        row.text(Text::Type, "first");
+        row.text(Text::Type, "last");
+        row.field("k", "v");
+        row.field("k", "w");
+        assert_eq!(row.get(Text::Type), "last");
+        assert_eq!(row.field_value("k#2"), Some("w"));
+        assert_eq!(row.to_message(7).fields.len(), 2);
+        row.commit(7);
+        let found = json(&mut rows);
+        assert_eq!(found[0]["type"], "last");
+        assert_eq!(found[0]["timestamp"], "1970-01-01T00:00:00.000007Z");
+        assert_eq!(found[0]["fields"], serde_json::json!({"k": "v", "k#2": "w"}));
+        assert_eq!(found.as_array().map(Vec::len), Some(1));
+        assert!(rows.is_empty());
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let message = Message {
+            timestamp: 5,
+            r#type: "t".into(),
+            tokens: vec!["a".into(), "".into()],
+            fields: vec![("k".into(), "".into())],
+            ..Message::default()
+        };
+        let mut rows = Rows::default();
+        rows.push_message(&message, 9);
+        rows.push_message(&Message::default(), 9);
+        let found = json(&mut rows);
+        assert_eq!(found[0]["tokens"], serde_json::json!(["a", ""]));
+        assert_eq!(found[1]["tokens"], serde_json::json!([]));
+    }
+}
