@@ -8,9 +8,9 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
+use metlog_wire::Severity;
 use metlog_wire::message::Message;
 use metlog_wire::v1::MessageView;
-use metlog_wire::Severity;
 use std::sync::Arc;
 
 /// Strings behind each other.

@@ -4,8 +4,8 @@
 //! unsigned numbers, no views.
 use crate::window::{MetricData, Window};
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Float64Builder, MapBuilder, RecordBatch, StringBuilder, TimestampMicrosecondArray,
-    MapFieldNames,
+    ArrayRef, BinaryBuilder, Float64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -56,10 +56,8 @@ pub fn timestamp_type() -> DataType {
 
 /// `map<string, string>` with the names that the Parquet format gives its parts.
 pub fn map_type() -> DataType {
-    let entries = Fields::from(vec![
-        Field::new("key", DataType::Utf8, false),
-        Field::new("value", DataType::Utf8, true),
-    ]);
+    let entries =
+        Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
 }
 

@@ -1,7 +1,7 @@
 //! Sinks: where batches go. A sink knows its own place and nothing of the journal, SQL or the other sinks.
+use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use metlog_schemas::window::Window;
-use arrow::array::RecordBatch;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -388,7 +388,14 @@ const SEQUENCE_AT: usize = PREAMBLE_BYTES + 8;
 
 impl Encoder {
     /// A datagram of at most `capacity` bytes. Texts over [`NAME_BYTES_MAX`] are cut at a character.
-    pub fn new(capacity: usize, sender: u64, pid: u32, hostname: &str, logger: &str, key: Option<SigningKey>) -> Encoder {
+    pub fn new(
+        capacity: usize,
+        sender: u64,
+        pid: u32,
+        hostname: &str,
+        logger: &str,
+        key: Option<SigningKey>,
+    ) -> Encoder {
         let mut bytes = Vec::with_capacity(capacity.max(PREAMBLE_BYTES + 36 + 3 * (NAME_BYTES_MAX + 1) + MAC_BYTES));
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[VERSION, if key.is_some() { FLAG_SIGNED } else { 0 }, 0, 0]);
