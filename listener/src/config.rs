@@ -1,0 +1,73 @@
+//! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
+use crate::privacy::Rule;
+use metlog_schemas::wire::v1::SigningKey;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything a listener is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its name in object paths (`metlog_schemas::object_path::is_listener_name`). Two listeners that share a
+    /// warehouse must have two names.
+    pub name: String,
+    /// Host name in rows of `metrics`.
+    pub hostname: String,
+    /// Its folder: `journal`, `set_aside`, receipts. One process at a time.
+    pub data: PathBuf,
+    /// UDP addresses for Metlog datagrams, wire v1 and JSON.
+    pub metlog: Vec<SocketAddr>,
+    /// UDP addresses for statsd lines.
+    pub statsd: Vec<SocketAddr>,
+    /// TCP addresses for statsd lines.
+    pub statsd_tcp: Vec<SocketAddr>,
+    /// Unix datagram socket for Metlog.
+    pub metlog_unix: Option<PathBuf>,
+    /// Unix datagram socket for statsd.
+    pub statsd_unix: Option<PathBuf>,
+    /// Receiving threads for each UDP address, with `SO_REUSEPORT`. At least 1.
+    pub workers: usize,
+    /// Bytes asked of the kernel for each socket's receive buffer.
+    pub receive_buffer: usize,
+    /// Where any are given, only wire v1 datagrams signed by one of them are taken from the Metlog addresses.
+    pub keys: Vec<SigningKey>,
+    /// A signed datagram older than this is a replay.
+    pub replay_window: Duration,
+    /// The journal.
+    pub journal: JournalConfig,
+    /// Aggregation.
+    pub statsd_windows: WindowConfig,
+    /// What must not reach a disk; in order.
+    pub privacy: Vec<Rule>,
+    /// Bytes of decoded rows kept in memory for segments that are sealed but not yet stored everywhere; above
+    /// it the oldest are read back from the journal when they are asked for.
+    pub memory_bytes: usize,
+}
+
+/// How the journal is kept.
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    /// At most this long between a write and its sync.
+    pub sync_interval: Duration,
+    /// Bytes on disk above which new messages are dropped and counted.
+    pub budget_bytes: u64,
+    /// A segment is sealed, and so stored, when it is this old …
+    pub roll_after: Duration,
+    /// … or this large in bytes.
+    pub roll_bytes: u64,
+}
+
+/// How statsd values are aggregated.
+#[derive(Debug, Clone)]
+pub struct WindowConfig {
+    /// Length of a window; at least 100 ms. Windows begin at multiples of it since 1970 UTC.
+    pub flush_interval: Duration,
+    /// Percentiles of timers: 90, 99.9; negative ones count from the top.
+    pub percentiles: Vec<f64>,
+    /// A series that got nothing for this long is forgotten.
+    pub idle_after: Duration,
+    /// Most series at a time; values of further ones are rejected and counted by name.
+    pub series_max: usize,
+    /// Most tags of a series.
+    pub tags_max: usize,
+}
