@@ -1,2 +1,45 @@
-//! x
-fn main() {}
+//! The binary `metlog`: reads the command line and hands over. The only crate that names concrete sinks and reads
+//! files and environment.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+mod arguments;
+mod ask;
+mod commands;
+mod config;
+mod demo;
+mod failure;
+mod filter;
+mod hot;
+mod logs;
+mod metlog_line;
+mod outlet;
+mod pace;
+mod serve;
+mod sinks;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match logs::start(&arguments.logs).and_then(|()| run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Up(options) => commands::up::run(&options),
+        Command::Listen(options) => commands::up::listen(&options),
+        Command::Query(options) => commands::query::run(&options),
+        Command::Send(options) => commands::send::run(&options),
+        Command::Replay(options) => commands::replay::run(&options),
+        Command::Tail(options) => commands::tail::run(&options),
+        Command::Status(options) => commands::status::run(&options),
+        Command::Check(options) => commands::check::run(&options),
+        Command::Decode(options) => commands::decode::run(&options),
+        Command::Ddl(options) => commands::ddl::run(&options),
+    }
+}

@@ -1,4 +1,32 @@
 //! The read side: SQL over hot and stored rows.
+//!
+//! An [`Engine`] plans a question against one snapshot: the rows that a running listener still holds
+//! ([`Hot`]) and the objects of the warehouse. [`router`] answers over HTTP, [`format`] writes answers out.
+//!
+//! **Invariants.** Read only. Nothing but the object store that it was given is ever opened: no file, no
+//! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answer;
+mod engine;
+mod error;
+pub mod format;
+mod hot;
+mod http;
+mod partition;
+mod prepare;
+mod rows;
+mod sketch;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod warehouse;
+
+pub use answer::Answer;
+pub use engine::{Config, Engine, SQL_BYTES_MAX};
+pub use error::{Error, Kind};
+pub use http::router;
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::future::BoxFuture;

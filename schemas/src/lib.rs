@@ -2,6 +2,8 @@
 //!
 //! Formats that come in (`metlog_json`, `statsd`, and the wire itself), what is made of them (`rows`,
 //! `window`), and where it goes (`tables`, `object_path`, `ddl`).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod ddl;
 pub mod metlog_json;
 pub mod object_path;

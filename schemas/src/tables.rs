@@ -106,10 +106,10 @@ static METRICS: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub fn metrics_rows<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Result<RecordBatch, ArrowError> {
     let mut timestamp = Vec::new();
     let mut seconds = Float64Builder::new();
-    let [mut name, mut kind, mut hostname] = [const { () }; 3].map(|()| StringBuilder::new());
+    let [mut name, mut kind, mut hostname] = [(); 3].map(|()| StringBuilder::new());
     let parts = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
     let mut tags = MapBuilder::new(Some(parts), StringBuilder::new(), StringBuilder::new());
-    let mut numbers = [const { () }; 5].map(|()| Float64Builder::new());
+    let mut numbers = [(); 5].map(|()| Float64Builder::new());
     let mut sketch = BinaryBuilder::new();
     for window in windows {
         for row in window.rows.iter().filter(|row| row.fresh) {

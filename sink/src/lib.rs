@@ -1,7 +1,21 @@
 //! Sinks: where batches go. A sink knows its own place and nothing of the journal, SQL or the other sinks.
+//!
+//! `parquet`, `graphite` and `http` are places; `retry`, `throttle` and `fail` wrap any of them;
+//! `conformance` is the contract of [`Sink`] as checks; `store` opens the object store of a URL.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+pub mod conformance;
+pub mod fail;
+pub mod graphite;
+pub mod http;
+pub mod parquet;
+pub mod retry;
+pub mod store;
+pub mod throttle;
+
 use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use metlog_schemas::window::Window;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +31,28 @@ pub struct Batch {
     /// The windows that closed in it, oldest first.
     pub windows: Vec<Arc<Window>>,
 }
+
+impl Batch {
+    /// How many messages it holds.
+    pub fn message_count(&self) -> u64 {
+        self.messages.iter().map(|rows| rows.num_rows() as u64).sum()
+    }
+
+    /// How many statsd values its windows hold.
+    pub fn value_count(&self) -> u64 {
+        self.windows.iter().map(|window| window.values).sum()
+    }
+
+    /// About how many bytes it takes up in memory.
+    pub fn byte_count(&self) -> u64 {
+        let rows: usize = self.messages.iter().map(RecordBatch::get_array_memory_size).sum();
+        let series: usize = self.windows.iter().map(|window| window.rows.len()).sum();
+        (rows + series * SERIES_BYTES) as u64
+    }
+}
+
+/// About what a series of a window takes up, for [`Batch::byte_count`].
+const SERIES_BYTES: usize = 256;
 
 /// What the caller should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +73,36 @@ pub struct SinkError {
     pub message: String,
 }
 
-/// What a sink did with a batch.
+impl SinkError {
+    /// An error that may pass.
+    pub fn retry(message: impl Display) -> SinkError {
+        SinkError { next: Next::Retry(None), message: message.to_string() }
+    }
+
+    /// An error that stays.
+    pub fn set_aside(message: impl Display) -> SinkError {
+        SinkError { next: Next::SetAside, message: message.to_string() }
+    }
+}
+
+/// What a sink did with a batch, counted as the ledger counts: in messages, where each statsd value is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
-    /// Messages (or metrics) that are over there.
+    /// What is over there, of what this sink takes: messages, values, or both.
     pub written: u64,
-    /// Messages that were refused for good and now lie in the sink's folder of refused documents.
+    /// What was refused for good and now lies in the sink's folder of refused documents.
     pub set_aside: u64,
+}
+
+/// What a sink is given, and what its receipt means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whole segments; with its receipt a message is *stored*. A listener has exactly one.
+    Store,
+    /// Whole segments.
+    Copy,
+    /// Windows as they close, without messages; several batches may have the same segment.
+    Windows,
 }
 
 /// A place that batches are handed over to.
@@ -54,6 +113,20 @@ pub struct Receipt {
 pub trait Sink: Send {
     /// Its name in the configuration, in metrics and in receipts.
     fn name(&self) -> &'static str;
+    /// What it is given.
+    fn role(&self) -> Role {
+        Role::Copy
+    }
     /// Hands a batch over.
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>>;
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        (**self).write(batch)
+    }
 }

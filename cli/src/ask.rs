@@ -1,0 +1,141 @@
+//! Asking a running server: what `query`, `status` and `tail` have in common.
+use crate::arguments::ServerOptions;
+use crate::config;
+use crate::failure::Failure;
+use reqwest::{Client, RequestBuilder, Response, Url};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// Longest wait for a connection; how long an answer may take is the server's business.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server that may be running.
+#[derive(Debug)]
+pub struct Server {
+    base: Url,
+    client: Client,
+}
+
+impl Server {
+    /// The server that is meant; it is not asked yet.
+    ///
+    /// # Errors
+    /// A configuration or an address that is wrong.
+    pub fn of(options: &ServerOptions) -> Result<Server, Failure> {
+        let address = match &options.server {
+            Some(address) => address.trim_start_matches("http://").trim_end_matches('/').to_owned(),
+            None => reachable(config::load(options.config.as_deref(), None)?.query.listen).to_string(),
+        };
+        let base = Url::parse(&format!("http://{address}/"))
+            .map_err(|error| Failure::usage(format!("--server: `{address}` is no host and port: {error}")))?;
+        // A proxy of the environment is for the internet, not for this.
+        let client = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        Ok(Server { base, client: client.map_err(Failure::failed)? })
+    }
+
+    /// Its address, for messages.
+    pub fn address(&self) -> &str {
+        self.base.authority()
+    }
+
+    /// A question to `path`, with `pairs` behind its question mark.
+    ///
+    /// # Errors
+    /// Where nobody answers. An answer may still be an error: see [`Server::text`].
+    pub async fn get(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Failure> {
+        let mut url = self.url(path);
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        self.ask(self.client.get(url)).await
+    }
+
+    /// A question to `path` with a JSON body.
+    ///
+    /// # Errors
+    /// As for [`Server::get`].
+    pub async fn post(&self, path: &str, body: &serde_json::Value, accept: &str) -> Result<Response, Failure> {
+        self.ask(self.client.post(self.url(path)).header("accept", accept).json(body)).await
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        request.send().await.map_err(|error| {
+            let address = self.address();
+            if error.is_connect() {
+                return Failure::failed(format!("nothing answers at {address}: is `metlog up` running there?"));
+            }
+            Failure::failed(format!("{address}: {}", innermost(&error)))
+        })
+    }
+
+    /// The body of an answer that went wrong, as a failure with the server's own words.
+    pub async fn refusal(&self, response: Response) -> Failure {
+        let status = response.status();
+        let body = response.text().await.unwrap_or_default();
+        let error = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default()["error"].take();
+        let Some(message) = error["message"].as_str() else {
+            return Failure::failed(format!("{}: {status}: {}", self.address(), body.trim()));
+        };
+        match (error["line"].as_u64(), error["column"].as_u64()) {
+            (Some(line), Some(column)) => Failure::failed(format!("{line}:{column}: {message}")),
+            _ => Failure::failed(message),
+        }
+    }
+}
+
+/// The words of the error that caused all others.
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// An address that is listened on, as one that can be connected to.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// A runtime for a command that asks one question.
+///
+/// # Errors
+/// Where the system has no room for one.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(address: &str) -> Result<Server, Failure> {
+        Server::of(&ServerOptions { config: None, server: Some(address.to_owned()) })
+    }
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        for address in ["127.0.0.1:5580", "http://127.0.0.1:5580/", "127.0.0.1:5580/"] {
+            assert_eq!(server(address).unwrap().address(), "127.0.0.1:5580");
+        }
+        assert_eq!(server("not an address").unwrap_err().parts().0, 2);
+        assert_eq!(reachable("0.0.0.0:7".parse().unwrap()), "127.0.0.1:7".parse().unwrap());
+        assert_eq!(reachable("[::]:7".parse().unwrap()), "[::1]:7".parse().unwrap());
+    }
+
+    #[test]
+    fn nobody_there_is_said_in_words() {
+        // Bound and let go again: nobody listens there.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let server = server(&free.to_string()).unwrap();
+        let failure = runtime().unwrap().block_on(server.get("/health", &[])).unwrap_err();
+        assert_eq!(failure.parts(), (1, format!("nothing answers at {free}: is `metlog up` running there?").as_str()));
+    }
+}

@@ -1,0 +1,38 @@
+//! `metlog check`: looks for mistakes in a configuration file, and says what it comes to.
+use crate::arguments::CheckOptions;
+use crate::config::{self, Config};
+use crate::failure::Failure;
+
+/// Exit code 2 and every mistake, or a short summary.
+///
+/// # Errors
+/// Where there is a mistake.
+pub fn run(options: &CheckOptions) -> Result<(), Failure> {
+    let config = config::load(Some(&options.config), None)?;
+    println!("{}: fine", options.config.display());
+    print!("{}", summary(&config));
+    Ok(())
+}
+
+fn summary(config: &Config) -> String {
+    let listener = &config.listener;
+    let list = |addresses: &[std::net::SocketAddr]| {
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        if texts.is_empty() { "nowhere".to_owned() } else { texts.join(", ") }
+    };
+    let sinks = &config.sinks;
+    let mut lines = vec![
+        ("listener", listener.name.clone()),
+        ("metlog", list(&listener.metlog)),
+        ("statsd", list(&listener.statsd)),
+        ("statsd over TCP", list(&listener.statsd_tcp)),
+        ("signatures", if listener.keys.is_empty() { "not asked for" } else { "required" }.to_owned()),
+        ("privacy rules", listener.privacy.len().to_string()),
+        ("data", listener.data.display().to_string()),
+        ("warehouse", sinks.parquet.url.clone()),
+        ("questions", config.query.listen.to_string()),
+    ];
+    lines.extend(sinks.graphite.as_ref().map(|graphite| ("graphite", graphite.address.clone())));
+    lines.extend(sinks.http.as_ref().map(|http| ("http", http.url.clone())));
+    lines.iter().map(|(name, value)| format!("  {name:<16} {value}\n")).collect()
+}

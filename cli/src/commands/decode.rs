@@ -1,0 +1,21 @@
+//! `metlog decode`: a datagram or a journal segment as JSON lines.
+use crate::arguments::DecodeOptions;
+use crate::failure::Failure;
+use metlog_listener::decode_file;
+use std::io::{BufWriter, Write, stdout};
+
+/// Prints a line for each record of a segment, or for the header and each message of a datagram.
+///
+/// # Errors
+/// Where the file cannot be read, or is neither.
+pub fn run(options: &DecodeOptions) -> Result<(), Failure> {
+    let mut out = BufWriter::new(stdout().lock());
+    let mut written = Ok(());
+    let decoded = decode_file(&options.file, &mut |value| {
+        if written.is_ok() {
+            written = writeln!(out, "{value}");
+        }
+    });
+    written.and_then(|()| out.flush()).map_err(|error| Failure::output(&error))?;
+    decoded.map_err(|error| Failure::failed(format!("{}: {error}", options.file.display())))
+}

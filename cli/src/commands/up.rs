@@ -1,0 +1,131 @@
+//! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
+use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
+use crate::config::{self, Config};
+use crate::demo::Demo;
+use crate::failure::Failure;
+use crate::{serve, sinks};
+use metlog_listener::Listener;
+use metlog_query::Engine;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Everything in one process.
+///
+/// # Errors
+/// 2 where the configuration is wrong, 1 where it cannot start or messages are left in the journal.
+pub fn run(options: &UpOptions) -> Result<(), Failure> {
+    serve_until_stopped(&options.config, true, options.demo)
+}
+
+/// Without SQL.
+///
+/// # Errors
+/// As [`run`].
+pub fn listen(options: &ListenOptions) -> Result<(), Failure> {
+    serve_until_stopped(&options.config, false, false)
+}
+
+fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) -> Result<(), Failure> {
+    let config = config::load(options.config.as_deref(), options.data.as_deref())?;
+    let runtime = Runtime::new().map_err(Failure::failed)?;
+    let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
+    let http = runtime.block_on(bind(config.query.listen))?;
+    let sinks = sinks::open(&config.sinks, warehouse.clone())?;
+    let listener = Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| in_full(&error))?;
+    let engine = if has_sql {
+        let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
+        Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
+    } else {
+        None
+    };
+    runtime.block_on(async {
+        let signals = Signals::new().map_err(Failure::failed)?;
+        let address = http.local_addr().map_err(Failure::failed)?;
+        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), engine)).into_future());
+        let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
+        print!("{}", start_text(&config, &listener.addresses(), address, has_sql, is_demo));
+        stop_when_told(listener, signals, demo).await?;
+        server.abort();
+        Ok(())
+    })
+}
+
+fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
+    Demo::start(&listener.addresses(), config.listener.keys.first()).map_err(Failure::failed)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure::failed(format!("query.listen: cannot listen on {address}: {error}")))
+}
+
+/// An error with those that caused it.
+fn in_full(error: &dyn std::error::Error) -> Failure {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |error| error.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    Failure::failed(text)
+}
+
+/// SIGTERM and ctrl-c.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}
+
+/// Waits for a signal, then for the last batch or a second signal. What is asked meanwhile is still answered.
+async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<Demo>) -> Result<(), Failure> {
+    signals.next().await;
+    drop(demo);
+    let held = listener.ledger().held;
+    eprintln!("stopping: {held} messages are yet to be stored; once more to leave them in the journal");
+    match listener.stop(signals.next()).await.held {
+        0 => Ok(()),
+        held => Err(Failure::failed(format!("{held} messages are left in the journal; the next start stores them"))),
+    }
+}
+
+fn start_text(config: &Config, addresses: &[(String, String)], http: SocketAddr, has_sql: bool, is_demo: bool) -> String {
+    let mut text = String::from("metlog is up.\n");
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
+    for (at, (name, address)) in addresses.iter().enumerate() {
+        // One line for an address, not for each of its workers.
+        if !addresses[..at].contains(&(name.clone(), address.clone())) {
+            line(name, address);
+        }
+    }
+    line("http", &format!("http://{http}  /health /metrics /api/ledger /api/senders /api/tail{}", if has_sql { " /api/sql" } else { "" }));
+    line("data", &config.listener.data.display().to_string());
+    line("warehouse", &config.sinks.parquet.url);
+    let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
+    if is_demo {
+        text.push_str("A demo service sends logins, pages and checkouts. Ask about it from another terminal:\n");
+        for question in crate::demo::QUESTIONS {
+            text.push_str(&format!("  metlog query {server}\"{question}\"\n"));
+        }
+        text.push_str(&format!("  metlog tail {server}--filter type=error\n"));
+    } else if has_sql {
+        text.push_str("Send something, and ask for it:\n  metlog send --type hello \"first message\"\n");
+        text.push_str(&format!("  metlog query {server}\"select type, logger, payload from messages limit 10\"\n"));
+    }
+    text
+}

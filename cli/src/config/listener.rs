@@ -1,0 +1,206 @@
+//! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
+use super::document::{Document, Section};
+use super::sinks::ParquetConfig;
+use super::values;
+use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use metlog_listener::privacy::{Action, Rule, Target};
+use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
+use metlog_schemas::wire::limits::{NAME_BYTES_MAX, PORT_METLOG, PORT_STATSD};
+use metlog_schemas::wire::v1::SigningKey;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const DAY: Duration = Duration::from_secs(86_400);
+/// A journal must have room for segments that wait while one is written.
+const SEGMENTS_IN_BUDGET_MIN: u64 = 2;
+
+/// Reads everything that the listener is told.
+pub fn read(
+    document: &Document<'_>,
+    root: &mut Section<'_>,
+    data: PathBuf,
+    parquet: &ParquetConfig,
+    machine: &str,
+) -> Config {
+    let mut section = root.section("listener");
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| machine.to_owned());
+    let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
+    let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    let config = Config {
+        name,
+        hostname,
+        data,
+        metlog: section.read("metlog", values::addresses).unwrap_or_else(|| on_loopback(PORT_METLOG)),
+        statsd: section.read("statsd", values::addresses).unwrap_or_else(|| on_loopback(PORT_STATSD)),
+        statsd_tcp: section.read("statsd_tcp", values::addresses).unwrap_or_default(),
+        metlog_unix: section.read("metlog_unix", values::path),
+        statsd_unix: section.read("statsd_unix", values::path),
+        workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
+        receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
+        replay_window: section
+            .read("replay_window", values::duration(Duration::from_secs(1)..=DAY))
+            .unwrap_or(Duration::from_secs(15 * 60)),
+        memory_bytes: section.read("memory", values::size(MIB..=64 * GIB)).unwrap_or(256 * MIB) as usize,
+        keys: keys(&mut section),
+        journal: journal(document, root, parquet),
+        statsd_windows: windows(document, root),
+        privacy: privacy(root),
+    };
+    let no_unix = config.metlog_unix.is_none() && config.statsd_unix.is_none();
+    if no_unix && [&config.metlog, &config.statsd, &config.statsd_tcp].iter().all(|list| list.is_empty()) {
+        section.problem("metlog", "nothing is left to listen on: give metlog, statsd or statsd_tcp an address");
+    }
+    section.finish();
+    config
+}
+
+fn listener_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {
+    let name = values::text(value)?;
+    if is_listener_name(&name) {
+        return Ok(name);
+    }
+    Err(format!("must be 1 to {LISTENER_BYTES_MAX} of a-z A-Z 0-9 _ . (it stands in paths), such as `{}`", fit(&name)))
+}
+
+/// Makes any text a name that may stand in a path.
+fn fit(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
+    let fit: String = name.trim_start_matches('.').chars().map(kept).take(LISTENER_BYTES_MAX).collect();
+    if is_listener_name(&fit) { fit } else { "metlog".to_owned() }
+}
+
+fn keys(section: &mut Section<'_>) -> Vec<SigningKey> {
+    let mut keys = Vec::new();
+    for (id, text) in section.texts("keys") {
+        let refused = |message: &str| section.problem("keys", format!("key `{id}`: {message}"));
+        match values::secret(&text) {
+            Err(message) => refused(&message),
+            Ok(_) if !(1..=NAME_BYTES_MAX).contains(&id.len()) => refused("its name must have 1 to 255 bytes"),
+            Ok(secret) => keys.push(SigningKey { id, secret }),
+        }
+    }
+    keys
+}
+
+fn journal(document: &Document<'_>, root: &mut Section<'_>, parquet: &ParquetConfig) -> JournalConfig {
+    let mut section = root.section("journal");
+    let sync_bounds = Duration::from_millis(1)..=Duration::from_secs(60);
+    let config = JournalConfig {
+        sync_interval: section
+            .read("sync_interval", values::duration(sync_bounds))
+            .unwrap_or(Duration::from_millis(100)),
+        budget_bytes: section.read("budget", values::size(MIB..=1024 * 1024 * GIB)).unwrap_or(8 * GIB),
+        roll_after: parquet.roll_after,
+        roll_bytes: parquet.roll_bytes,
+    };
+    section.finish();
+    let least = config.roll_bytes.saturating_mul(SEGMENTS_IN_BUDGET_MIN);
+    if config.budget_bytes < least {
+        let [budget, roll] = [config.budget_bytes, config.roll_bytes].map(values::format_size);
+        let message = format!(
+            "the budget of {budget} must be at least {SEGMENTS_IN_BUDGET_MIN} times sink.parquet.roll_bytes ({roll})"
+        );
+        document.conflict(&["journal.budget", "sink.parquet.roll_bytes"], message);
+    }
+    config
+}
+
+fn windows(document: &Document<'_>, root: &mut Section<'_>) -> WindowConfig {
+    let mut section = root.section("statsd");
+    let flush_bounds = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let config = WindowConfig {
+        flush_interval: section
+            .read("flush_interval", values::duration(flush_bounds))
+            .unwrap_or(Duration::from_secs(10)),
+        percentiles: section.read("percentiles", values::percentiles).unwrap_or_else(|| vec![90.0]),
+        idle_after: section
+            .read("idle_after", values::duration(Duration::from_secs(1)..=365 * DAY))
+            .unwrap_or(Duration::from_secs(300)),
+        series_max: section.read("series_max", values::integer(1..=100_000_000)).unwrap_or(100_000) as usize,
+        tags_max: section.read("tags_max", values::integer(0..=1_000)).unwrap_or(32) as usize,
+    };
+    section.finish();
+    if config.idle_after < config.flush_interval {
+        let [idle, flush] = [config.idle_after, config.flush_interval].map(values::format_duration);
+        let message = format!("idle_after ({idle}) must not be shorter than flush_interval ({flush})");
+        document.conflict(&["statsd.idle_after", "statsd.flush_interval"], message);
+    }
+    config
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Drop,
+    Hash,
+    Mask,
+}
+
+fn privacy(root: &mut Section<'_>) -> Vec<Rule> {
+    let mut section = root.section("privacy");
+    let rules = section.sections("rules").into_iter().filter_map(rule).collect();
+    section.finish();
+    rules
+}
+
+fn rule(mut section: Section<'_>) -> Option<Rule> {
+    let r#type = section.read("type", values::text);
+    let logger = section.read("logger", values::text);
+    let tokens = section.read("tokens", values::whole_regex).map(Target::Tokens);
+    let fields = section.read("fields", values::whole_regex).map(Target::Fields);
+    let payload = section.read("payload", values::regex).map(Target::Payload);
+    let verb = section.read("action", values::choice(&[("drop", Verb::Drop), ("hash", Verb::Hash), ("mask", Verb::Mask)]));
+    let key = section.read("key", |value| values::secret(&values::text(value)?));
+    let mask = section.read("mask", values::any_text);
+    let named = [tokens.is_some(), fields.is_some(), payload.is_some()].into_iter().filter(|named| *named).count();
+    let typed = ["tokens", "fields", "payload"].into_iter().filter(|key| section.has(key)).count();
+    if typed > 1 {
+        section.problem("action", "one rule is about one of tokens, fields, payload: make them rules of their own");
+    }
+    if !section.has("action") {
+        section.problem("action", "must be said: drop, hash or mask");
+    }
+    let action = match verb {
+        Some(Verb::Drop) => Some(Action::Drop),
+        Some(Verb::Hash) if !section.has("key") => {
+            section.problem("key", "a hash needs a key: `key = \"hex:…\"` or any text");
+            None
+        }
+        Some(Verb::Hash) => key.map(Action::Hash),
+        Some(Verb::Mask) => Some(Action::Mask(mask.unwrap_or_else(|| "***".to_owned()))),
+        None => None,
+    };
+    if section.has("key") && !matches!(verb, Some(Verb::Hash)) {
+        section.problem("key", "only `action = \"hash\"` has a key");
+    }
+    if section.has("mask") && !matches!(verb, Some(Verb::Mask)) {
+        section.problem("mask", "only `action = \"mask\"` has a mask");
+    }
+    if typed == 0 && matches!(verb, Some(Verb::Hash | Verb::Mask)) {
+        section.problem("action", "without tokens, fields or payload the message as a whole is meant: only drop");
+    }
+    section.finish();
+    let target = if named == 0 { Some(Target::Message) } else { tokens.or(fields).or(payload) };
+    Some(Rule { r#type, logger, target: target?, action: action? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_hostname_becomes_a_listener_name() {
+        for (hostname, name) in [
+            ("web-1.example.org", "web_1.example.org"),
+            ("..hidden", "hidden"),
+            ("", "metlog"),
+            ("é-è", "___"),
+            (&"x".repeat(80), &"x".repeat(64)),
+        ] {
+            assert_eq!(fit(hostname), name);
+            assert!(is_listener_name(&fit(hostname)));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Configuration: from the file and the command line to what is true. Afterwards nothing is optional that must be
+//! there, and nothing is parsed.
+//!
+//! `document` is the file as it was typed, `values` reads its values, and one file for each part says which keys it
+//! has and what they are when they are left out. `docker/metlog.toml` documents them all; a test compares it.
+mod document;
+mod listener;
+mod query;
+mod sinks;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use document::ConfigError;
+pub use query::{PORT_QUERY, QueryConfig};
+pub use sinks::{ParquetConfig, SinksConfig};
+
+use document::Document;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Everything that `metlog` can be told by a file.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Intake, journal, aggregation, privacy.
+    pub listener: metlog_listener::config::Config,
+    /// Where batches go.
+    pub sinks: SinksConfig,
+    /// Answers.
+    pub query: QueryConfig,
+}
+
+/// What the machine and the command line say.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Name of this host.
+    pub hostname: String,
+    /// `--data`: stronger than the file's `data`.
+    pub data: Option<PathBuf>,
+    /// The folder that relative paths begin at.
+    pub folder: PathBuf,
+}
+
+impl Surroundings {
+    /// This machine's.
+    ///
+    /// # Errors
+    /// Where the current folder is gone.
+    pub fn of_this_process(data: Option<&Path>) -> Result<Surroundings, LoadError> {
+        let unreadable =
+            |source| LoadError::Unreadable { file: "the current folder".into(), source };
+        let folder = std::env::current_dir().map_err(unreadable)?;
+        let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        Ok(Surroundings { hostname: hostname.unwrap_or_default(), data: data.map(Path::to_owned), folder })
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read at all.
+    #[error("{}: cannot be read: {source}", file.display())]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was read, and it is wrong.
+    #[error(transparent)]
+    Wrong(#[from] ConfigError),
+}
+
+/// Reads the configuration of this process: the file, or the defaults where there is none.
+///
+/// # Errors
+/// Every problem of the file at once.
+pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadError> {
+    let surroundings = Surroundings::of_this_process(data)?;
+    let Some(file) = file else { return Ok(from_text("(defaults)", "", &surroundings)?) };
+    let unreadable = |source| LoadError::Unreadable { file: file.to_owned(), source };
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    Ok(from_text(&file.display().to_string(), &text, &surroundings)?)
+}
+
+/// Makes the configuration of a file's text. Touches nothing.
+///
+/// # Errors
+/// Every problem of the text at once.
+pub fn from_text(file: &str, text: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let document = Document::parse(file, text)?;
+    let config = read(&document, surroundings);
+    document.finish()?;
+    Ok(config)
+}
+
+fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
+    let mut root = document.root();
+    let typed = root.read("data", values::path);
+    let data = surroundings.data.clone().or(typed).unwrap_or_else(|| PathBuf::from("data"));
+    let data = surroundings.folder.join(data);
+    let mut sink = root.section("sink");
+    let sinks = sinks::read(&mut sink, &data);
+    sink.finish();
+    let listener = listener::read(document, &mut root, data, &sinks.parquet, &surroundings.hostname);
+    let query = query::read(&mut root);
+    check_addresses(document, &listener, &query);
+    root.finish();
+    Config { listener, sinks, query }
+}
+
+/// No two sockets may want the same port.
+fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
+    let udp = [("listener.metlog", listener.metlog.as_slice()), ("listener.statsd", &listener.statsd)];
+    let http = [query.listen];
+    let tcp = [("listener.statsd_tcp", listener.statsd_tcp.as_slice()), ("query.listen", &http)];
+    for sockets in [udp, tcp] {
+        let all: Vec<(&str, SocketAddr)> =
+            sockets.iter().flat_map(|(key, list)| list.iter().map(|address| (*key, *address))).collect();
+        for (at, (key, address)) in all.iter().enumerate() {
+            if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {
+                document.conflict(&[key, other], format!("{key} ({address}) and {other} ({taken}) want the same port"));
+            }
+        }
+    }
+    if listener.metlog_unix.is_some() && listener.metlog_unix == listener.statsd_unix {
+        document.conflict(&["listener.statsd_unix"], "listener.metlog_unix is the same path");
+    }
+}
+
+/// True where two addresses of the same protocol cannot both be listened on. Port 0 is a free one each time.
+fn meets(a: &SocketAddr, b: &SocketAddr) -> bool {
+    let any = |ip: IpAddr| ip.is_unspecified();
+    a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && (a.ip() == b.ip() || any(a.ip()) || any(b.ip()))
+}

@@ -1,0 +1,41 @@
+//! The section `[query]`: where questions are answered, and how much one may cost.
+use super::document::Section;
+use super::values;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// HTTP port of questions and of the state of the listener.
+pub const PORT_QUERY: u16 = 5580;
+const MIB: u64 = 1 << 20;
+
+/// What one question may cost, and where it is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryConfig {
+    /// HTTP address.
+    pub listen: SocketAddr,
+    /// Bytes that one question may use for sorting, joining and grouping.
+    pub memory_bytes: usize,
+    /// Questions that run at a time; others wait.
+    pub concurrency: usize,
+    /// Most rows of an answer.
+    pub rows_max: usize,
+    /// A question that takes longer is ended.
+    pub time_max: Duration,
+}
+
+/// Reads the section.
+pub fn read(root: &mut Section<'_>) -> QueryConfig {
+    let mut section = root.section("query");
+    let time_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
+    let config = QueryConfig {
+        listen: section
+            .read("listen", values::address)
+            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_QUERY))),
+        memory_bytes: section.read("memory", values::size(16 * MIB..=1024 * 1024 * MIB)).unwrap_or(256 * MIB) as usize,
+        concurrency: section.read("concurrency", values::integer(1..=1_000)).unwrap_or(4) as usize,
+        rows_max: section.read("rows_max", values::integer(1..=1_000_000_000)).unwrap_or(1_000_000) as usize,
+        time_max: section.read("time_max", values::duration(time_bounds)).unwrap_or(Duration::from_secs(30)),
+    };
+    section.finish();
+    config
+}

@@ -1,0 +1,128 @@
+//! The sections `[sink.graphite]`, `[sink.parquet]` and `[sink.http]`. The Parquet sink is always there; the others
+//! are where their address is given.
+use super::document::Section;
+use super::values;
+use metlog_sink::http::UrlTemplate;
+use metlog_sink::{graphite, http, parquet};
+use std::path::Path;
+use std::time::Duration;
+use toml::de::DeValue;
+
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+/// Where below `data` documents lie that a server refused for good.
+const HTTP_SET_ASIDE: &str = "set_aside/http";
+
+/// All sinks.
+#[derive(Debug, Clone)]
+pub struct SinksConfig {
+    /// Graphite, where it has an address.
+    pub graphite: Option<graphite::Config>,
+    /// The warehouse.
+    pub parquet: ParquetConfig,
+    /// Documents by HTTP, where it has a URL.
+    pub http: Option<http::Config>,
+}
+
+/// The sink `parquet` and its store.
+#[derive(Debug, Clone)]
+pub struct ParquetConfig {
+    /// `file://`, `s3://`, `gs://` or `az://`.
+    pub url: String,
+    /// Options of the store, as the object_store crate names them.
+    pub options: Vec<(String, String)>,
+    /// A segment is stored when it is this old …
+    pub roll_after: Duration,
+    /// … or this large in bytes.
+    pub roll_bytes: u64,
+    /// How objects are written.
+    pub objects: parquet::Config,
+}
+
+/// Reads all of them. `data` holds the warehouse unless a URL says otherwise.
+pub fn read(sink: &mut Section<'_>, data: &Path) -> SinksConfig {
+    SinksConfig {
+        graphite: graphite(sink.section("graphite")),
+        parquet: parquet(sink.section("parquet"), data),
+        http: http(sink.section("http"), data),
+    }
+}
+
+fn graphite(mut section: Section<'_>) -> Option<graphite::Config> {
+    const PROTOCOLS: &[(&str, graphite::Protocol)] =
+        &[("plaintext", graphite::Protocol::Plaintext), ("pickle", graphite::Protocol::Pickle)];
+    let address = section.read("address", values::destination);
+    let mut config = graphite::Config::new(address.clone().unwrap_or_default());
+    config.protocol = section.read("protocol", values::choice(PROTOCOLS)).unwrap_or_default();
+    config.prefix = section.read("prefix", graphite_prefix).unwrap_or_default();
+    config.legacy_namespace = section.read("legacy_namespace", values::truth).unwrap_or(false);
+    section.finish();
+    address.map(|_| config)
+}
+
+fn graphite_prefix(value: &DeValue<'_>) -> Result<String, String> {
+    let prefix = values::any_text(value)?;
+    if prefix.contains(|c: char| c.is_whitespace() || c.is_control() || c == ';') {
+        return Err("must not contain blanks or semicolons: it becomes part of a Graphite path".to_owned());
+    }
+    if prefix.replace("{hostname}", "").contains(['{', '}']) {
+        return Err("may contain {hostname} and no other braces".to_owned());
+    }
+    Ok(prefix)
+}
+
+fn parquet(mut section: Section<'_>, data: &Path) -> ParquetConfig {
+    let roll_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
+    let mut objects = parquet::Config::default();
+    let level = section.read("compression_level", values::integer(1..=22));
+    objects.compression_level = level.map_or(objects.compression_level, |level| level as i32);
+    let config = ParquetConfig {
+        url: section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse"))),
+        roll_after: section.read("roll_after", values::duration(roll_bounds)).unwrap_or(Duration::from_secs(60)),
+        roll_bytes: section.read("roll_bytes", values::size(64 * KIB..=GIB)).unwrap_or(64 << 20),
+        options: section.texts("options"),
+        objects,
+    };
+    section.finish();
+    config
+}
+
+/// The URL of a folder; what a URL cannot hold is escaped.
+fn file_url(folder: &Path) -> String {
+    let mut url = String::from("file://");
+    for byte in folder.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => url.push(char::from(*byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
+}
+
+fn store_url(value: &DeValue<'_>) -> Result<String, String> {
+    let url = values::text(value)?;
+    match url.split_once("://") {
+        Some(("file", path)) if path.starts_with('/') => Ok(url),
+        Some(("file", _)) => Err("a file URL has three slashes and a whole path: file:///var/lib/metlog".to_owned()),
+        Some(("s3" | "gs" | "az", bucket)) if !bucket.is_empty() && !bucket.starts_with('/') => Ok(url),
+        _ => Err(format!("must be file:///folder, s3://bucket/prefix, gs://… or az://…, not `{url}`")),
+    }
+}
+
+fn http(mut section: Section<'_>, data: &Path) -> Option<http::Config> {
+    let url = section.read("url", |value| UrlTemplate::parse(&values::text(value)?));
+    let nowhere = UrlTemplate::parse("http://localhost/{uuid}").ok()?;
+    let mut config = http::Config::new(url.clone().unwrap_or(nowhere), data.join(HTTP_SET_ASIDE));
+    let timeout_bounds = Duration::from_millis(100)..=Duration::from_secs(600);
+    config.headers = section.texts("headers");
+    config.bearer_token = section.read("bearer_token", values::text);
+    config.gzip = section.read("gzip", values::truth).unwrap_or(config.gzip);
+    let typed = |read: Option<u64>, default: usize| read.map_or(default, |number| number as usize);
+    config.batch_messages =
+        typed(section.read("batch_messages", values::integer(1..=1_000_000)), config.batch_messages);
+    config.batch_bytes = typed(section.read("batch_bytes", values::size(KIB..=GIB)), config.batch_bytes);
+    config.in_flight = typed(section.read("in_flight", values::integer(1..=256)), config.in_flight);
+    config.timeout = section.read("timeout", values::duration(timeout_bounds)).unwrap_or(config.timeout);
+    section.finish();
+    url.map(|_| config)
+}

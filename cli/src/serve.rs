@@ -1,0 +1,128 @@
+//! The HTTP server of `metlog up` and `metlog listen`: the listener's state, its live messages and, where there is an
+//! engine, SQL.
+use crate::config::QueryConfig;
+use crate::filter::Filter;
+use crate::hot::HotListener;
+use arrow::array::RecordBatch;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::stream;
+use metlog_listener::Listener;
+use metlog_query::format::{Format, Writer};
+use metlog_query::{Engine, Hot};
+use serde::Deserialize;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// The key of a line of `/api/tail` that is no message: how many batches came too fast for this reader.
+pub const MISSED: &str = "missed_batches";
+
+/// The bounds of an engine, as configured.
+pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
+    metlog_query::Config {
+        memory_bytes: config.memory_bytes,
+        rows_max: config.rows_max,
+        time_max: config.time_max,
+        concurrency: config.concurrency,
+    }
+}
+
+/// The rows of a listener, for an engine.
+pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
+    Arc::new(HotListener(listener.clone()))
+}
+
+/// All paths; SQL where there is an engine.
+pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
+    let state = Router::new()
+        .route("/api/ledger", get(ledger))
+        .route("/api/senders", get(senders))
+        .route("/api/tail", get(tail))
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .with_state(listener);
+    engine.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
+}
+
+async fn unknown() -> Response {
+    refusal(StatusCode::NOT_FOUND, "no such path: there are /api/sql, /api/ledger, /api/senders, /api/tail, /metrics, /health")
+}
+
+/// As the read side writes its errors.
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
+}
+
+async fn ledger(State(listener): State<Listener>) -> Response {
+    Json(listener.ledger()).into_response()
+}
+
+async fn senders(State(listener): State<Listener>) -> Response {
+    Json(listener.senders()).into_response()
+}
+
+async fn metrics(State(listener): State<Listener>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], listener.metrics_text()).into_response()
+}
+
+async fn health(State(listener): State<Listener>) -> Response {
+    let health = listener.health();
+    let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+/// What is asked of `/api/tail`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TailQuestion {
+    r#type: Option<String>,
+    logger: Option<String>,
+    #[serde(default)]
+    filter: String,
+}
+
+async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuestion>) -> Response {
+    let filter = match Filter::parse(&question.filter) {
+        Ok(filter) => filter.and_same("type", question.r#type).and_same("logger", question.logger),
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
+    };
+    let lines = stream::unfold((listener.subscribe(), filter), |(mut batches, filter)| async move {
+        let lines = next_lines(&mut batches, &filter).await?;
+        Some((Ok::<Bytes, Infallible>(lines), (batches, filter)))
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+/// The next lines that there are, never none of them; `None` when the listener has stopped.
+async fn next_lines(batches: &mut Receiver<RecordBatch>, filter: &Filter) -> Option<Bytes> {
+    loop {
+        match batches.recv().await {
+            Ok(batch) => {
+                let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
+                match lines {
+                    Ok(lines) if lines.is_empty() => (),
+                    Ok(lines) => return Some(lines.into()),
+                    Err(error) => tracing::error!(%error, "messages could not be shown"),
+                }
+            }
+            Err(RecvError::Lagged(batches)) => return Some(format!("{}\n", json!({ MISSED: batches })).into()),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
+    if batch.num_rows() == 0 {
+        return Ok(Vec::new());
+    }
+    let mut writer = Writer::new(Format::Ndjson, &batch.schema(), Vec::new())?;
+    writer.write(batch)?;
+    writer.finish()
+}

@@ -1,0 +1,84 @@
+//! Sockets: made, told their options, bound; and what the kernel granted.
+use nix::sys::socket::{self as kernel, sockopt};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// A receiver looks this often whether it shall end.
+pub const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// A bound datagram socket.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket, blocking, with [`RECEIVE_TIMEOUT`].
+    pub socket: Socket,
+    /// Where it is bound, as text.
+    pub address: String,
+    /// Bytes of receive buffer that the kernel granted.
+    pub receive_buffer: usize,
+}
+
+/// A UDP socket. Several may share the address where `shared`.
+///
+/// # Errors
+/// Those of the kernel, with the address.
+pub fn udp(address: SocketAddr, shared: bool, receive_buffer: usize) -> io::Result<Bound> {
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if shared {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address.into())?;
+        let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+        // An older kernel does not join datagrams: then each comes by itself.
+        let _ = kernel::setsockopt(&socket, sockopt::UdpGroSegment, &true);
+        finish(socket, bound.to_string(), receive_buffer)
+    };
+    bind().map_err(|error| named(&format!("UDP {address}"), &error))
+}
+
+/// A Unix datagram socket. A socket file that is there already is replaced; any other file is not.
+///
+/// # Errors
+/// Those of the kernel, with the path.
+pub fn unix(path: &Path, receive_buffer: usize) -> io::Result<Bound> {
+    let bind = || {
+        match std::fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there")),
+            Err(_) => (),
+        }
+        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        finish(socket, format!("unix:{}", path.display()), receive_buffer)
+    };
+    bind().map_err(|error| named(&format!("unix socket {}", path.display()), &error))
+}
+
+/// A listening TCP socket.
+///
+/// # Errors
+/// Those of the kernel, with the address.
+pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| named(&format!("TCP {address}"), &error))
+}
+
+fn finish(socket: Socket, address: String, receive_buffer: usize) -> io::Result<Bound> {
+    socket.set_recv_buffer_size(receive_buffer)?;
+    // Only root may pass the system's limit; who may not keeps what was granted.
+    let _ = kernel::setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
+    kernel::setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+    socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
+    let receive_buffer = socket.recv_buffer_size()?;
+    Ok(Bound { socket, address, receive_buffer })
+}
+
+fn named(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}

@@ -1,0 +1,158 @@
+//! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
+//! it or refuses it for good; the journal keeps it so long.
+use crate::road::{ClosedWindows, Road};
+use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// First and longest wait after a failure; each doubles the one before.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// What users are told about a sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkState {
+    /// Batches handed over.
+    pub batches: u64,
+    /// Messages or metrics handed over.
+    pub written: u64,
+    /// Messages that it refused for good.
+    pub set_aside: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// Why the last attempt failed; `None` where it did not.
+    pub failing: Option<String>,
+}
+
+/// The state of all sinks, by name.
+pub type SinkStates = Arc<Mutex<BTreeMap<&'static str, SinkState>>>;
+
+/// Serves a sink until the road is gone.
+pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkStates) {
+    let mut progress = road.watch();
+    let mut cursor = (0, 0);
+    loop {
+        progress.borrow_and_update();
+        let served = match sink.role() {
+            Role::Store | Role::Copy => segment(&road, &mut *sink, &states).await,
+            Role::Windows => windows(&road, &mut *sink, &states, &mut cursor).await,
+        };
+        match served {
+            Ok(true) => (),
+            Ok(false) => {
+                if progress.changed().await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!("{}: {error}", sink.name());
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Hands over the next sealed segment; false where there is none.
+async fn segment(road: &Arc<Road>, sink: &mut dyn Sink, states: &SinkStates) -> std::io::Result<bool> {
+    let Some(number) = road.next_segment(sink.name()) else { return Ok(false) };
+    let batch = blocking(road, move |road| road.batch(number)).await;
+    let batch = match batch {
+        Ok(batch) => batch,
+        Err(error) => {
+            set_aside(road, number, &format!("it cannot be read back: {error}"))?;
+            road.acknowledge(sink.name(), number, true, 0)?;
+            return Ok(true);
+        }
+    };
+    let unreadable = road.expected(number).saturating_sub(messages_in(&batch));
+    let written = write(sink, &batch, states).await;
+    if let Err(error) = &written {
+        set_aside(road, number, &format!("{} refused it: {error}", sink.name()))?;
+    }
+    let name = sink.name();
+    blocking(road, move |road| road.acknowledge(name, number, written.is_err(), unreadable)).await?;
+    Ok(true)
+}
+
+/// Hands over windows that closed since the last call; false where there are none.
+async fn windows(
+    road: &Arc<Road>,
+    sink: &mut dyn Sink,
+    states: &SinkStates,
+    cursor: &mut (u64, usize),
+) -> std::io::Result<bool> {
+    let (name, mut from) = (sink.name(), *cursor);
+    let (next, from) = blocking(road, move |road| road.next_windows(name, &mut from).map(|next| (next, from))).await?;
+    let Some(ClosedWindows { segment, windows, last }) = next else { return Ok(false) };
+    if !windows.is_empty() {
+        let listener = road.config().name.as_str().into();
+        let batch = Batch { listener, segment, messages: Vec::new(), windows };
+        if let Err(error) = write(sink, &batch, states).await {
+            tracing::error!("{name} refused windows for good: {error}");
+        }
+    }
+    *cursor = from;
+    if last {
+        blocking(road, move |road| road.acknowledge(name, segment, false, 0)).await?;
+    }
+    Ok(true)
+}
+
+/// Offers a batch until the sink has it; an error is a refusal for good.
+async fn write(sink: &mut dyn Sink, batch: &Batch, states: &SinkStates) -> Result<Receipt, SinkError> {
+    let mut wait = WAIT_MIN;
+    loop {
+        let result = sink.write(batch).await;
+        note(states, sink.name(), &result);
+        match result {
+            Ok(receipt) => return Ok(receipt),
+            Err(error) if error.next == Next::SetAside => return Err(error),
+            Err(SinkError { next, message }) => {
+                tracing::warn!("{} is not available and will be tried again: {message}", sink.name());
+                let asked = if let Next::Retry(after) = next { after } else { None };
+                tokio::time::sleep(asked.unwrap_or(wait).clamp(WAIT_MIN, WAIT_MAX)).await;
+                wait = (wait * 2).min(WAIT_MAX);
+            }
+        }
+    }
+}
+
+fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkError>) {
+    let mut states = crate::road::lock(states);
+    let state = states.entry(name).or_default();
+    match result {
+        Ok(receipt) => {
+            state.batches += 1;
+            state.written += receipt.written;
+            state.set_aside += receipt.set_aside;
+            state.failing = None;
+        }
+        Err(error) => {
+            state.failures += 1;
+            state.failing = Some(error.message.clone());
+        }
+    }
+}
+
+fn messages_in(batch: &Batch) -> u64 {
+    let rows: usize = batch.messages.iter().map(arrow::array::RecordBatch::num_rows).sum();
+    rows as u64 + batch.windows.iter().map(|window| window.values).sum::<u64>()
+}
+
+/// Copies a segment that nobody can take to where a human finds it.
+fn set_aside(road: &Road, number: u64, why: &str) -> std::io::Result<()> {
+    let name = crate::journal::file_name(number);
+    let folder = road.config().data.join("set_aside");
+    tracing::error!("segment {number} is set aside in {}: {why}", folder.display());
+    let source = road.config().data.join("journal").join(&name);
+    std::fs::copy(source, folder.join(&name)).map(|_| ())
+}
+
+async fn blocking<T: Send + 'static>(
+    road: &Arc<Road>,
+    work: impl FnOnce(&Road) -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let road = road.clone();
+    tokio::task::spawn_blocking(move || work(&road)).await.map_err(std::io::Error::other)?
+}

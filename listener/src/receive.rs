@@ -1,0 +1,95 @@
+//! Receiving: batches of datagrams from one socket, each batch straight onto the road.
+use crate::bind::Bound;
+use crate::journal::record::Kind;
+use crate::road::Road;
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+use std::io::IoSliceMut;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Datagrams in one system call.
+const BATCH: usize = 64;
+/// Room for the largest datagram, and for what the kernel joins.
+const DATAGRAM_BYTES: usize = 65_536;
+
+/// What is known of a socket that is received from.
+#[derive(Debug)]
+pub struct SocketState {
+    /// Where it is bound.
+    pub address: String,
+    /// Bytes of receive buffer that the kernel granted.
+    pub receive_buffer: usize,
+    /// Datagrams that the kernel dropped there.
+    pub kernel_dropped: AtomicU64,
+}
+
+/// A datagram as received: where it lies, and the size of the parts where the kernel joined several.
+struct Part {
+    slot: usize,
+    bytes: usize,
+    segment: usize,
+}
+
+/// Receives until told to end.
+pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &SocketState, end: &Arc<AtomicBool>) {
+    let mut memory = vec![0u8; BATCH * DATAGRAM_BYTES];
+    let mut parts = Vec::with_capacity(BATCH);
+    while !end.load(Ordering::Relaxed) {
+        parts.clear();
+        match fill(bound, &mut memory, &mut parts, state) {
+            Ok(dropped) => road.kernel_dropped(dropped),
+            Err(Errno::EAGAIN | Errno::EINTR) => continue,
+            Err(error) => {
+                tracing::error!("receiving on {}: {error}", state.address);
+                std::thread::sleep(crate::bind::RECEIVE_TIMEOUT);
+                continue;
+            }
+        }
+        let datagrams = parts.iter().flat_map(|part| {
+            let start = part.slot * DATAGRAM_BYTES;
+            split(&memory[start..start + part.bytes], part.segment)
+        });
+        road.take(worker, kind, datagrams);
+    }
+}
+
+/// One system call; the number of datagrams that the kernel dropped since the last one.
+fn fill(bound: &Bound, memory: &mut [u8], parts: &mut Vec<Part>, state: &SocketState) -> Result<u64, Errno> {
+    let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+        memory.chunks_mut(DATAGRAM_BYTES).map(|chunk| [IoSliceMut::new(chunk)]).collect();
+    // Made anew for each call: the kernel shortens the control buffers to what it wrote.
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
+    let flags = MsgFlags::MSG_WAITFORONE;
+    let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
+    let mut dropped = 0;
+    for (slot, message) in received.enumerate() {
+        let mut segment = 0;
+        for control in message.cmsgs()? {
+            match control {
+                ControlMessageOwned::RxqOvfl(total) => dropped += newly_dropped(state, total),
+                ControlMessageOwned::UdpGroSegments(bytes) => segment = usize::try_from(bytes).unwrap_or_default(),
+                _ => (),
+            }
+        }
+        parts.push(Part { slot, bytes: message.bytes, segment });
+    }
+    Ok(dropped)
+}
+
+/// The kernel's counter is 32 bits wide and counts since the socket was made.
+fn newly_dropped(state: &SocketState, total: u32) -> u64 {
+    let before = state.kernel_dropped.load(Ordering::Relaxed);
+    let new = total.wrapping_sub(before as u32);
+    state.kernel_dropped.store(before + u64::from(new), Ordering::Relaxed);
+    u64::from(new)
+}
+
+/// The datagrams that the kernel joined: all of `segment` bytes but the last. An empty datagram is one too.
+fn split(bytes: &[u8], segment: usize) -> impl Iterator<Item = &[u8]> {
+    let segment = if segment == 0 { bytes.len().max(1) } else { segment };
+    let empty = bytes.is_empty().then_some(bytes);
+    bytes.chunks(segment).chain(empty)
+}

@@ -1,0 +1,555 @@
+//! The road: from a socket's batch through the journal into rows and windows, in the one order that matters.
+//!
+//! Locks are taken in this order: gate, slot, journal, ordered, totals; and segments before slots. A worker
+//! holds the **gate** for reading from before its append until all of it is applied; whoever closes a window
+//! or seals a segment holds it for writing, and so finds everything applied. While the gate is held for
+//! reading the open window cannot change, so a record's time is put inside of it: that makes a window exactly
+//! what the journal says it is, live and when read back.
+use crate::admission::Admission;
+use crate::config::Config;
+use crate::journal::record::{Builder, Kind};
+use crate::journal::{Journal, Refused};
+use crate::ledger::{Ledger, Totals};
+use crate::replay::{self, Context, Replayed};
+use crate::segment::{Content, Segment, Segments};
+use crate::state::{Checkpoint, Decoding, Ordered};
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use metlog_schemas::tables::Table;
+use metlog_schemas::window::Window;
+use metlog_sink::Batch;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{broadcast, watch};
+
+/// Rows wait in their slot until there are this many, or until somebody asks for them.
+const SLOT_ROWS_MAX: usize = 16 * 1024;
+/// Likewise, bytes of text.
+const SLOT_BYTES_MAX: usize = 4 << 20;
+
+/// A stream is not read when the budget has less room than this.
+const FULL_MARGIN_BYTES: u64 = 256 * 1024;
+
+/// What became of a batch of datagrams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Journaled, or refused by itself.
+    Journaled,
+    /// The disk or its budget refused it: it is counted as dropped.
+    Dropped,
+}
+
+/// What one worker owns.
+#[derive(Debug, Default)]
+struct Slot {
+    builder: Builder,
+    decoding: Decoding,
+    /// Messages that must be journaled as another kind than they came.
+    moved: Vec<Vec<u8>>,
+}
+
+/// Everything between the sockets and the sinks.
+#[derive(Debug)]
+pub struct Road {
+    config: Config,
+    context: Context,
+    admission: Admission,
+    gate: RwLock<()>,
+    slots: Vec<Mutex<Slot>>,
+    journal: Mutex<Journal>,
+    ordered: Mutex<Ordered>,
+    totals: Mutex<Totals>,
+    /// Counts that no journal record holds yet.
+    unjournaled: Mutex<Totals>,
+    segments: Mutex<Segments>,
+    /// End of the open window, µs.
+    window_end: AtomicI64,
+    /// When the segment that is written was begun, µs.
+    begun_at: AtomicI64,
+    /// Changes whenever a sink may have something to do.
+    progress: watch::Sender<u64>,
+    rows: broadcast::Sender<RecordBatch>,
+    journal_failing: AtomicBool,
+    kernel_dropped: AtomicU64,
+}
+
+/// µs since 1970 UTC.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// A lock whose holder panicked is still good: every change under it is whole or counted.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was found on the disk at the start.
+#[derive(Debug)]
+pub struct Found {
+    /// The journal, open for writing.
+    pub journal: Journal,
+    /// State at its beginning.
+    pub checkpoint: Checkpoint,
+    /// Older segments and the new one.
+    pub segments: Segments,
+}
+
+/// Reads a file from its beginning without moving its cursor: it is shared.
+fn read_whole(file: &std::fs::File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// What a sink that takes windows is given next.
+#[derive(Debug)]
+pub struct ClosedWindows {
+    /// The segment that they closed in.
+    pub segment: u64,
+    /// Those that it has not had.
+    pub windows: Vec<Arc<Window>>,
+    /// The segment is sealed, and these are its last.
+    pub last: bool,
+}
+
+impl Road {
+    /// A road with so many workers that goes on from what was found.
+    pub fn new(config: Config, workers: usize, found: Found, now: i64) -> Road {
+        let context = Context::new(&config);
+        let totals = found.checkpoint.totals.clone();
+        let ordered = context.ordered(found.checkpoint, now);
+        Road {
+            admission: Admission::new(&config),
+            context,
+            gate: RwLock::new(()),
+            slots: (0..workers).map(|_| Mutex::default()).collect(),
+            journal: Mutex::new(found.journal),
+            window_end: AtomicI64::new(ordered.aggregator.window_end()),
+            ordered: Mutex::new(ordered),
+            totals: Mutex::new(totals),
+            unjournaled: Mutex::default(),
+            segments: Mutex::new(found.segments),
+            begun_at: AtomicI64::new(now),
+            progress: watch::Sender::new(0),
+            rows: broadcast::Sender::new(1_024),
+            journal_failing: AtomicBool::new(false),
+            kernel_dropped: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    /// What it was told.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes what a socket gave: checks, journals and applies it. `worker` below the number of workers.
+    pub fn take<'d>(&self, worker: usize, kind: Kind, datagrams: impl Iterator<Item = &'d [u8]>) -> Taken {
+        if now() >= self.window_end.load(Ordering::Relaxed) {
+            self.close_windows();
+        }
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = self.slots.get(worker) else { return Taken::Dropped };
+        let slot = &mut *lock(slot);
+        slot.builder.begin(kind);
+        let mut refused = Totals::default();
+        for datagram in datagrams {
+            self.admission.admit(kind, datagram, &mut slot.builder, &mut slot.moved, &mut refused);
+        }
+        let mut taken = if slot.builder.is_empty() { Taken::Journaled } else { self.journal(slot, &mut refused) };
+        if !slot.moved.is_empty() {
+            slot.builder.begin(Kind::Metlog);
+            slot.moved.drain(..).for_each(|message| slot.builder.datagram(&message));
+            if self.journal(slot, &mut refused) == Taken::Dropped {
+                taken = Taken::Dropped;
+            }
+        }
+        let mut counted = std::mem::take(&mut slot.decoding.totals);
+        if !refused.is_empty() {
+            counted.add(&refused);
+            lock(&self.unjournaled).add(&refused);
+        }
+        lock(&self.totals).add(&counted);
+        taken
+    }
+
+    /// Appends the slot's record and applies it.
+    fn journal(&self, slot: &mut Slot, refused: &mut Totals) -> Taken {
+        let Slot { builder, decoding, .. } = slot;
+        let mut journal = lock(&self.journal);
+        // Inside the open window, and never back in time, whatever the clock does.
+        let latest = self.window_end.load(Ordering::Relaxed) - 1;
+        let received_at = now().max(journal.last_received_at()).min(latest);
+        if let Err(error) = journal.append(builder, received_at) {
+            drop(journal);
+            self.failed(&error);
+            refused.drop(self.admission.count(builder));
+            return Taken::Dropped;
+        }
+        // The next lock is taken before the first is given back: what is appended first is entered first.
+        let mut ordered = lock(&self.ordered);
+        drop(journal);
+        self.journal_failing.store(false, Ordering::Relaxed);
+        let Some(record) = builder.record() else { return Taken::Journaled };
+        decoding.enter(&record, &mut ordered);
+        drop(ordered);
+        if decoding.decode(&record) {
+            decoding.settle(&mut lock(&self.ordered));
+        }
+        Taken::Journaled
+    }
+
+    fn failed(&self, error: &Refused) {
+        if !self.journal_failing.swap(true, Ordering::Relaxed) {
+            tracing::error!("messages are dropped: {error}");
+        }
+    }
+
+    /// Closes every window whose end has passed.
+    pub fn close_windows(&self) {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.close_windows_gated(now());
+    }
+
+    fn close_windows_gated(&self, now: i64) {
+        let mut ordered = lock(&self.ordered);
+        let mut closed = Vec::new();
+        while ordered.aggregator.window_end() <= now {
+            let end = ordered.aggregator.window_end();
+            closed.extend(ordered.aggregator.close(end).map(Arc::new));
+        }
+        self.window_end.store(ordered.aggregator.window_end(), Ordering::Relaxed);
+        drop(ordered);
+        if closed.is_empty() {
+            return;
+        }
+        if let Some(active) = lock(&self.segments).active() {
+            for window in closed {
+                if let Err(error) = active.content.add_window(window) {
+                    tracing::error!("a window cannot become rows: {error}");
+                }
+            }
+        }
+        self.progress();
+    }
+
+    /// What has to be done now and then: close windows, seal the segment where it is old or large, cut rows
+    /// into batches, journal counts. Called every few ms.
+    pub fn tick(&self) {
+        let now = now();
+        if now >= self.window_end.load(Ordering::Relaxed) {
+            self.close_windows();
+        }
+        let (bytes, begun_at) = (lock(&self.journal).bytes(), self.begun_at.load(Ordering::Relaxed));
+        let old = now - begun_at >= self.config.journal.roll_after.as_micros() as i64;
+        if bytes >= self.config.journal.roll_bytes || (old && self.has_content()) {
+            if let Err(error) = self.seal() {
+                self.failed(&Refused::Io(error));
+            }
+        } else {
+            let watched = self.rows.receiver_count() > 0;
+            self.cut(&mut lock(&self.segments), if watched { 1 } else { SLOT_ROWS_MAX }, SLOT_BYTES_MAX);
+        }
+        self.journal_counts(now);
+    }
+
+    fn has_content(&self) -> bool {
+        let waiting = self.slots.iter().any(|slot| !lock(slot).decoding.rows.is_empty());
+        waiting || lock(&self.segments).active().is_some_and(|active| active.content.messages + active.content.values > 0)
+    }
+
+    /// Counts of what never reached a record are journaled too, so that a kill does not forget them.
+    fn journal_counts(&self, now: i64) {
+        // Taken inside the gate: a checkpoint in between would count them a second time.
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let counts = std::mem::take(&mut *lock(&self.unjournaled));
+        if counts.is_empty() {
+            return;
+        }
+        let mut builder = Builder::default();
+        builder.begin(Kind::Tally);
+        builder.raw(&postcard::to_allocvec(&counts).unwrap_or_default());
+        let mut journal = lock(&self.journal);
+        let latest = self.window_end.load(Ordering::Relaxed) - 1;
+        let received_at = now.max(journal.last_received_at()).min(latest);
+        if journal.append(&mut builder, received_at).is_err() {
+            drop(journal);
+            lock(&self.unjournaled).add(&counts);
+        }
+    }
+
+    /// Moves rows from the slots to the segment that is written, from slots that hold at least that much.
+    fn cut(&self, segments: &mut Segments, rows_min: usize, bytes_min: usize) {
+        let Some(active) = segments.active() else { return };
+        for slot in &self.slots {
+            let rows = &mut lock(slot).decoding.rows;
+            if rows.is_empty() || (rows.len() < rows_min && rows.text_bytes() < bytes_min) {
+                continue;
+            }
+            match rows.finish() {
+                Ok(batch) => {
+                    if self.rows.receiver_count() > 0 {
+                        let _ = self.rows.send(batch.clone());
+                    }
+                    active.content.add_rows(batch);
+                }
+                Err(error) => tracing::error!("rows cannot become a batch: {error}"),
+            }
+        }
+    }
+
+    /// Seals the segment that is written and begins the next.
+    ///
+    /// # Errors
+    /// Where the next file cannot be made; the old one is still written.
+    pub fn seal(&self) -> io::Result<()> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        self.close_windows_gated(now);
+        let mut segments = lock(&self.segments);
+        self.cut(&mut segments, 1, 0);
+        let mut journal = lock(&self.journal);
+        let ordered = lock(&self.ordered);
+        // They are in the totals, which the checkpoint holds.
+        lock(&self.unjournaled).clone_from(&Totals::default());
+        let checkpoint = Checkpoint::of(&ordered, lock(&self.totals).clone()).encode().map_err(io::Error::other)?;
+        let bytes = journal.bytes();
+        journal.roll(&checkpoint, now)?;
+        if let Some(active) = segments.active() {
+            active.sealed = Some(ordered.aggregator.window_end());
+            active.bytes = bytes;
+        }
+        let (number, path) = (journal.segment(), self.path(journal.segment()));
+        segments.list.push_back(Segment { number, path, content: Content::empty(), sealed: None, bytes: 0 });
+        segments.evict(self.config.memory_bytes);
+        self.begun_at.store(now, Ordering::Relaxed);
+        drop((ordered, journal, segments));
+        self.progress();
+        Ok(())
+    }
+
+    fn path(&self, segment: u64) -> PathBuf {
+        self.config.data.join("journal").join(crate::journal::file_name(segment))
+    }
+
+    fn progress(&self) {
+        self.progress.send_modify(|n| *n += 1);
+    }
+
+    /// Changes whenever a sink may have something to do.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
+    /// Rows of `messages` as they come, for whoever listens live.
+    pub fn subscribe(&self) -> broadcast::Receiver<RecordBatch> {
+        self.rows.subscribe()
+    }
+
+    /// Syncs what was written since the last call.
+    pub fn sync(&self) {
+        let files = lock(&self.journal).take_unsynced();
+        for file in files {
+            if let Err(error) = file.sync_data() {
+                self.failed(&Refused::Io(error));
+                lock(&self.journal).sync_failed(file);
+            }
+        }
+    }
+
+    /// The next sealed segment for a sink that takes whole segments.
+    pub fn next_segment(&self, sink: &str) -> Option<u64> {
+        let segments = lock(&self.segments);
+        let first = segments.first_without(sink);
+        segments.list.iter().find(|segment| segment.number >= first && segment.sealed.is_some()).map(|s| s.number)
+    }
+
+    /// The next windows for a sink that takes windows as they close; `cursor` is the segment and how many of
+    /// its windows were taken.
+    ///
+    /// # Errors
+    /// Where a segment must be read back and cannot be.
+    pub fn next_windows(&self, sink: &str, cursor: &mut (u64, usize)) -> io::Result<Option<ClosedWindows>> {
+        let (number, sealed, windows) = {
+            let mut segments = lock(&self.segments);
+            let first = segments.first_without(sink);
+            let Some(segment) = segments.list.iter_mut().find(|segment| segment.number >= first) else {
+                return Ok(None);
+            };
+            (segment.number, segment.sealed, segment.content.windows.clone())
+        };
+        if cursor.0 != number {
+            *cursor = (number, 0);
+        }
+        let windows = match windows {
+            Some(windows) => windows,
+            None => self.batch(number)?.windows,
+        };
+        let fresh = windows.get(cursor.1..).unwrap_or_default().to_vec();
+        cursor.1 = windows.len();
+        let closed = ClosedWindows { segment: number, windows: fresh, last: sealed.is_some() };
+        Ok((!closed.windows.is_empty() || closed.last).then_some(closed))
+    }
+
+    /// The content of a sealed segment, from memory or read back from the journal.
+    ///
+    /// # Errors
+    /// Where it must be read back and cannot be.
+    pub fn batch(&self, number: u64) -> io::Result<Batch> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
+        let (path, sealed, content) = {
+            let mut segments = lock(&self.segments);
+            let segment = segments.get(number).ok_or_else(missing)?;
+            (segment.path.clone(), segment.sealed, segment.content.clone())
+        };
+        let listener = self.config.name.as_str().into();
+        let (messages, windows) = match content {
+            Content { rows: Some(rows), windows: Some(windows), .. } => (rows, windows),
+            _ => {
+                let Replayed { rows, windows, .. } = replay::replay(&path, &std::fs::read(&path)?, &self.context, sealed)?;
+                (rows, windows)
+            }
+        };
+        Ok(Batch { listener, segment: number, messages, windows })
+    }
+
+    /// A sink has a segment, or it was `set_aside`; `unreadable` messages of it could not be read back.
+    ///
+    /// # Errors
+    /// Where the receipt cannot be written: then the sink will be given the segment again.
+    pub fn acknowledge(&self, sink: &str, number: u64, set_aside: bool, unreadable: u64) -> io::Result<()> {
+        let mut segments = lock(&self.segments);
+        let Some(segment) = segments.get(number) else { return Ok(()) };
+        let content = segment.content.messages + segment.content.values;
+        let mut receipts = segments.receipts.clone();
+        receipts.sinks.insert(sink.to_owned(), number);
+        if sink == segments.store {
+            let aside = if set_aside { content } else { unreadable.min(content) };
+            receipts.set_aside += aside;
+            receipts.stored += content - aside;
+        }
+        crate::recover::write_receipts(&self.config.data, &receipts)?;
+        segments.receipts = receipts;
+        let retired = segments.take_retired();
+        drop(segments);
+        for segment in retired {
+            if let Err(error) = std::fs::remove_file(&segment.path) {
+                tracing::warn!("{} cannot be removed: {error}", segment.path.display());
+            }
+            lock(&self.journal).removed(segment.bytes);
+        }
+        self.progress();
+        Ok(())
+    }
+
+    /// Messages and closed values that a segment is known to hold.
+    pub fn expected(&self, number: u64) -> u64 {
+        lock(&self.segments).get(number).map_or(0, |segment| segment.content.messages + segment.content.values)
+    }
+
+    /// True where every sink has every segment before the one that is written.
+    pub fn is_drained(&self) -> bool {
+        lock(&self.segments).list.len() == 1
+    }
+
+    /// Values in the open window.
+    pub fn open_values(&self) -> u64 {
+        lock(&self.ordered).aggregator.open_values()
+    }
+
+    /// Rows of a table that are not in the store, with the first segment that they are of, and the segments
+    /// whose rows must be read back.
+    ///
+    /// # Errors
+    /// None at present; room for those of Arrow.
+    pub fn hot(self: &Arc<Self>, table: Table) -> Result<crate::HotRows, ArrowError> {
+        let mut segments = lock(&self.segments);
+        self.cut(&mut segments, 1, 0);
+        let mut hot = crate::HotRows {
+            listener: self.config.name.as_str().into(),
+            first_segment: segments.first_without(segments.store),
+            batches: Vec::new(),
+            cold: Vec::new(),
+        };
+        for segment in segments.unstored() {
+            match (&segment.content.rows, table) {
+                (Some(rows), Table::Messages) => hot.batches.extend(rows.iter().cloned()),
+                (Some(_), Table::Metrics) => hot.batches.extend(segment.content.metrics.iter().cloned()),
+                (None, _) => hot.cold.push(self.cold(segment, table)),
+            }
+        }
+        Ok(hot)
+    }
+
+    fn cold(&self, segment: &Segment, table: Table) -> crate::ColdSegment {
+        // Opened now: the file may be gone from its folder when the query comes to it, its bytes are not.
+        let (path, context, sealed) = (segment.path.clone(), self.context.clone(), segment.sealed);
+        let file = std::fs::File::open(&path);
+        Arc::new(move || {
+            let bytes = file.as_ref().map_err(|error| io::Error::other(error.to_string())).and_then(read_whole);
+            let replayed = bytes
+                .and_then(|bytes| replay::replay(&path, &bytes, &context, sealed))
+                .map_err(|error| ArrowError::IoError(error.to_string(), error))?;
+            match table {
+                Table::Messages => Ok(replayed.rows),
+                Table::Metrics => Ok(Content::of(Vec::new(), replayed.windows)?.metrics),
+            }
+        })
+    }
+
+    /// The ledger, exact at one moment.
+    pub fn ledger(&self) -> Ledger {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let mut segments = lock(&self.segments);
+        self.cut(&mut segments, 1, 0);
+        let ordered = lock(&self.ordered);
+        let totals = lock(&self.totals);
+        Ledger {
+            received: totals.received,
+            rejected: totals.rejected(),
+            dropped: totals.dropped,
+            stored: segments.receipts.stored,
+            set_aside: segments.receipts.set_aside + totals.corrupt_records,
+            held: segments.held() + ordered.aggregator.open_values(),
+            rejected_by_reason: totals.rejected.iter().map(|(reason, n)| (reason.to_string(), *n)).collect(),
+            lost: ordered.senders.lost(),
+            dropped_by_clients: ordered.senders.dropped(),
+            dropped_by_kernel: self.kernel_dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Looks at the ordered state.
+    pub fn with_ordered<T>(&self, look: impl FnOnce(&Ordered) -> T) -> T {
+        look(&lock(&self.ordered))
+    }
+
+    /// Looks at the counts.
+    pub fn totals(&self) -> Totals {
+        lock(&self.totals).clone()
+    }
+
+    /// Bytes of the journal, segments in it, the segment that is written, and the receipts.
+    pub fn journal_state(&self) -> (u64, usize, u64, crate::ledger::Receipts) {
+        let segments = lock(&self.segments);
+        let journal = lock(&self.journal);
+        (journal.total_bytes(), segments.list.len(), journal.segment(), segments.receipts.clone())
+    }
+
+    /// True where the journal has no room for another large batch.
+    pub fn is_full(&self) -> bool {
+        lock(&self.journal).total_bytes() + FULL_MARGIN_BYTES > self.config.journal.budget_bytes
+    }
+
+    /// True while the disk or its budget refuses.
+    pub fn is_failing(&self) -> bool {
+        self.journal_failing.load(Ordering::Relaxed)
+    }
+
+    /// The kernel dropped more datagrams at a socket of ours.
+    pub fn kernel_dropped(&self, datagrams: u64) {
+        self.kernel_dropped.fetch_add(datagrams, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,261 @@
+//! Who sends wire v1 datagrams, and what of theirs was lost: exact, from the sequence numbers.
+//!
+//! A gap counts as lost until the datagram comes late. The last `SEEN` numbers are remembered one by one, so
+//! late and duplicate datagrams are told apart; a number older than that is a duplicate, since storing a
+//! message twice would be the greater harm.
+use metlog_schemas::wire::v1::Header;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Sequence numbers remembered for each sender.
+const SEEN: u64 = 1_024;
+const WORDS: usize = (SEEN / 64) as usize;
+/// Senders remembered at most; above it the one that was silent longest is forgotten.
+const SENDERS_MAX: usize = 10_000;
+
+/// What a datagram is in its sender's sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The next one, or one after a gap.
+    New,
+    /// One that was counted as lost.
+    Late,
+    /// One that was here before: its messages must not be taken again.
+    Duplicate,
+    /// Too old to be told from a replay.
+    Stale,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sender {
+    id: u64,
+    hostname: String,
+    logger: String,
+    pid: u32,
+    /// The next sequence number that is due.
+    next: u64,
+    seen: [u64; WORDS],
+    datagrams: u64,
+    lost: u64,
+    late: u64,
+    duplicates: u64,
+    dropped: u64,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+/// One sender, as users see it. Counts are datagrams, but for `dropped`, which is messages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SenderRow {
+    /// Its identity, in hex.
+    pub sender: String,
+    /// Its host.
+    pub hostname: String,
+    /// Its logger.
+    pub logger: String,
+    /// Its process.
+    pub pid: u32,
+    /// Datagrams taken.
+    pub datagrams: u64,
+    /// Datagrams that never came.
+    pub lost: u64,
+    /// Datagrams that came after a later one.
+    pub late: u64,
+    /// Datagrams that came again.
+    pub duplicates: u64,
+    /// Messages it dropped before sending.
+    pub dropped: u64,
+    /// µs since 1970 UTC.
+    pub first_seen: i64,
+    /// µs since 1970 UTC.
+    pub last_seen: i64,
+}
+
+/// All senders.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Senders {
+    senders: HashMap<u64, Sender>,
+    /// Of senders that were forgotten.
+    forgotten_lost: u64,
+    forgotten_dropped: u64,
+}
+
+impl Senders {
+    /// Enters a datagram. `replay_window` (µs): where given, a datagram whose sender is not remembered and
+    /// that was opened longer ago is [`Verdict::Stale`].
+    pub fn enter(&mut self, header: &Header<'_>, received_at: i64, replay_window: Option<i64>) -> Verdict {
+        if !self.senders.contains_key(&header.sender) {
+            if replay_window.is_some_and(|window| header.opened_at < received_at.saturating_sub(window)) {
+                return Verdict::Stale;
+            }
+            self.make_room();
+            self.senders.insert(header.sender, Sender::new(header, received_at));
+        }
+        let Some(sender) = self.senders.get_mut(&header.sender) else { return Verdict::New };
+        sender.last_seen = received_at;
+        let verdict = sender.enter(header.sequence);
+        if verdict != Verdict::Duplicate {
+            sender.datagrams += 1;
+            sender.dropped = sender.dropped.max(header.dropped);
+        }
+        verdict
+    }
+
+    fn make_room(&mut self) {
+        if self.senders.len() < SENDERS_MAX {
+            return;
+        }
+        if let Some(id) = self.senders.values().min_by_key(|sender| (sender.last_seen, sender.id)).map(|sender| sender.id)
+            && let Some(gone) = self.senders.remove(&id)
+        {
+            self.forgotten_lost += gone.lost;
+            self.forgotten_dropped += gone.dropped;
+        }
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Datagrams lost, of all senders ever.
+    pub fn lost(&self) -> u64 {
+        self.senders.values().fold(self.forgotten_lost, |sum, sender| sum.saturating_add(sender.lost))
+    }
+
+    /// Messages dropped by clients, of all senders ever.
+    pub fn dropped(&self) -> u64 {
+        self.senders.values().fold(self.forgotten_dropped, |sum, sender| sum.saturating_add(sender.dropped))
+    }
+
+    /// Each sender, in order of its first datagram.
+    pub fn rows(&self) -> Vec<SenderRow> {
+        let mut rows: Vec<SenderRow> = self.senders.values().map(Sender::row).collect();
+        rows.sort_by(|a, b| (a.first_seen, &a.sender).cmp(&(b.first_seen, &b.sender)));
+        rows
+    }
+}
+
+impl Sender {
+    /// A sender begins at the first number that is seen of it, or at 0 where that is close: then what came
+    /// before it is missing, and not from before the listener began.
+    fn new(header: &Header<'_>, received_at: i64) -> Sender {
+        Sender {
+            id: header.sender,
+            hostname: header.hostname.to_owned(),
+            logger: header.logger.to_owned(),
+            pid: header.pid,
+            next: if header.sequence < SEEN { 0 } else { header.sequence },
+            seen: [0; WORDS],
+            datagrams: 0,
+            lost: 0,
+            late: 0,
+            duplicates: 0,
+            dropped: 0,
+            first_seen: received_at,
+            last_seen: received_at,
+        }
+    }
+
+    fn enter(&mut self, sequence: u64) -> Verdict {
+        let bit = 1 << (sequence % 64);
+        let word = (sequence % SEEN / 64) as usize;
+        if sequence >= self.next {
+            self.lost += sequence - self.next;
+            for passed in self.next.max(sequence.saturating_sub(SEEN - 1))..sequence {
+                self.seen[(passed % SEEN / 64) as usize] &= !(1 << (passed % 64));
+            }
+            self.seen[word] |= bit;
+            self.next = sequence.saturating_add(1);
+            return Verdict::New;
+        }
+        if self.next - sequence > SEEN || self.seen[word] & bit != 0 {
+            self.duplicates += 1;
+            return Verdict::Duplicate;
+        }
+        self.seen[word] |= bit;
+        self.late += 1;
+        self.lost = self.lost.saturating_sub(1);
+        Verdict::Late
+    }
+
+    fn row(&self) -> SenderRow {
+        SenderRow {
+            sender: format!("{:016x}", self.id),
+            hostname: self.hostname.clone(),
+            logger: self.logger.clone(),
+            pid: self.pid,
+            datagrams: self.datagrams,
+            lost: self.lost,
+            late: self.late,
+            duplicates: self.duplicates,
+            dropped: self.dropped,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn header<'a>(sequence: u64) -> Header<'a> {
+        Header { sender: 1, sequence, opened_at: 0, dropped: sequence, pid: 2, hostname: "h", logger: "l", key_id: None }
+    }
+
+    proptest! {
+        /// Any order with gaps and repeats, within the window: each number is new or late once, and lost is
+        /// what is missing below the highest.
+        #[test]
+        fn loss_is_exact(sequences in prop::collection::vec(0u64..SEEN, 1..400)) {
+            let mut senders = Senders::default();
+            let mut came = BTreeSet::new();
+            for sequence in &sequences {
+                let verdict = senders.enter(&header(*sequence), 0, None);
+                let highest = came.last().copied();
+                let expected = if !came.insert(*sequence) { Verdict::Duplicate }
+                    else if highest.is_some_and(|highest| *sequence < highest) { Verdict::Late }
+                    else { Verdict::New };
+                prop_assert_eq!(verdict, expected);
+            }
+            let highest = came.last().copied().unwrap_or_default();
+            prop_assert_eq!(senders.lost(), highest + 1 - came.len() as u64);
+            prop_assert_eq!(senders.rows()[0].duplicates as usize, sequences.len() - came.len());
+            prop_assert_eq!(senders.dropped(), highest);
+        }
+    }
+
+    #[test]
+    fn far_jumps_and_far_repeats() {
+        let mut senders = Senders::default();
+        for (sequence, verdict, lost) in [
+            (5_000, Verdict::New, 0),
+            (5_000 + 3 * SEEN, Verdict::New, 3 * SEEN - 1),
+            (5_001, Verdict::Duplicate, 3 * SEEN - 1),
+            (4_999 + 3 * SEEN, Verdict::Late, 3 * SEEN - 2),
+        ] {
+            assert_eq!(senders.enter(&header(sequence), 0, None), verdict);
+            assert_eq!(senders.lost(), lost);
+        }
+    }
+
+    #[test]
+    fn an_old_datagram_of_nobody_is_stale() {
+        let mut senders = Senders::default();
+        assert_eq!(senders.enter(&header(1), 100, Some(50)), Verdict::Stale);
+        assert_eq!(senders.enter(&header(1), 40, Some(50)), Verdict::New);
+    }
+
+    #[test]
+    fn the_silent_are_forgotten_but_not_their_losses() {
+        let mut senders = Senders::default();
+        for id in 0..=SENDERS_MAX as u64 {
+            senders.enter(&Header { sender: id, ..header(2) }, id as i64, None);
+        }
+        assert_eq!(senders.rows().len(), SENDERS_MAX);
+        assert_eq!(senders.lost(), 2 * (SENDERS_MAX as u64 + 1));
+    }
+}

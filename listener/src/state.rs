@@ -1,0 +1,263 @@
+//! What must be told in the order of the journal: senders' sequences and statsd windows; and the decoding
+//! that needs no order. The same functions serve the live road and the reading back of a journal.
+use crate::aggregate::{self, Aggregator, Refused};
+use crate::journal::record::{Kind, Record};
+use crate::ledger::Totals;
+use crate::senders::{Senders, Verdict};
+use metlog_schemas::metlog_json::{self, Decoder};
+use metlog_schemas::rows::Rows;
+use metlog_schemas::statsd::{self, Annotation, Lines, Reason, Sample, Value};
+use metlog_schemas::wire::v1::Datagram;
+use serde::{Deserialize, Serialize};
+
+/// The version of [`Checkpoint`]'s bytes.
+const CHECKPOINT_VERSION: u32 = 1;
+
+/// All state at the beginning of a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    version: u32,
+    /// Counts of everything before the segment.
+    pub totals: Totals,
+    /// The open window and all series.
+    pub aggregator: aggregate::State,
+    /// All senders.
+    pub senders: Senders,
+}
+
+impl Checkpoint {
+    /// Nothing has come yet.
+    pub fn empty() -> Checkpoint {
+        let (totals, aggregator, senders) = Default::default();
+        Checkpoint { version: CHECKPOINT_VERSION, totals, aggregator, senders }
+    }
+
+    /// Of this state and these counts.
+    pub fn of(ordered: &Ordered, totals: Totals) -> Checkpoint {
+        let (aggregator, senders) = (ordered.aggregator.state(), ordered.senders.clone());
+        Checkpoint { version: CHECKPOINT_VERSION, totals, aggregator, senders }
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Only a defect.
+    pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_allocvec(self)
+    }
+
+    /// Reads [`Checkpoint::encode`]'s bytes; `None` where they are of another version or no checkpoint.
+    pub fn decode(bytes: &[u8]) -> Option<Checkpoint> {
+        let (version, _) = postcard::take_from_bytes::<u32>(bytes).ok()?;
+        (version == CHECKPOINT_VERSION).then(|| postcard::from_bytes(bytes).ok())?
+    }
+}
+
+/// State that depends on the order of the journal.
+#[derive(Debug)]
+pub struct Ordered {
+    /// Who sends.
+    pub senders: Senders,
+    /// The open window.
+    pub aggregator: Aggregator,
+    /// µs; where signatures are asked for.
+    pub replay_window: Option<i64>,
+}
+
+/// Buffers for decoding, used again and again.
+#[derive(Debug, Default)]
+pub struct Decoding {
+    /// Rows that were made.
+    pub rows: Rows,
+    /// What was counted since it was last taken.
+    pub totals: Totals,
+    decoder: Decoder,
+    verdicts: Vec<Verdict>,
+    statistics: Vec<Statistic>,
+}
+
+#[derive(Debug)]
+struct Statistic {
+    kind: statsd::Kind,
+    name: String,
+    value: f64,
+    rate: f64,
+}
+
+impl Decoding {
+    /// First part, in the order of the journal: all of a statsd record, the headers of a Metlog one.
+    pub fn enter(&mut self, record: &Record<'_>, ordered: &mut Ordered) {
+        match record.kind {
+            Kind::Statsd => {
+                for datagram in record.datagrams() {
+                    self.totals.datagrams += 1;
+                    ordered.aggregator.packet();
+                    self.statsd(datagram, &mut ordered.aggregator, record.received_at);
+                }
+            }
+            Kind::Metlog => {
+                self.verdicts.clear();
+                for datagram in record.datagrams() {
+                    let verdict = match Datagram::decode(datagram) {
+                        Ok(datagram) => {
+                            ordered.senders.enter(&datagram.header, record.received_at, ordered.replay_window)
+                        }
+                        Err(_) => Verdict::New,
+                    };
+                    self.verdicts.push(verdict);
+                }
+            }
+            Kind::Checkpoint | Kind::Tally => (),
+        }
+    }
+
+    /// Second part, in any order: the messages of a Metlog record. True where [`Decoding::settle`] is owed.
+    pub fn decode(&mut self, record: &Record<'_>) -> bool {
+        match record.kind {
+            Kind::Metlog => {
+                for (at, datagram) in record.datagrams().enumerate() {
+                    self.totals.datagrams += 1;
+                    let verdict = self.verdicts.get(at).copied().unwrap_or(Verdict::New);
+                    self.metlog(datagram, verdict, record.received_at);
+                }
+            }
+            Kind::Tally => {
+                if let Ok(tally) = postcard::from_bytes(record.payload) {
+                    self.totals.add(&tally);
+                }
+            }
+            Kind::Statsd | Kind::Checkpoint => (),
+        }
+        !self.statistics.is_empty()
+    }
+
+    /// Third part: counters and timers that came as Metlog JSON go into the open window.
+    pub fn settle(&mut self, ordered: &mut Ordered) {
+        for statistic in self.statistics.drain(..) {
+            let Statistic { kind, name, value, rate } = &statistic;
+            let (name, value, tags) = (name.as_bytes(), Value::Number(*value), &[][..]);
+            let added = ordered.aggregator.add(&Sample { name, tags, kind: *kind, value, rate: *rate });
+            count(added, &mut self.totals, &mut ordered.aggregator);
+        }
+    }
+
+    fn metlog(&mut self, datagram: &[u8], verdict: Verdict, received_at: i64) {
+        match datagram.first() {
+            Some(0xF5) => self.wire(datagram, verdict, received_at),
+            _ if metlog_json::is_json(datagram) => {
+                for object in metlog_json::objects(datagram) {
+                    self.json(object, received_at);
+                }
+            }
+            Some(_) => self.totals.reject("not_metlog", 1),
+            None => self.totals.reject("empty", 1),
+        }
+    }
+
+    fn wire(&mut self, bytes: &[u8], verdict: Verdict, received_at: i64) {
+        let datagram = match Datagram::decode(bytes) {
+            Ok(datagram) => datagram,
+            Err(refusal) => return self.totals.reject(refusal.reason(), 1),
+        };
+        let refused = match verdict {
+            Verdict::New | Verdict::Late => None,
+            Verdict::Duplicate => Some("duplicate"),
+            Verdict::Stale => Some("replayed"),
+        };
+        if let Some(reason) = refused {
+            return self.totals.reject(reason, datagram.messages().count() as u64);
+        }
+        for message in datagram.messages() {
+            match message {
+                Ok(message) if in_range(message.timestamp) => {
+                    self.rows.push_view(&message, received_at);
+                    self.totals.received += 1;
+                    self.totals.messages += 1;
+                }
+                Ok(_) => self.totals.reject("timestamp_out_of_range", 1),
+                Err(refusal) => self.totals.reject(refusal.reason(), 1),
+            }
+        }
+    }
+
+    fn json(&mut self, object: &[u8], received_at: i64) {
+        let row = match self.decoder.decode(object, &mut self.rows) {
+            Ok(row) => row,
+            Err(refusal) => return self.totals.reject(refusal.reason(), 1),
+        };
+        match metlog_json::statistic(&row) {
+            None => {
+                row.commit(received_at);
+                self.totals.received += 1;
+                self.totals.messages += 1;
+            }
+            Some(Err(refusal)) => self.totals.reject(refusal.reason(), 1),
+            Some(Ok(found)) => {
+                let metlog_json::Statistic { kind, name, value, rate } = found;
+                let name = name.to_string();
+                self.statistics.push(Statistic { kind, name, value, rate });
+            }
+        }
+    }
+
+    fn statsd(&mut self, datagram: &[u8], aggregator: &mut Aggregator, received_at: i64) {
+        let mut lines = StatsdLines { decoding: self, aggregator, received_at, found: false };
+        statsd::parse(datagram, &mut lines);
+        if !lines.found {
+            self.totals.reject("empty", 1);
+        }
+    }
+}
+
+/// True for a time that a partition can have.
+fn in_range(timestamp: i64) -> bool {
+    (metlog_schemas::time::TIMESTAMP_MIN..metlog_schemas::time::TIMESTAMP_END).contains(&timestamp)
+}
+
+fn count(added: Result<(), Refused>, totals: &mut Totals, aggregator: &mut Aggregator) {
+    match added {
+        Ok(()) => {
+            totals.received += 1;
+            totals.values += 1;
+        }
+        Err(refused) => {
+            totals.reject(refused.reason(), 1);
+            aggregator.bad_line();
+        }
+    }
+}
+
+struct StatsdLines<'a> {
+    decoding: &'a mut Decoding,
+    aggregator: &'a mut Aggregator,
+    received_at: i64,
+    found: bool,
+}
+
+impl Lines for StatsdLines<'_> {
+    #[inline]
+    fn sample(&mut self, sample: Sample<'_>) {
+        self.found = true;
+        let added = self.aggregator.add(&sample);
+        count(added, &mut self.decoding.totals, self.aggregator);
+    }
+
+    fn message(&mut self, annotation: &Annotation<'_>) {
+        self.found = true;
+        let mut row = self.decoding.rows.begin();
+        annotation.write(&mut row);
+        if row.timestamp.is_none_or(in_range) {
+            row.commit(self.received_at);
+            self.decoding.totals.received += 1;
+            self.decoding.totals.messages += 1;
+        } else {
+            self.decoding.totals.reject("timestamp_out_of_range", 1);
+        }
+    }
+
+    fn bad(&mut self, _: &[u8], reason: Reason) {
+        self.found = true;
+        self.decoding.totals.reject(reason.reason(), 1);
+        self.aggregator.bad_line();
+    }
+}

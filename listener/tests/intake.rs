@@ -1,0 +1,342 @@
+//! A whole listener with a store in memory: what comes in by real sockets is stored once, whatever happens to
+//! the process in between. A kill is a listener whose data folder is copied while it runs.
+#![allow(clippy::unwrap_used)]
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Float64Type;
+use futures::future::BoxFuture;
+use metlog_listener::Listener;
+use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
+use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Default)]
+struct Store {
+    segments: Arc<Mutex<BTreeMap<u64, Batch>>>,
+    down: Arc<AtomicBool>,
+}
+
+impl Sink for Store {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+    fn role(&self) -> Role {
+        Role::Store
+    }
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        Box::pin(async move {
+            if self.down.load(Ordering::Relaxed) {
+                return Err(SinkError { next: Next::Retry(None), message: "down".into() });
+            }
+            self.segments.lock().unwrap().insert(batch.segment, batch.clone());
+            Ok(Receipt::default())
+        })
+    }
+}
+
+impl Store {
+    fn messages(&self) -> Vec<RecordBatch> {
+        self.segments.lock().unwrap().values().flat_map(|batch| batch.messages.clone()).collect()
+    }
+    fn payloads(&self) -> Vec<String> {
+        texts(&self.messages(), "payload")
+    }
+    fn count_of(&self, name: &str) -> f64 {
+        let segments = self.segments.lock().unwrap();
+        let windows = segments.values().flat_map(|batch| batch.windows.iter().map(|window| &**window));
+        count_of(&metrics_rows(windows).unwrap(), name)
+    }
+}
+
+fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
+    let column = |batch: &RecordBatch| batch.column_by_name(column).unwrap().as_string::<i32>().clone();
+    let mut found: Vec<String> =
+        batches.iter().map(column).flat_map(|c| c.iter().map(|t| t.unwrap().to_owned()).collect::<Vec<_>>()).collect();
+    found.sort();
+    found
+}
+
+fn count_of(metrics: &RecordBatch, name: &str) -> f64 {
+    let names = metrics.column_by_name("name").unwrap().as_string::<i32>();
+    let counts = metrics.column_by_name("count").unwrap().as_primitive::<Float64Type>();
+    (0..names.len()).filter(|at| names.value(*at) == name).map(|at| counts.value(at)).sum()
+}
+
+fn config(data: &Path) -> Config {
+    Config {
+        name: "test".into(),
+        hostname: "host".into(),
+        data: data.to_owned(),
+        metlog: vec!["127.0.0.1:0".parse().unwrap()],
+        statsd: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()],
+        statsd_tcp: vec!["127.0.0.1:0".parse().unwrap()],
+        metlog_unix: Some(data.with_extension("sock")),
+        statsd_unix: None,
+        workers: 2,
+        receive_buffer: 4 << 20,
+        keys: Vec::new(),
+        replay_window: Duration::from_secs(60),
+        journal: JournalConfig {
+            sync_interval: Duration::from_millis(50),
+            budget_bytes: 1 << 30,
+            roll_after: Duration::from_millis(300),
+            roll_bytes: 1 << 20,
+        },
+        statsd_windows: WindowConfig {
+            flush_interval: Duration::from_millis(200),
+            percentiles: vec![90.0],
+            idle_after: Duration::from_secs(2),
+            series_max: 1_000,
+            tags_max: 10,
+        },
+        privacy: Vec::new(),
+        memory_bytes: 1 << 20,
+    }
+}
+
+fn start(config: Config, store: &Store) -> Listener {
+    Listener::start(config, vec![Box::new(store.clone())], &tokio::runtime::Handle::current()).unwrap()
+}
+
+fn address(listener: &Listener, name: &str) -> String {
+    listener.addresses().into_iter().find(|(found, _)| found == name).unwrap().1
+}
+
+fn send(to: &str, datagrams: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+    let socket = UdpSocket::bind(if to.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" }).unwrap();
+    for datagram in datagrams {
+        socket.send_to(datagram.as_ref(), to).unwrap();
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn json(n: usize) -> String {
+    format!(r#"{{"type":"t","payload":"p{n:05}","fields":{{"n":{n}}}}}"#)
+}
+
+fn wire(sender: u64, sequence: u64, payload: &str, key: Option<SigningKey>) -> Vec<u8> {
+    let mut encoder = Encoder::new(1_432, sender, 1, "h", "l", key);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let draft = Draft { timestamp: now, r#type: "t", payload, ..Draft::default() };
+    encoder.push(now, &draft, [].into_iter(), [].into_iter()).unwrap();
+    encoder.finish(sequence, 5).to_vec()
+}
+
+async fn stop(listener: &Listener) -> u64 {
+    listener.stop(std::future::pending()).await.held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_road_leads_into_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::default();
+    let data = folder.path().join("data");
+    let listener = start(config(&data), &store);
+    let metlog = address(&listener, "metlog");
+    send(&metlog, (0..100).map(json));
+    send(&metlog, [wire(1, 0, "w0", None), wire(1, 2, "w2", None), wire(1, 2, "w2", None), wire(1, 1, "w1", None)]);
+    send(&metlog, ["", "{", "nonsense"]);
+    send(&metlog, [r#"{"type":"counter","logger":"app","payload":"4","fields":{"name":"hits","rate":0.5}}"#]);
+    std::os::unix::net::UnixDatagram::unbound().unwrap().send_to(json(100).as_bytes(), data.with_extension("sock")).unwrap();
+    let statsd: Vec<String> =
+        listener.addresses().into_iter().filter(|(name, _)| name == "statsd").map(|(_, address)| address).collect();
+    statsd.iter().for_each(|to| send(to, ["a:1|c\nbad\na:2|c", "_e{1,2}:t|xy"]));
+    let mut tcp = std::net::TcpStream::connect(address(&listener, "statsd_tcp")).unwrap();
+    std::io::Write::write_all(&mut tcp, b"a:10|c\na:2").unwrap();
+    std::io::Write::write_all(&mut tcp, b"0|c").unwrap();
+    drop(tcp);
+    let expected = 101 + 4 + 3 + 1 + statsd.len() as u64 * 4 + 2;
+    until("all of it is received", || listener.ledger().received == expected).await;
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    assert_eq!(ledger.rejected_by_reason.get("duplicate"), Some(&1));
+    assert_eq!(ledger.rejected, 1 + 3 + statsd.len() as u64);
+    assert_eq!((ledger.lost, ledger.dropped_by_clients), (0, 5));
+    assert_eq!(stop(&listener).await, 0);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.held == 0, "{ledger:?}");
+    let payloads = store.payloads();
+    assert_eq!(payloads.len(), 101 + 3 + statsd.len(), "{payloads:?}");
+    assert_eq!(store.count_of("a"), 30.0 + 3.0 * statsd.len() as f64);
+    assert_eq!(store.count_of("app.hits"), 8.0);
+    let row = &listener.senders()[0];
+    assert_eq!((row.datagrams, row.late, row.duplicates, row.lost, row.dropped), (3, 1, 1, 0, 5));
+}
+
+/// Copies the folder as a kill would leave it: journal and receipts as they stand at some moment, receipts
+/// first, since a segment goes only after its receipt is written.
+fn killed(data: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("journal")).unwrap();
+    std::fs::copy(data.join("receipts.json"), to.join("receipts.json")).unwrap();
+    for entry in std::fs::read_dir(data.join("journal")).unwrap() {
+        let entry = entry.unwrap();
+        let _ = std::fs::copy(entry.path(), to.join("journal").join(entry.file_name()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_nothing_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::default();
+    let mut data = folder.path().join("data0");
+    let mut sent = 0;
+    let mut listener = start(config(&data), &store);
+    for round in 1..6 {
+        store.down.store(round % 2 == 0, Ordering::Relaxed);
+        let lines: Vec<String> = (sent..sent + 200).map(json).collect();
+        for part in lines.chunks(20) {
+            send(&address(&listener, "metlog"), part);
+            send(&address(&listener, "statsd"), ["hits:1|c\nt:3|ms"; 5]);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        sent += 200;
+        let received = (sent + round * 100) as u64;
+        until("a round is received", || listener.ledger().received == received).await;
+        let ledger = listener.ledger();
+        assert!(ledger.is_balanced(), "{ledger:?}");
+        // Nothing may move between the copies of two files: the store is down while they are made.
+        store.down.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let next = folder.path().join(format!("data{round}"));
+        killed(&data, &next);
+        let hurried = listener.stop(std::future::ready(())).await;
+        assert!(hurried.held <= received);
+        data = next;
+        store.down.store(false, Ordering::Relaxed);
+        listener = start(config(&data), &store);
+        let ledger = listener.ledger();
+        assert!(ledger.is_balanced() && ledger.received == received, "{ledger:?}, expected {received}");
+    }
+    assert_eq!(stop(&listener).await, 0);
+    let payloads = store.payloads();
+    let expected: Vec<String> = (0..sent).map(|n| format!("p{n:05}")).collect();
+    assert_eq!(payloads, expected);
+    assert_eq!((store.count_of("hits"), store.count_of("t")), (250.0, 250.0));
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.stored == (sent + 500) as u64, "{ledger:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_journal_starts_and_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut calm = config(&data);
+    calm.journal.roll_after = Duration::from_secs(60);
+    let listener = start(calm.clone(), &store);
+    for n in 0..3 {
+        send(&address(&listener, "metlog"), [json(n)]);
+        until("it is received", || listener.ledger().received == n as u64 + 1).await;
+    }
+    let copy = folder.path().join("copy");
+    killed(&data, &copy);
+    listener.stop(std::future::ready(())).await;
+    let segment = std::fs::read_dir(copy.join("journal")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.windows(6).position(|window| window == b"p00001").unwrap();
+    bytes[middle] ^= 1;
+    bytes.extend_from_slice(b"half a record");
+    std::fs::write(&segment, &bytes).unwrap();
+    store.down.store(false, Ordering::Relaxed);
+    calm.data.clone_from(&copy);
+    let listener = start(calm, &store);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.set_aside), (3, 1));
+    let metrics = listener.metrics_text();
+    assert!(metrics.contains("metlog_journal_torn_tails 1\n"), "{metrics}");
+    assert!(metrics.contains("metlog_journal_corrupt_records_total 1\n"), "{metrics}");
+    assert_eq!(std::fs::read_dir(copy.join("set_aside")).unwrap().count(), 1);
+    stop(&listener).await;
+    assert_eq!(store.payloads(), ["p00000", "p00002"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_journal_drops_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut small = config(&data);
+    small.journal.budget_bytes = 20_000;
+    let listener = start(small, &store);
+    for part in (0..1_000).map(json).collect::<Vec<_>>().chunks(100) {
+        send(&address(&listener, "metlog"), part);
+    }
+    until("all of it is received", || listener.ledger().received == 1_000).await;
+    let full = listener.ledger();
+    assert!(full.is_balanced() && full.dropped > 100 && full.held > 50, "{full:?}");
+    assert!(!listener.health().ok);
+    store.down.store(false, Ordering::Relaxed);
+    until("what is held is stored", || listener.ledger().held == 0).await;
+    send(&address(&listener, "metlog"), [json(7)]);
+    until("there is room again", || listener.ledger().received == 1_001).await;
+    assert!(listener.health().ok);
+    stop(&listener).await;
+    assert_eq!(store.payloads().len() as u64, full.held + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_rows_are_there_at_once_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let listener = start(config(&data), &store);
+    let seen = || {
+        let hot = listener.hot(Table::Messages).unwrap();
+        let stored: usize = {
+            let segments = store.segments.lock().unwrap();
+            let before = segments.range(..hot.first_segment);
+            before.flat_map(|(_, batch)| &batch.messages).map(RecordBatch::num_rows).sum()
+        };
+        let cold: usize = hot.cold.iter().flat_map(|read| read().unwrap()).map(|batch| batch.num_rows()).sum();
+        stored + cold + hot.batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+    };
+    let mut last = 0;
+    for round in 1..=50 {
+        send(&address(&listener, "metlog"), (0..20).map(json));
+        until("a round is visible", || {
+            let now = seen();
+            assert!(now >= last && now <= round * 20, "{now} of {}", round * 20);
+            last = now;
+            now == round * 20
+        })
+        .await;
+    }
+    stop(&listener).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_signed_datagrams_are_taken_and_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let key = |secret: &[u8]| SigningKey { id: "k".into(), secret: secret.to_vec() };
+    let mut guarded = config(&data);
+    guarded.keys = vec![key(b"secret")];
+    let listener = start(guarded.clone(), &store);
+    let good = wire(1, 0, "good", Some(key(b"secret")));
+    let to = address(&listener, "metlog");
+    send(&to, [good.clone(), wire(1, 1, "unsigned", None), wire(1, 2, "wrong", Some(key(b"other"))), good.clone()]);
+    send(&to, [json(1)]);
+    until("all are received", || listener.ledger().received == 5).await;
+    let reasons = listener.ledger().rejected_by_reason;
+    assert_eq!((reasons["unsigned"], reasons["bad_signature"], reasons["duplicate"]), (2, 1, 1));
+    stop(&listener).await;
+    let listener = start(guarded, &store);
+    send(&address(&listener, "metlog"), [good]);
+    until("the replay is received", || listener.ledger().received == 6).await;
+    assert_eq!(listener.ledger().rejected_by_reason["duplicate"], 2);
+    stop(&listener).await;
+    assert_eq!(store.payloads(), ["good"]);
+}

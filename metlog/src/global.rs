@@ -1,0 +1,179 @@
+//! The client of the whole process: functions that may be called from anywhere, before and after `init` too.
+use crate::client::{Client, Road};
+use crate::config::{Config, ConfigError};
+use crate::message::MessageBuilder;
+use crate::outcome::{Outcome, Stats};
+use crate::slot::Slot;
+use crate::statsd::{Number, Statsd, Timer};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+static ROAD: Slot<Road> = Slot::empty();
+
+/// Keeps the process's client; when it is dropped, what waits is sent and later calls answer
+/// [`Outcome::Off`].
+#[derive(Debug)]
+#[must_use = "dropping the guard closes the client at once"]
+pub struct Guard {
+    client: Client,
+}
+
+impl Guard {
+    /// The same client, for those who want to pass it on. While a clone of it lives, dropping the guard does
+    /// not close it, but flushes.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let newest = ROAD.get();
+        if newest.is_some_and(|newest| std::ptr::eq(newest, Arc::as_ptr(self.client.road()))) {
+            ROAD.replace(newest, None);
+        }
+        if self.client.is_shared() {
+            self.client.flush();
+        }
+    }
+}
+
+/// Sets up the client of this process. Called again, it replaces the one before, which its own guard still
+/// flushes.
+///
+/// # Errors
+/// A configuration that cannot be; nothing has changed then.
+pub fn init(config: Config) -> Result<Guard, ConfigError> {
+    let client = Client::new(config)?;
+    while !ROAD.replace(ROAD.get(), Some(client.road().clone())) {}
+    Ok(Guard { client })
+}
+
+#[inline]
+pub(crate) fn road() -> Option<&'static Road> {
+    ROAD.get()
+}
+
+fn on_statsd(call: impl FnOnce(&Statsd) -> Outcome) -> Outcome {
+    road().map_or(Outcome::Off, |road| Statsd::on(&road.statsd, call))
+}
+
+/// Sends a message with the configured type, logger and severity.
+///
+/// ```
+/// metlog::send(["browserid", "login"], "user 25");
+/// ```
+#[inline]
+pub fn send<S: AsRef<str>>(tokens: impl AsRef<[S]>, payload: impl AsRef<str>) -> Outcome {
+    road().map_or(Outcome::Off, |road| road.send(tokens.as_ref(), payload.as_ref()))
+}
+
+/// A message to be given type, logger, severity, tokens, fields or timestamp before it is sent.
+///
+/// ```
+/// use metlog::Severity;
+/// metlog::message("bad password").of_type("login").severity(Severity::WARNING).field("userid", 25).send();
+/// ```
+pub fn message(payload: &str) -> MessageBuilder<'_> {
+    MessageBuilder::new(road(), payload)
+}
+
+/// Adds one to a counter.
+pub fn incr(name: &str) -> Outcome {
+    count(name, 1)
+}
+
+/// Adds one to a counter, at a share `rate` of the calls; the listener scales it up again.
+pub fn incr_with_rate(name: &str, rate: f64) -> Outcome {
+    count_with_rate(name, 1, rate)
+}
+
+/// Adds to a counter, or takes from it.
+pub fn count(name: &str, increment: impl Number) -> Outcome {
+    count_with_rate(name, increment, 1.0)
+}
+
+/// As [`count`], at a share `rate` of the calls; the listener scales it up again.
+pub fn count_with_rate(name: &str, increment: impl Number, rate: f64) -> Outcome {
+    on_statsd(|statsd| statsd.count(name, increment.value(), rate))
+}
+
+/// Sets a gauge, also to a negative value.
+pub fn gauge(name: &str, value: impl Number) -> Outcome {
+    gauge_with_rate(name, value, 1.0)
+}
+
+/// As [`gauge`], at a share `rate` of the calls.
+pub fn gauge_with_rate(name: &str, value: impl Number, rate: f64) -> Outcome {
+    on_statsd(|statsd| statsd.gauge(name, value.value(), rate))
+}
+
+/// Adds to a gauge, or takes from it.
+pub fn gauge_delta(name: &str, delta: impl Number) -> Outcome {
+    on_statsd(|statsd| statsd.gauge_delta(name, delta.value()))
+}
+
+/// Says how long something took. Sent in milliseconds with three decimals.
+pub fn timing(name: &str, elapsed: Duration) -> Outcome {
+    timing_with_rate(name, elapsed, 1.0)
+}
+
+/// As [`timing`], at a share `rate` of the calls; the listener scales the count up again.
+pub fn timing_with_rate(name: &str, elapsed: Duration, rate: f64) -> Outcome {
+    road().map_or(Outcome::Off, |road| road.timing(name, elapsed, rate))
+}
+
+/// Adds a member to a set, of which the listener counts the distinct ones.
+pub fn set(name: &str, member: impl Display) -> Outcome {
+    set_with_rate(name, member, 1.0)
+}
+
+/// As [`set`], at a share `rate` of the calls. A count of distinct members cannot be scaled up.
+pub fn set_with_rate(name: &str, member: impl Display, rate: f64) -> Outcome {
+    on_statsd(|statsd| statsd.set(name, &member, rate))
+}
+
+/// Takes the time until the guard is dropped.
+///
+/// ```
+/// let timer = metlog::timer("login.time");
+/// // the work
+/// drop(timer);
+/// ```
+pub fn timer(name: &str) -> Timer<'_> {
+    timer_with_rate(name, 1.0)
+}
+
+/// As [`timer`], at a share `rate` of the calls. The others do not even read the clock.
+pub fn timer_with_rate(name: &str, rate: f64) -> Timer<'_> {
+    Timer::start(road(), name, rate)
+}
+
+/// Takes the time of a closure.
+///
+/// ```
+/// let sum = metlog::time("addition", || 1 + 1);
+/// assert_eq!(sum, 2);
+/// ```
+pub fn time<R>(name: &str, run: impl FnOnce() -> R) -> R {
+    let _timer = timer(name);
+    run()
+}
+
+/// Cadence's client over our queue, for what is not here: tags, histograms, distributions. `None`: no
+/// [`init`], or `statsd = false`.
+pub fn statsd() -> Option<&'static cadence::StatsdClient> {
+    road()?.statsd.as_ref().map(Statsd::cadence)
+}
+
+/// Waits until what was put in before has been sent, at most for [`CLOSE_WAIT`](crate::CLOSE_WAIT). False: it
+/// has not. A service has no need of it: dropping the guard does the same.
+pub fn flush() -> bool {
+    road().is_none_or(|road| road.pipes.flush(crate::CLOSE_WAIT))
+}
+
+/// The counts of the process's client in this process; all zero without one.
+pub fn stats() -> Stats {
+    road().map_or(Stats::default(), |road| road.pipes.current().stats())
+}

@@ -1,0 +1,189 @@
+//! Events of the `tracing` crate as messages (cargo feature `tracing`).
+use crate::client::{Client, Road};
+use crate::global;
+use crate::message::{MessageBuilder, Value};
+use metlog_wire::Severity;
+use std::fmt;
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Event, Level, Subscriber};
+use tracing_subscriber::layer::Context;
+
+/// Type of the messages that a [`Layer`] makes, unless it is told another.
+pub const LAYER_TYPE_DEFAULT: &str = "log";
+
+/// A layer for `tracing_subscriber`: each event becomes one message. Its level is the severity (ERROR 3, WARN 4,
+/// INFO 6, DEBUG and TRACE 7), its target the logger, its `message` the payload, its other fields the fields.
+/// Spans are not sent. What else a message has is configured in [`init`](crate::init), filters too.
+///
+/// ```
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let subscriber = tracing_subscriber::registry().with(metlog::Layer::new());
+/// tracing::subscriber::with_default(subscriber, || tracing::warn!(userid = 25, "bad password"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Layer {
+    client: Option<Client>,
+    r#type: String,
+}
+
+impl Default for Layer {
+    fn default() -> Layer {
+        Layer { client: None, r#type: LAYER_TYPE_DEFAULT.into() }
+    }
+}
+
+impl Layer {
+    /// Sends through the client of the process, from when [`init`](crate::init) was called.
+    pub fn new() -> Layer {
+        Layer::default()
+    }
+
+    /// Sends through this client.
+    pub fn with_client(client: Client) -> Layer {
+        Layer { client: Some(client), ..Layer::default() }
+    }
+
+    /// The type of its messages. Default: [`LAYER_TYPE_DEFAULT`].
+    pub fn of_type(mut self, r#type: impl Into<String>) -> Layer {
+        self.r#type = r#type.into();
+        self
+    }
+
+    fn road(&self) -> Option<&Road> {
+        match &self.client {
+            Some(client) => Some(client.road()),
+            None => global::road(),
+        }
+    }
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::ERROR => Severity::ERROR,
+        Level::WARN => Severity::WARNING,
+        Level::INFO => Severity::INFORMATIONAL,
+        _ => Severity::DEBUG,
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Layer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Some(road) = self.road() else { return };
+        let mut found = Found::default();
+        event.record(&mut found);
+        let metadata = event.metadata();
+        let message = MessageBuilder::new(Some(road), found.payload.as_str())
+            .of_type(&self.r#type)
+            .logger(metadata.target())
+            .severity(severity(*metadata.level()));
+        let with_fields = found.fields.iter().fold(message, |message, (name, value)| message.field(name, value.as_str()));
+        with_fields.send();
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Found {
+    payload: String,
+    fields: Vec<(&'static str, Value<'static>)>,
+}
+
+impl Found {
+    fn put(&mut self, field: &Field, value: impl Into<Value<'static>>) {
+        let value = value.into();
+        if field.name() == "message" {
+            self.payload = value.as_str().to_owned();
+        } else {
+            self.fields.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Found {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.to_owned());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.put(field, value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, value.to_string());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Destination};
+    use metlog_wire::Message;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    fn captured(run: impl FnOnce()) -> Vec<Message> {
+        let (destination, captured) = Destination::capture();
+        let client = Client::new(Config::default().destination(destination).statsd(false)).unwrap();
+        let subscriber = tracing_subscriber::registry().with(Layer::with_client(client.clone()));
+        tracing::subscriber::with_default(subscriber, run);
+        assert!(client.flush());
+        captured.messages()
+    }
+
+    #[test]
+    fn levels_become_severities() {
+        let messages = captured(|| {
+            tracing::error!("e");
+            tracing::warn!("w");
+            tracing::info!("i");
+            tracing::debug!("d");
+            tracing::trace!("t");
+        });
+        let found = messages.iter().map(|message| (message.payload.as_str(), message.severity.number()));
+        assert!(found.eq([("e", 3), ("w", 4), ("i", 6), ("d", 7), ("t", 7)]));
+    }
+
+    #[test]
+    fn an_event_keeps_what_it_says() {
+        let error = std::io::Error::other("broken");
+        let messages = captured(|| {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(target: "auth::login", userid = 25, name = "ann", ok = false, took = 0.5, error, list = ?[1], "bad {}", "password");
+        });
+        let [message] = messages.as_slice() else { panic!("{messages:?}") };
+        assert_eq!((message.r#type.as_str(), message.logger.as_str()), (LAYER_TYPE_DEFAULT, "auth::login"));
+        assert_eq!(message.payload, "bad password");
+        let fields = message.fields.iter().map(|(name, value)| format!("{name}={value}"));
+        assert!(fields.eq(["userid=25", "name=ann", "ok=false", "took=0.5", "error=broken", "list=[1]"]));
+    }
+
+    #[test]
+    fn without_a_client_events_go_nowhere() {
+        let subscriber = tracing_subscriber::registry().with(Layer::new().of_type("x"));
+        tracing::subscriber::with_default(subscriber, || tracing::info!("nobody hears"));
+    }
+}

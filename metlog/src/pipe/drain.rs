@@ -1,0 +1,276 @@
+//! The sender thread: takes full datagrams out of a pipe, numbers them and sends them.
+use super::lane::{Datagram, Lane, Lines};
+use super::send::Outlet;
+use super::{Control, Life, Pipe, State, TICK};
+use crate::config::Settings;
+use crate::origin::Origin;
+use crate::outcome::Stats;
+use metlog_wire::v1::Encoder;
+use std::sync::{Arc, PoisonError};
+
+/// Datagrams taken out under one lock.
+const BATCH_DATAGRAMS: usize = 16;
+/// Ticks without traffic after which the thread sleeps until it is woken.
+const QUIET_TICKS: u32 = 5;
+
+/// A kind of datagram: where it waits, how it is sent and what counts it.
+trait Traffic: Datagram + Sized {
+    fn lane(state: &mut State) -> &mut Option<Lane<Self>>;
+    fn sent(stats: &mut Stats) -> &mut u64;
+    fn send(bytes: &[u8], outlet: &mut Outlet) -> bool;
+}
+
+impl Traffic for Encoder {
+    fn lane(state: &mut State) -> &mut Option<Lane<Encoder>> {
+        &mut state.messages
+    }
+
+    fn sent(stats: &mut Stats) -> &mut u64 {
+        &mut stats.datagrams
+    }
+
+    fn send(bytes: &[u8], outlet: &mut Outlet) -> bool {
+        outlet.send_messages(bytes)
+    }
+}
+
+impl Traffic for Lines {
+    fn lane(state: &mut State) -> &mut Option<Lane<Lines>> {
+        &mut state.statsd
+    }
+
+    fn sent(stats: &mut Stats) -> &mut u64 {
+        &mut stats.statsd_datagrams
+    }
+
+    fn send(bytes: &[u8], outlet: &mut Outlet) -> bool {
+        outlet.send_lines(bytes)
+    }
+}
+
+/// What the sender thread owns.
+pub(super) struct Sender {
+    messages: Option<Road<Encoder>>,
+    statsd: Option<Road<Lines>>,
+}
+
+/// The two ends of a pipe.
+pub(super) fn prepare(settings: &Settings, origin: Origin) -> (State, Sender) {
+    let encoder = || {
+        let (hostname, logger) = (&settings.hostname, &settings.logger);
+        Encoder::new(settings.datagram_bytes, origin.sender, origin.pid, hostname, logger, settings.key.clone())
+    };
+    let with_messages = (!settings.destinations.is_empty()).then(|| {
+        let (lane, spare) = Lane::new(settings.message_datagrams, encoder);
+        (lane, Road::new(spare, settings.destinations.iter().cloned().map(Outlet::new).collect()))
+    });
+    let with_statsd = settings.statsd.as_ref().map(|statsd| {
+        let (lane, spare) = Lane::new(statsd.datagrams, || Lines::new(statsd.datagram_bytes));
+        (lane, Road::new(spare, vec![Outlet::new(statsd.destination.clone())]))
+    });
+    let (messages, message_road) = with_messages.unzip();
+    let (statsd, statsd_road) = with_statsd.unzip();
+    let state = State { messages, statsd, control: Control::new() };
+    (state, Sender { messages: message_road, statsd: statsd_road })
+}
+
+enum Tick {
+    Sent,
+    Nothing,
+    /// The pipe was closing and is empty.
+    Last,
+}
+
+impl Sender {
+    /// Runs in a thread of its own. Where there is none to be had, the pipe knows at once.
+    pub fn spawn(mut self, pipe: Arc<Pipe>) {
+        let ends = Ends(pipe);
+        let run = move || {
+            // By reference to the whole, so that the closure owns `ends` and drops it when it is dropped.
+            let Ends(pipe) = &ends;
+            let mut quiet = 0;
+            loop {
+                pipe.rest(quiet >= QUIET_TICKS);
+                match self.tick(pipe) {
+                    Tick::Sent => quiet = 0,
+                    Tick::Nothing => quiet += 1,
+                    Tick::Last => return,
+                }
+            }
+        };
+        // On an error the closure is dropped, and with it `Ends`.
+        drop(std::thread::Builder::new().name("metlog-sender".into()).spawn(run));
+    }
+
+    /// Sends all that waits. What comes in meanwhile waits for the next tick, so that this one ends.
+    fn tick(&mut self, pipe: &Pipe) -> Tick {
+        let mut state = pipe.lock();
+        let (flush, closing) = (state.control.flush_wanted, state.control.life == Life::Closing);
+        let asked = closing || flush > state.control.flush_done;
+        let messages = Waiting::take(&mut state, &mut self.messages);
+        let statsd = Waiting::take(&mut state, &mut self.statsd);
+        drop(state);
+        if let Some(road) = &mut self.messages {
+            road.run(pipe, messages);
+            if asked {
+                road.tell_dropped(pipe);
+            }
+        }
+        if let Some(road) = &mut self.statsd {
+            road.run(pipe, statsd);
+        }
+        pipe.lock().control.flush_done = flush;
+        pipe.done.notify_all();
+        match (closing, messages.any() || statsd.any()) {
+            (true, _) => Tick::Last,
+            (false, true) => Tick::Sent,
+            (false, false) => Tick::Nothing,
+        }
+    }
+}
+
+/// What a lane held when the tick began.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    full: usize,
+    /// The datagram that was being written is now the spare.
+    spare: bool,
+}
+
+impl Waiting {
+    fn take<D: Traffic>(state: &mut State, road: &mut Option<Road<D>>) -> Waiting {
+        let (Some(lane), Some(road)) = (D::lane(state), road) else { return Waiting::default() };
+        let spare = !lane.current.is_empty();
+        if spare {
+            std::mem::swap(&mut lane.current, &mut road.spare);
+        }
+        Waiting { full: lane.full.len(), spare }
+    }
+
+    fn any(self) -> bool {
+        self.full > 0 || self.spare
+    }
+}
+
+/// One kind of datagram, as the sender thread sees it.
+struct Road<D> {
+    /// Changes places with the datagram that is being written, so that one can always be taken.
+    spare: D,
+    batch: Vec<D>,
+    gate: Gate,
+}
+
+/// Numbers datagrams and hands them to each destination.
+struct Gate {
+    outlets: Vec<Outlet>,
+    /// Of the next datagram.
+    sequence: u64,
+    /// The count of dropped messages that the last datagram carried.
+    told_dropped: u64,
+    /// Since they were last added to the pipe's counts.
+    send_errors: u64,
+}
+
+impl Gate {
+    fn send<D: Traffic>(&mut self, datagram: &mut D, dropped: u64) {
+        let bytes = datagram.seal(self.sequence, dropped);
+        for outlet in &mut self.outlets {
+            self.send_errors += u64::from(!D::send(bytes, outlet));
+        }
+        datagram.clear();
+        self.sequence += 1;
+        self.told_dropped = dropped;
+    }
+}
+
+impl<D: Traffic> Road<D> {
+    fn new(spare: D, outlets: Vec<Outlet>) -> Road<D> {
+        let gate = Gate { outlets, sequence: 0, told_dropped: 0, send_errors: 0 };
+        Road { spare, batch: Vec::with_capacity(BATCH_DATAGRAMS), gate }
+    }
+
+    /// Sends what waits, oldest first; a datagram that was sent is free again.
+    fn run(&mut self, pipe: &Pipe, waiting: Waiting) {
+        let mut left = waiting.full;
+        while left > 0 {
+            let mut state = pipe.lock();
+            let dropped = state.control.stats.dropped;
+            let Some(lane) = D::lane(&mut state) else { return };
+            let taken = left.min(BATCH_DATAGRAMS).min(lane.full.len());
+            self.batch.extend(lane.full.drain(..taken));
+            drop(state);
+            self.batch.iter_mut().for_each(|datagram| self.gate.send(datagram, dropped));
+            let mut state = pipe.lock();
+            if let Some(lane) = D::lane(&mut state) {
+                lane.free.append(&mut self.batch);
+            }
+            self.count(&mut state, taken);
+            left = if taken == 0 { 0 } else { left - taken };
+        }
+        if waiting.spare {
+            self.send_spare(pipe);
+        }
+    }
+
+    /// Where no datagram has carried the newest count of dropped messages, one without messages does.
+    fn tell_dropped(&mut self, pipe: &Pipe) {
+        let dropped = pipe.lock().control.stats.dropped;
+        if dropped != self.gate.told_dropped {
+            self.send_spare(pipe);
+        }
+    }
+
+    fn send_spare(&mut self, pipe: &Pipe) {
+        let dropped = pipe.lock().control.stats.dropped;
+        self.gate.send(&mut self.spare, dropped);
+        self.count(&mut pipe.lock(), 1);
+    }
+
+    fn count(&mut self, state: &mut State, datagrams: usize) {
+        let stats = &mut state.control.stats;
+        *D::sent(stats) += datagrams as u64;
+        stats.send_errors += std::mem::take(&mut self.gate.send_errors);
+    }
+}
+
+impl Pipe {
+    /// The sender thread's pause: one tick, or, where it is `quiet`, until somebody puts something in, and
+    /// then one tick, so that what comes close together shares a datagram.
+    fn rest(&self, quiet: bool) {
+        let mut state = self.lock();
+        if quiet && state.is_idle() {
+            state.control.asleep = true;
+            let waited = self.wake.wait_while(state, |state| state.control.asleep);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        let waited = self.wake.wait_timeout_while(state, TICK, |state| !state.control.urgent);
+        waited.unwrap_or_else(PoisonError::into_inner).0.control.urgent = false;
+    }
+
+    /// The sender thread is gone, or never came.
+    pub(super) fn ended(&self) {
+        let mut state = self.lock();
+        let closed = state.control.life == Life::Closing;
+        state.control.life = if closed { Life::Closed } else { Life::Failed };
+        let freed = (state.messages.take(), state.statsd.take());
+        drop(state);
+        drop(freed);
+        self.done.notify_all();
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        let empty = self.messages.as_ref().is_none_or(Lane::is_empty) && self.statsd.as_ref().is_none_or(Lane::is_empty);
+        empty && self.control.life == Life::Running && self.control.flush_done == self.control.flush_wanted
+    }
+}
+
+/// Tells the pipe that its sender thread has ended, however it ended.
+struct Ends(Arc<Pipe>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}

@@ -1,0 +1,226 @@
+//! The pipe: what the callers of one process put in, and its sender thread takes out.
+//!
+//! A caller holds the mutex for as long as it takes to copy one message, and makes no system call, with two
+//! exceptions: it wakes the sender thread when that sleeps, and when a quarter of the pool is full. The sender
+//! thread looks every [`TICK`] while there is traffic and sleeps while there is none. It never holds the mutex
+//! while it sends.
+mod current;
+mod drain;
+mod fork;
+mod lane;
+mod send;
+
+pub(crate) use current::Pipes;
+
+use crate::config::Settings;
+use crate::origin::Origin;
+use crate::outcome::{Outcome, Stats};
+use lane::{Lane, Lines};
+use metlog_wire::v1::{DoesNotFit, Draft, Encoder};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often the sender thread looks while there is traffic: well within the 100 ms that are promised.
+const TICK: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Life {
+    Running,
+    /// The sender thread sends what is left, then ends.
+    Closing,
+    Closed,
+    /// There is no sender thread, though nobody closed.
+    Failed,
+}
+
+/// What callers and the sender thread tell each other.
+#[derive(Debug)]
+struct Control {
+    life: Life,
+    /// The sender thread waits without limit; who sets this to false must wake it.
+    asleep: bool,
+    /// The sender thread should not wait for its tick.
+    urgent: bool,
+    flush_wanted: u64,
+    flush_done: u64,
+    stats: Stats,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None`: nowhere to send to, or closed.
+    messages: Option<Lane<Encoder>>,
+    statsd: Option<Lane<Lines>>,
+    control: Control,
+}
+
+/// What one process sends through.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    generation: u64,
+    state: Mutex<State>,
+    wake: Condvar,
+    done: Condvar,
+    filtered: AtomicU64,
+}
+
+impl Control {
+    fn new() -> Control {
+        let stats = Stats::default();
+        Control { life: Life::Running, asleep: false, urgent: false, flush_wanted: 0, flush_done: 0, stats }
+    }
+
+    #[cold]
+    fn drop_one(&mut self, outcome: Outcome) -> Outcome {
+        self.stats.dropped += 1;
+        self.stats.oversize += u64::from(outcome == Outcome::Oversize);
+        outcome
+    }
+
+    #[cold]
+    fn refuse(&mut self) -> Outcome {
+        if self.life == Life::Failed { self.drop_one(Outcome::Dropped) } else { Outcome::Off }
+    }
+
+    /// True where the sender thread must be woken for what was just put in.
+    fn must_wake(&mut self, urgent: bool) -> bool {
+        let news = urgent && !self.urgent;
+        self.urgent |= urgent;
+        std::mem::replace(&mut self.asleep, false) | news
+    }
+}
+
+impl Pipe {
+    /// A pipe of this process and its sender thread. Where no thread can be had, every message is dropped.
+    fn start(settings: &Settings, generation: u64) -> Arc<Pipe> {
+        let (state, sender) = drain::prepare(settings, Origin::of_this_process());
+        let pipe = Arc::new(Pipe {
+            generation,
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            done: Condvar::new(),
+            filtered: AtomicU64::new(0),
+        });
+        sender.spawn(pipe.clone());
+        pipe
+    }
+
+    /// Encodes a message straight into the datagram that will carry it.
+    #[inline]
+    pub fn push<'t, T, F>(&self, now: i64, draft: &Draft<'_>, tokens: impl Fn() -> T, fields: impl Fn() -> F) -> Outcome
+    where
+        T: ExactSizeIterator<Item = &'t str>,
+        F: ExactSizeIterator<Item = (&'t str, &'t str)>,
+    {
+        let mut guard = self.lock();
+        let State { messages, control, .. } = &mut *guard;
+        let Some(lane) = messages else { return control.refuse() };
+        let mut pushed = lane.current.push(now, draft, tokens(), fields());
+        let mut urgent = false;
+        if pushed == Err(DoesNotFit { never: false }) {
+            if !lane.rotate() {
+                return control.drop_one(Outcome::Dropped);
+            }
+            urgent = lane.is_urgent();
+            pushed = lane.current.push(now, draft, tokens(), fields());
+        }
+        self.told(guard, urgent, pushed, |stats| stats.queued += 1)
+    }
+
+    /// Takes one statsd value: a line, or the two lines of a negative gauge.
+    pub fn push_statsd(&self, lines: &str) -> Outcome {
+        let mut guard = self.lock();
+        let State { statsd, control, .. } = &mut *guard;
+        let Some(lane) = statsd else { return control.refuse() };
+        let mut pushed = lane.current.push(lines);
+        let mut urgent = false;
+        if pushed == Err(DoesNotFit { never: false }) {
+            if !lane.rotate() {
+                return control.drop_one(Outcome::Dropped);
+            }
+            urgent = lane.is_urgent();
+            pushed = lane.current.push(lines);
+        }
+        self.told(guard, urgent, pushed, |stats| stats.statsd_queued += 1)
+    }
+
+    /// Counts what became of a push and wakes the sender thread where that is due, after unlocking.
+    #[inline]
+    fn told(
+        &self,
+        mut guard: MutexGuard<'_, State>,
+        urgent: bool,
+        pushed: Result<(), DoesNotFit>,
+        count: impl Fn(&mut Stats),
+    ) -> Outcome {
+        let control = &mut guard.control;
+        let outcome = match pushed {
+            Ok(()) => {
+                count(&mut control.stats);
+                Outcome::Queued
+            }
+            Err(_) => control.drop_one(Outcome::Oversize),
+        };
+        let wake = control.must_wake(urgent);
+        drop(guard);
+        if wake {
+            self.wake.notify_one();
+        }
+        outcome
+    }
+
+    /// Counts a message that a filter kept back.
+    pub fn count_filtered(&self) {
+        self.filtered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a value that cannot be said in statsd.
+    pub fn count_dropped(&self) -> Outcome {
+        self.lock().control.drop_one(Outcome::Dropped)
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats { filtered: self.filtered.load(Ordering::Relaxed), ..self.lock().control.stats }
+    }
+
+    /// Waits until what was put in before has been sent, at most for `limit`. False: it has not.
+    pub fn flush(&self, limit: Duration) -> bool {
+        let mut state = self.lock();
+        if state.control.life != Life::Running {
+            return state.control.life == Life::Closed;
+        }
+        state.control.flush_wanted += 1;
+        let wanted = state.control.flush_wanted;
+        self.hurry(&mut state.control);
+        let waiting = |state: &mut State| state.control.flush_done < wanted && state.control.life < Life::Closed;
+        let waited = self.done.wait_timeout_while(state, limit, waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0.control.flush_done >= wanted
+    }
+
+    /// Takes nothing more, and waits until all has been sent, at most for `limit`. False: it has not.
+    pub fn close(&self, limit: Duration) -> bool {
+        let mut state = self.lock();
+        if state.control.life == Life::Running {
+            state.control.life = Life::Closing;
+        }
+        self.hurry(&mut state.control);
+        let waited = self.done.wait_timeout_while(state, limit, |state| state.control.life == Life::Closing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.control.life == Life::Closed
+    }
+
+    fn hurry(&self, control: &mut Control) {
+        control.urgent = true;
+        control.asleep = false;
+        self.wake.notify_one();
+    }
+
+    /// A panic of another caller (of its `AsRef`, say) leaves no half message: the encoder cuts it off.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

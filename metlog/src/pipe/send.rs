@@ -1,0 +1,225 @@
+//! Sending datagrams to one destination, from the sender thread only. What cannot be sent is not kept: the gap
+//! in the sequence numbers tells the listener.
+use crate::destination::{Destination, Kind};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+/// After an error, how long until the name is looked up again.
+const REOPEN_UDP_AFTER: Duration = Duration::from_secs(5);
+/// After an error, how long until the path is opened again: a listener that restarts makes a new socket.
+const REOPEN_UNIX_AFTER: Duration = Duration::from_millis(100);
+/// How long a full socket is waited for, once, until it has room again.
+const CONGESTION_WAIT: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+enum Socket {
+    Udp(UdpSocket),
+    Unix(UnixDatagram),
+}
+
+/// One destination and its socket, opened when it is first needed.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    destination: Destination,
+    socket: Option<Socket>,
+    opened_at: Option<Instant>,
+    /// It had no room for `CONGESTION_WAIT`; it is not waited for again before it took a datagram.
+    congested: bool,
+}
+
+impl Outlet {
+    pub fn new(destination: Destination) -> Outlet {
+        Outlet { destination, socket: None, opened_at: None, congested: false }
+    }
+
+    /// Sends a datagram of messages. False: it was refused.
+    pub fn send_messages(&mut self, bytes: &[u8]) -> bool {
+        if let Kind::Capture(captured) = &self.destination.0 {
+            captured.keep_datagram(bytes);
+            return true;
+        }
+        self.send(bytes)
+    }
+
+    /// Sends a datagram of statsd lines. False: it was refused.
+    pub fn send_lines(&mut self, bytes: &[u8]) -> bool {
+        if let Kind::Capture(captured) = &self.destination.0 {
+            captured.keep_lines(bytes);
+            return true;
+        }
+        self.send(bytes)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        if let Kind::Noop = self.destination.0 {
+            return true;
+        }
+        let mut sent = self.try_send(bytes);
+        if matches!(&sent, Err(error) if error.kind() == ErrorKind::ConnectionRefused) {
+            // On UDP it speaks of an earlier datagram, and this one was not tried. On a Unix socket the
+            // listener may have come back under the same path.
+            self.close_where_due();
+            sent = self.try_send(bytes);
+        }
+        match &sent {
+            Ok(()) => self.congested = false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.congested = true,
+            Err(_) => self.close_where_due(),
+        }
+        sent.is_ok()
+    }
+
+    /// Opens where that is due, sends, and waits once for a socket that is full.
+    fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.socket.is_none() {
+            if !self.is_due() {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            self.opened_at = Some(Instant::now());
+            self.socket = Some(open(&self.destination.0)?);
+        }
+        let Some(socket) = &self.socket else { return Err(ErrorKind::NotConnected.into()) };
+        let give_up_at = Instant::now() + CONGESTION_WAIT;
+        loop {
+            match socket.send(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) && !self.congested && Instant::now() < give_up_at => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) if is_full(&error) => return Err(ErrorKind::WouldBlock.into()),
+                sent => return sent.map(drop),
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let after = if let Kind::Unix(_) = self.destination.0 { REOPEN_UNIX_AFTER } else { REOPEN_UDP_AFTER };
+        self.opened_at.is_none_or(|opened_at| opened_at.elapsed() >= after)
+    }
+
+    /// A socket that is old enough is opened anew next time: name or path may lead elsewhere by now.
+    fn close_where_due(&mut self) {
+        if self.is_due() {
+            self.socket = None;
+        }
+    }
+}
+
+/// A full receiver says `WouldBlock` on a Unix socket; a full queue of the device says `ENOBUFS`.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+impl Socket {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Udp(socket) => socket.send(bytes),
+            Socket::Unix(socket) => socket.send(bytes),
+        }
+    }
+}
+
+fn open(kind: &Kind) -> io::Result<Socket> {
+    match kind {
+        Kind::Udp { host, port } => {
+            let address = look_up(host, *port)?;
+            let any: SocketAddr = match address {
+                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+            };
+            let socket = UdpSocket::bind(any)?;
+            socket.set_nonblocking(true)?;
+            socket.connect(address)?;
+            Ok(Socket::Udp(socket))
+        }
+        Kind::Unix(path) => {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_nonblocking(true)?;
+            socket.connect(path)?;
+            Ok(Socket::Unix(socket))
+        }
+        Kind::Capture(_) | Kind::Noop | Kind::Malformed(_) => Err(ErrorKind::Unsupported.into()),
+    }
+}
+
+/// The first IPv4 address of a host, or else its first.
+fn look_up(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses.into_iter().next().ok_or_else(|| ErrorKind::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(socket: &UdpSocket) -> Vec<u8> {
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut bytes = [0; 64];
+        let length = socket.recv(&mut bytes).unwrap();
+        bytes[..length].to_vec()
+    }
+
+    #[test]
+    fn udp_over_both_protocols() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = UdpSocket::bind(any) else { continue }; // a host without IPv6
+            let mut outlet = Outlet::new(listener.local_addr().unwrap().into());
+            assert!(outlet.send_lines(b"a:1|c"));
+            assert_eq!(received(&listener), b"a:1|c", "{any}");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_comes_back_misses_nothing_that_was_sent_afterwards() {
+        let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut outlet = Outlet::new(address.into());
+        drop(listener);
+        (0..5).for_each(|_| drop(outlet.send_messages(b"lost")));
+        let listener = UdpSocket::bind(address).unwrap();
+        assert!(outlet.send_messages(b"found"), "an old ICMP error is not about this datagram");
+        assert_eq!(received(&listener), b"found");
+    }
+
+    #[test]
+    fn a_full_unix_socket_refuses_and_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        let mut outlet = Outlet::new(Destination::unix(&path));
+        let mut sent = 0;
+        while outlet.send_lines(b"a:1|c") {
+            sent += 1;
+            assert!(sent < 1_000_000, "a Unix socket's queue has a bound");
+        }
+        assert!(outlet.congested && sent > 0);
+        assert!(!outlet.send_lines(b"a:1|c"));
+        listener.recv(&mut [0; 8]).unwrap();
+        assert!(outlet.send_lines(b"a:1|c") && !outlet.congested);
+    }
+
+    #[test]
+    fn a_unix_listener_may_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let mut outlet = Outlet::new(Destination::unix(&path));
+        assert!(!outlet.send_lines(b"too early"));
+        let mut reached = |name: &[u8]| {
+            let listener = UnixDatagram::bind(&path).unwrap();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !outlet.send_lines(name) {
+                assert!(Instant::now() < deadline, "never opened again");
+                std::thread::yield_now();
+            }
+            let mut bytes = [0; 8];
+            let length = listener.recv(&mut bytes).unwrap();
+            assert_eq!(&bytes[..length], name);
+            std::fs::remove_file(&path).unwrap();
+        };
+        reached(b"first");
+        reached(b"second");
+    }
+}

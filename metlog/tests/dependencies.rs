@@ -1,0 +1,41 @@
+//! What an application compiles when it links the client: a few small crates, proved by cargo itself.
+#![allow(clippy::unwrap_used)]
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Crates whose names begin so must never be linked.
+const FORBIDDEN: [&str; 11] =
+    ["tokio", "arrow", "parquet", "datafusion", "serde_json", "hyper", "reqwest", "mio", "futures", "async", "metlog-schemas"];
+/// A ceiling to be raised with thought: what is linked today, and some room.
+const CRATES_MAX: usize = 45;
+
+fn linked(features: &str) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args(["tree", "--package", "metlog", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    cargo.args(["--offline", "--locked", "--features", features]);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+fn check(features: &str, expected: &str) {
+    let crates = linked(features);
+    assert!(crates.contains("cadence") && crates.contains(expected), "cargo tree told something else: {crates:?}");
+    for name in &crates {
+        assert!(!FORBIDDEN.iter().any(|forbidden| name.starts_with(forbidden)), "{name} is linked: {crates:?}");
+    }
+    assert!(crates.len() <= CRATES_MAX, "{} crates are linked: {crates:?}", crates.len());
+}
+
+#[test]
+fn without_features() {
+    check("", "metlog-wire");
+    assert!(!linked("").contains("tracing-core"), "the layer is off by default");
+}
+
+#[test]
+fn with_the_tracing_layer() {
+    check("tracing", "tracing-core");
+}

@@ -1,0 +1,92 @@
+//! The rows of an answer, as they come, within the bounds of their query.
+use crate::error::{Error, Kind};
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
+use futures::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+/// What is left to a query.
+pub(crate) struct Bounds {
+    pub(crate) rows_max: usize,
+    pub(crate) until: Instant,
+    /// For the message.
+    pub(crate) time_max: Duration,
+    pub(crate) pool: Arc<dyn MemoryPool>,
+}
+
+/// The answer to a query. Dropping it stops the query.
+pub struct Answer {
+    stream: SendableRecordBatchStream,
+    bounds: Bounds,
+    rows: usize,
+    /// Another query may begin when this one is done.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Answer {
+    pub(crate) fn new(stream: SendableRecordBatchStream, bounds: Bounds, turn: OwnedSemaphorePermit) -> Answer {
+        Answer { stream, bounds, rows: 0, _turn: turn }
+    }
+
+    /// Its columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.stream.schema()
+    }
+
+    /// The next rows; none after the last and after an error.
+    ///
+    /// # Errors
+    /// [`Kind::Timeout`] and [`Kind::Limit`] where a bound is reached, and whatever became of reading.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, Error>> {
+        let next = timeout_at(self.bounds.until, self.stream.next()).await;
+        let batch = match next {
+            Err(_) => return Some(Err(self.stop(too_late(self.bounds.time_max)))),
+            Ok(None) => return None,
+            Ok(Some(Err(error))) => return Some(Err(self.stop(error.into()))),
+            Ok(Some(Ok(batch))) => batch,
+        };
+        self.rows += batch.num_rows();
+        if self.rows > self.bounds.rows_max {
+            let message = format!("the answer has more than {} rows: add LIMIT or ask for less", self.bounds.rows_max);
+            return Some(Err(self.stop(Error::new(Kind::Limit, message))));
+        }
+        Some(Ok(batch))
+    }
+
+    /// All rows at once. They count as memory of the query.
+    ///
+    /// # Errors
+    /// As for [`Answer::next`].
+    pub async fn collect(mut self) -> Result<Vec<RecordBatch>, Error> {
+        let held = MemoryConsumer::new("answer").register(&self.bounds.pool);
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            let batch = batch?;
+            held.try_grow(bytes(&batch)?)?;
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+
+    fn stop(&mut self, error: Error) -> Error {
+        let schema = self.stream.schema();
+        self.stream = Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(schema));
+        error
+    }
+}
+
+pub(crate) fn too_late(time_max: Duration) -> Error {
+    Error::new(Kind::Timeout, format!("no answer within {time_max:?}: ask for less, or again later"))
+}
+
+/// Of the rows themselves: a slice of a larger batch does not count as the whole.
+fn bytes(batch: &RecordBatch) -> Result<usize, DataFusionError> {
+    let columns = batch.columns().iter().map(|column| Ok(column.to_data().get_slice_memory_size()?));
+    columns.sum()
+}

@@ -1,0 +1,173 @@
+//! Why there is no answer, in the asker's terms: a kind that programs read, a message that people read, and
+//! the place in the SQL where there is one.
+use datafusion::common::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use serde_json::{Value, json};
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What the asker should do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Correct the SQL, or the values that it computes with.
+    Sql,
+    /// Ask only questions: what was sent would change or open something.
+    ReadOnly,
+    /// Correct the request around the SQL.
+    Request,
+    /// Ask for less: too many rows, too much memory, too long a query.
+    Limit,
+    /// Ask for less, or again later: it took too long.
+    Timeout,
+    /// An object or a journal segment could not be read; ask again.
+    Storage,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Kind {
+    /// As in the JSON of an error.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Sql => "sql",
+            Kind::ReadOnly => "read_only",
+            Kind::Request => "request",
+            Kind::Limit => "limit",
+            Kind::Timeout => "timeout",
+            Kind::Storage => "storage",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+/// A query that was not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What to do about it.
+    pub kind: Kind,
+    /// What happened, for a human.
+    pub message: String,
+    /// Line and column in the SQL, both from 1, where the place is known.
+    pub position: Option<(u64, u64)>,
+}
+
+impl Error {
+    /// An error without a place.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), position: None }
+    }
+
+    /// `{"error": {"kind", "message", "line", "column"}}`; the last two are null where the place is not known.
+    pub fn to_json(&self) -> Value {
+        let (line, column) = self.position.unzip();
+        json!({"error": {"kind": self.kind.name(), "message": self.message, "line": line, "column": column}})
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some((line, column)) => write!(f, "{} (line {line}, column {column})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl StdError for Error {}
+
+/// A journal segment or a listener that could not be asked; carried through DataFusion to come out as
+/// [`Kind::Storage`].
+#[derive(Debug, thiserror::Error)]
+#[error("hot rows: {0}")]
+pub(crate) struct HotError(#[from] pub(crate) arrow::error::ArrowError);
+
+impl From<HotError> for DataFusionError {
+    fn from(error: HotError) -> DataFusionError {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Error {
+        let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
+        let position = span.map(|span| (span.start.line, span.start.column));
+        if is_missing_object(&error) {
+            let message = "an object was removed while it was read: ask again";
+            return Error { kind: Kind::Storage, message: message.into(), position: None };
+        }
+        let root = root_of(&error);
+        let kind = match root {
+            DataFusionError::ResourcesExhausted(_) => Kind::Limit,
+            DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
+                Kind::Storage
+            }
+            DataFusionError::External(inner) if inner.is::<HotError>() => Kind::Storage,
+            DataFusionError::Internal(_) | DataFusionError::ExecutionJoin(_) | DataFusionError::Ffi(_) => {
+                Kind::Internal
+            }
+            _ => Kind::Sql,
+        };
+        if let DataFusionError::SQL(parser, _) = root {
+            return from_parser(parser);
+        }
+        let message = match root {
+            DataFusionError::ResourcesExhausted(text) => {
+                format!("the query needs more memory than it may have ({}): ask for less", first_line(text))
+            }
+            other => other.strip_backtrace(),
+        };
+        Error { kind, message, position }
+    }
+}
+
+/// Below contexts, diagnostics, collections and sharing; the first of several.
+fn root_of(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root_of(inner),
+        DataFusionError::Shared(inner) => root_of(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or(error, root_of),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            arrow::error::ArrowError::ExternalError(inner) => inner.downcast_ref().map_or(error, root_of),
+            _ => error,
+        },
+        DataFusionError::External(inner) => inner.downcast_ref().map_or(error, root_of),
+        _ => error,
+    }
+}
+
+/// True where an object that was listed is gone. The Parquet reader keeps only the text of some errors, so
+/// that text, which is the object store's own, is looked at as well.
+fn is_missing_object(error: &DataFusionError) -> bool {
+    let is_storage = matches!(root_of(error), DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_));
+    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(current) = source {
+        if let Some(object_store::Error::NotFound { .. }) = current.downcast_ref() {
+            return true;
+        }
+        source = current.source();
+    }
+    let text = error.to_string();
+    is_storage && text.contains("Object at location") && text.contains("not found")
+}
+
+/// The parser writes the place at the end of its message.
+fn from_parser(error: &ParserError) -> Error {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
+        ParserError::RecursionLimitExceeded => "nested too deep",
+    };
+    let place = text.rsplit_once(" at Line: ").and_then(|(message, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((message, line.trim().parse().ok()?, column.trim().parse().ok()?))
+    });
+    match place {
+        Some((message, line, column)) => {
+            Error { kind: Kind::Sql, message: message.to_owned(), position: Some((line, column)) }
+        }
+        None => Error::new(Kind::Sql, text),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
+//! it was planned as.
+use crate::error::{Error, Kind};
+use crate::engine::SQL_BYTES_MAX;
+use datafusion::config::Dialect;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as Sql;
+
+/// Plans a question.
+///
+/// # Errors
+/// [`Kind::Sql`] with the place, [`Kind::ReadOnly`], [`Kind::Limit`] for a text that is too long.
+pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan, Error> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(Error::new(Kind::Limit, format!("the query is longer than {SQL_BYTES_MAX} bytes")));
+    }
+    let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
+    if !is_question(&statement) {
+        return Err(refused());
+    }
+    let plan = state.statement_to_plan(statement).await?;
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    options.verify_plan(&plan).map_err(|_| refused())?;
+    Ok(plan)
+}
+
+fn refused() -> Error {
+    Error::new(Kind::ReadOnly, "only questions are answered: SELECT, EXPLAIN, DESCRIBE and SHOW")
+}
+
+fn is_question(statement: &Statement) -> bool {
+    match statement {
+        Statement::Statement(sql) => match sql.as_ref() {
+            Sql::Explain { statement, .. } => is_question(&Statement::Statement(statement.clone())),
+            Sql::Query(_)
+            | Sql::ExplainTable { .. }
+            | Sql::ShowTables { .. }
+            | Sql::ShowColumns { .. }
+            | Sql::ShowFunctions { .. }
+            | Sql::ShowVariable { .. } => true,
+            _ => false,
+        },
+        Statement::Explain(explain) => is_question(&explain.statement),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => false,
+    }
+}

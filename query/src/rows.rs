@@ -1,0 +1,103 @@
+//! One table: its hot and its stored rows, read as one, each message once.
+//!
+//! The order makes it so: first the hot rows are taken, then the store is listed. A segment that is stored in
+//! between is in both, and its objects are hidden; one that was stored before is in the list, whatever the
+//! listener forgets afterwards.
+use crate::error::HotError;
+use crate::partition::Pruning;
+use crate::warehouse::Warehouse;
+use crate::{Hot, HotRows, hot};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use metlog_schemas::tables::{PARTITION_COLUMNS, Table};
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// A table's columns in files, and those that paths give.
+pub(crate) fn file_schema(table: Table) -> TableSchema {
+    let partition = PARTITION_COLUMNS.map(|(name, kind)| Arc::new(Field::new(name, kind, false)));
+    TableSchema::new(table.schema(), partition.to_vec())
+}
+
+/// A table as one query sees it.
+pub(crate) struct Rows {
+    table: Table,
+    schema: SchemaRef,
+    warehouse: Warehouse,
+    hot: Option<Arc<dyn Hot>>,
+    /// Taken when they are first needed, and then the same wherever the query names the table.
+    taken: OnceCell<HotRows>,
+}
+
+impl Rows {
+    pub(crate) fn new(table: Table, warehouse: Warehouse, hot: Option<Arc<dyn Hot>>) -> Rows {
+        let schema: &Schema = file_schema(table).table_schema();
+        Rows { table, schema: Arc::new(schema.clone()), warehouse, hot, taken: OnceCell::new() }
+    }
+
+    async fn hot_rows(&self) -> Result<Option<&HotRows>> {
+        let Some(hot) = &self.hot else { return Ok(None) };
+        let taken = self.taken.get_or_try_init(|| async { hot.rows(self.table).await.map_err(HotError) }).await?;
+        Ok(Some(taken))
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rows").field(&self.table.name()).finish()
+    }
+}
+
+#[async_trait]
+impl TableProvider for Rows {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters choose objects, row groups and pages; the rows are filtered above us.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let hot = self.hot_rows().await?;
+        let pruning = Pruning::new(state, &self.schema, filters);
+        let mut objects = self.warehouse.list(self.table, &pruning).await?;
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if let Some(rows) = hot {
+            objects.retain(|object| {
+                object.path.segment < rows.first_segment || *object.path.listener != *rows.listener
+            });
+            let partitions = state.config().target_partitions();
+            inputs.extend(hot::scan(rows, &self.schema, projection, limit, partitions)?);
+        }
+        if !objects.is_empty() {
+            inputs.push(self.warehouse.scan(state, self.table, objects, projection.cloned(), limit)?);
+        }
+        match inputs.len() {
+            0 => {
+                let schema = projection.map_or_else(|| Ok(self.schema()), |p| self.schema.project(p).map(Arc::new))?;
+                Ok(Arc::new(EmptyExec::new(schema)))
+            }
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+}

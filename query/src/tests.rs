@@ -1,0 +1,140 @@
+//! The crate as its users see it: an engine over a store in memory and a listener that is made up.
+mod bounds;
+mod http;
+mod plans;
+mod refusals;
+mod sight;
+mod sketches;
+
+use crate::{ColdSegment, Config, Engine, Error, Hot, HotRows};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::error::ArrowError;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use metlog_schemas::object_path::ObjectPath;
+use metlog_schemas::rows::Rows;
+use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_schemas::time::Hour;
+use metlog_schemas::window::Window;
+use metlog_schemas::wire::message::Message;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ArrowWriter;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+/// 2026-03-04T05:00:00Z.
+const HOUR: Hour = Hour(492_365);
+
+/// Messages whose payloads are these, a second apart from the beginning of an hour, as hot and stored rows are.
+fn messages(hour: Hour, payloads: &[&str]) -> RecordBatch {
+    let mut rows = Rows::default();
+    for (at, payload) in payloads.iter().enumerate() {
+        let message = Message {
+            timestamp: hour.start() + at as i64 * 1_000_000,
+            r#type: "wsgi".into(),
+            logger: "sync".into(),
+            hostname: "h1".into(),
+            pid: 7,
+            payload: (*payload).into(),
+            tokens: vec!["login".into(), (*payload).into()],
+            fields: vec![("headers.path".into(), format!("/{payload}"))],
+            ..Message::default()
+        };
+        rows.push_message(&message, hour.start() + 1);
+    }
+    rows.finish().unwrap()
+}
+
+fn no_rows(table: Table) -> RecordBatch {
+    match table {
+        Table::Messages => Rows::default().finish().unwrap(),
+        Table::Metrics => metrics_rows(std::iter::empty::<&Window>()).unwrap(),
+    }
+}
+
+fn key(table: Table, hour: Hour, listener: &str, segment: u64) -> String {
+    ObjectPath { table, hour, listener: listener.into(), segment }.key()
+}
+
+async fn put(store: &dyn ObjectStore, key: &str, batch: &RecordBatch) {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    store.put(&Path::from(key), bytes.into()).await.unwrap();
+}
+
+/// A listener whose rows a test decides.
+struct FakeHot {
+    first_segment: Mutex<u64>,
+    messages: Mutex<Vec<RecordBatch>>,
+    metrics: Mutex<Vec<RecordBatch>>,
+    cold: Mutex<Vec<ColdSegment>>,
+    /// What happens after the rows are taken and before the query goes on.
+    after: Mutex<Option<BoxFuture<'static, ()>>>,
+    calls: Mutex<usize>,
+}
+
+impl FakeHot {
+    fn new(first_segment: u64, messages: Vec<RecordBatch>) -> Arc<FakeHot> {
+        Arc::new(FakeHot {
+            first_segment: first_segment.into(),
+            messages: messages.into(),
+            metrics: Mutex::default(),
+            cold: Mutex::default(),
+            after: Mutex::default(),
+            calls: Mutex::default(),
+        })
+    }
+}
+
+impl Hot for FakeHot {
+    fn rows(&self, table: Table) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
+        async move {
+            *self.calls.lock().unwrap() += 1;
+            let (batches, cold) = match table {
+                Table::Messages => (self.messages.lock().unwrap().clone(), self.cold.lock().unwrap().clone()),
+                Table::Metrics => (self.metrics.lock().unwrap().clone(), Vec::new()),
+            };
+            let first_segment = *self.first_segment.lock().unwrap();
+            let rows = HotRows { listener: "a".into(), first_segment, batches, cold };
+            let after = self.after.lock().unwrap().take();
+            if let Some(after) = after {
+                after.await;
+            }
+            Ok(rows)
+        }
+        .boxed()
+    }
+
+    fn senders(&self) -> Result<RecordBatch, ArrowError> {
+        let hostname: ArrayRef = Arc::new(StringArray::from(vec!["h1"]));
+        let lost: ArrayRef = Arc::new(Int64Array::from(vec![3]));
+        RecordBatch::try_from_iter([("hostname", hostname), ("lost", lost)])
+    }
+}
+
+fn engine(store: &Arc<InMemory>, hot: Option<Arc<FakeHot>>) -> Engine {
+    engine_with(Config::default(), store, hot)
+}
+
+fn engine_with(config: Config, store: &Arc<InMemory>, hot: Option<Arc<FakeHot>>) -> Engine {
+    let hot = hot.map(|hot| hot as Arc<dyn Hot>);
+    Engine::new(config, Arc::clone(store) as Arc<dyn ObjectStore>, Path::default(), hot).unwrap()
+}
+
+async fn ask(engine: &Engine, sql: &str) -> Result<Value, Error> {
+    let answer = engine.query(sql).await?;
+    let schema = answer.schema();
+    let batches = answer.collect().await?;
+    let mut writer = crate::format::Writer::new(crate::format::Format::Json, &schema, Vec::new()).unwrap();
+    batches.iter().try_for_each(|batch| writer.write(batch)).unwrap();
+    Ok(serde_json::from_slice(&writer.finish().unwrap()).unwrap())
+}
+
+/// Asks, and expects rows.
+#[track_caller]
+fn check(found: Result<Value, Error>, expected: Value) {
+    assert_eq!(found, Ok(expected));
+}

@@ -1,0 +1,108 @@
+//! How far a query may go: rows, memory, time, depth, and how many at once.
+use super::*;
+use crate::{Kind, SQL_BYTES_MAX};
+use serde_json::json;
+use std::time::Duration;
+
+async fn outcome(config: Config, sql: &str) -> Result<Value, Error> {
+    ask(&engine_with(config, &Arc::new(InMemory::new()), None), sql).await
+}
+
+fn kind(outcome: Result<Value, Error>) -> Option<Kind> {
+    outcome.err().map(|error| error.kind)
+}
+
+#[tokio::test]
+async fn an_answer_has_at_most_so_many_rows() {
+    let config = || Config { rows_max: 100, ..Config::default() };
+    assert_eq!(outcome(config(), "select * from range(100)").await.unwrap().as_array().map(Vec::len), Some(100));
+    let error = outcome(config(), "select * from range(101)").await.unwrap_err();
+    assert_eq!(error.kind, Kind::Limit);
+    assert!(error.message.contains("100 rows") && error.message.contains("LIMIT"), "{error}");
+    check(outcome(config(), "select count(*) as n from range(1000000)").await, json!([{"n": 1_000_000}]));
+}
+
+#[tokio::test]
+async fn groups_sorts_and_the_answer_itself_have_bounded_memory() {
+    for sql in [
+        "select value, count(*) from range(10000000) group by 1 limit 1",
+        "select value from range(10000000) order by value desc limit 900000",
+        "select * from range(900000)",
+        "select a.value from range(1000000) a join range(1000000) b on a.value = b.value limit 1",
+    ] {
+        let config = Config { memory_bytes: 1 << 20, ..Config::default() };
+        let error = outcome(config, sql).await.expect_err(sql);
+        assert_eq!(error.kind, Kind::Limit, "{sql}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_decoded_segment_counts_as_memory_of_the_query() {
+    let hot = FakeHot::new(0, Vec::new());
+    let rows = messages(HOUR, &vec!["x"; 10_000]);
+    hot.cold.lock().unwrap().push(Arc::new(move || Ok(vec![rows.clone()])));
+    let config = Config { memory_bytes: 1 << 16, ..Config::default() };
+    let engine = engine_with(config, &Arc::new(InMemory::new()), Some(hot));
+    assert_eq!(kind(ask(&engine, "select count(*) from messages").await), Some(Kind::Limit));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_ends_when_its_time_is_up() {
+    let config = || Config { time_max: Duration::from_millis(100), ..Config::default() };
+    for sql in [
+        "select count(*) from range(10000000) a, range(10000000) b where a.value * b.value = 7",
+        "select sum(a.value * b.value) from range(10000000) a cross join range(10000000) b",
+        "with recursive r as (select 1 as n union all select n + 1 from r) select count(*) from r",
+    ] {
+        assert_eq!(kind(outcome(config(), sql).await), Some(Kind::Timeout), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn queries_wait_for_their_turn() {
+    let config = Config { concurrency: 1, time_max: Duration::from_millis(200), ..Config::default() };
+    let engine = engine_with(config, &Arc::new(InMemory::new()), None);
+    let first = engine.query("select 1").await.unwrap();
+    assert_eq!(kind(ask(&engine, "select 2 as n").await), Some(Kind::Timeout));
+    drop(first);
+    check(ask(&engine, "select 2 as n").await, json!([{"n": 2}]));
+}
+
+/// Scenario: long and deep queries, each form of nesting that a grammar has.
+/// Guarantees: an error, not the end of the process.
+#[tokio::test]
+async fn depth_is_bounded() {
+    let many = |unit: &str, n: usize| vec![unit; n].join(" ");
+    for n in [100, 3_000, 10_000] {
+        for sql in [
+            format!("select {}1{}", "(".repeat(n), ")".repeat(n)),
+            format!("select {}1", many("1 +", n)),
+            format!("select {} 1", many("-", n)),
+            format!("select {} true", many("not", n)),
+            format!("select 1 where {} true", many("pid or", n)),
+            format!("select 1 {}", many("union all select 1", n)),
+            format!("select 1 {}", many("union select 1", n)),
+            format!("select 1 from (select 1) a {}", many("cross join (select 1)", n)),
+            format!("select 1 from messages {}", many(", messages", n)),
+            format!("select {}1{}", "abs(".repeat(n), ")".repeat(n)),
+            format!("select 'x' {}", many("|| 'x'", n)),
+            format!("select tokens{} from messages", "[1]".repeat(n)),
+            format!("select 1{}", "::int".repeat(n)),
+            format!("select case {} end", many("when true then 1", n)),
+            format!("{} select 1", format!("with a as (select 1){}", (0..n / 20).map(|i| format!(", a{i} as (select * from a)")).collect::<String>())),
+        ] {
+            let is_too_long = sql.len() > SQL_BYTES_MAX;
+            let engine = engine(&Arc::new(InMemory::new()), None);
+            let outcome = ask(&engine, &sql).await;
+            assert!(!is_too_long || outcome.is_err(), "{}", &sql[..40]);
+            eprintln!("{n} {} {:?}", &sql[..30], kind(outcome));
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_lists_are_not_deep() {
+    let list = (0..5_000).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let sql = format!("select count(*) as n from range(10000) where value in ({list})");
+    check(outcome(Config::default(), &sql).await, json!([{"n": 5_000}]));
+}

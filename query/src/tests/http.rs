@@ -1,0 +1,154 @@
+//! The HTTP side: bodies, formats by `Accept`, statuses.
+use super::*;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use serde_json::json;
+use tower::ServiceExt;
+
+/// One stored and one hot message.
+async fn server() -> axum::Router {
+    let store = Arc::new(InMemory::new());
+    put(&*store, &key(Table::Messages, HOUR, "a", 1), &messages(HOUR, &["stored, \"here\""])).await;
+    let hot = FakeHot::new(2, vec![messages(Hour(HOUR.0 + 1), &["hot"])]);
+    crate::router(Arc::new(engine(&store, Some(hot))))
+}
+
+async fn send(request: Request<Body>) -> (StatusCode, String, Vec<u8>) {
+    let response = server().await.oneshot(request).await.unwrap();
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, kind.unwrap_or_default(), body.to_vec())
+}
+
+async fn post(accept: Option<&str>, body: impl Into<Body>) -> (StatusCode, String, Vec<u8>) {
+    let request = Request::post("/api/sql").header(header::CONTENT_TYPE, "application/json");
+    let request = accept.into_iter().fold(request, |request, accept| request.header(header::ACCEPT, accept));
+    send(request.body(body.into()).unwrap()).await
+}
+
+fn question(sql: &str) -> String {
+    json!({"query": sql}).to_string()
+}
+
+const ALL: &str = "select timestamp, payload, severity, tokens, fields, null as nothing from messages order by 1";
+
+#[tokio::test]
+async fn json_is_the_default() {
+    for accept in [None, Some("*/*"), Some("application/json"), Some("text/html, application/json;q=0.9")] {
+        let (status, kind, body) = post(accept, question(ALL)).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/json"));
+        let stored = json!({
+            "timestamp": "2026-03-04T05:00:00Z", "payload": "stored, \"here\"", "severity": 6,
+            "tokens": ["login", "stored, \"here\""], "fields": {"headers.path": "/stored, \"here\""}, "nothing": null,
+        });
+        let hot = json!({
+            "timestamp": "2026-03-04T06:00:00Z", "payload": "hot", "severity": 6,
+            "tokens": ["login", "hot"], "fields": {"headers.path": "/hot"}, "nothing": null,
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), json!([stored, hot]));
+    }
+    let (_, _, body) = post(None, question("select payload from messages where false")).await;
+    assert_eq!(body, b"[]");
+}
+
+#[tokio::test]
+async fn csv_has_a_header_and_cells_of_json() {
+    let (status, kind, body) = post(Some("text/csv"), question(ALL)).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "text/csv; charset=utf-8; header=present"));
+    let expected = concat!(
+        "timestamp,payload,severity,tokens,fields,nothing\n",
+        "2026-03-04T05:00:00Z,\"stored, \"\"here\"\"\",6,\"[\"\"login\"\",\"\"stored, \\\"\"here\\\"\"\"\"]\",",
+        "\"{\"\"headers.path\"\":\"\"/stored, \\\"\"here\\\"\"\"\"}\",\n",
+        "2026-03-04T06:00:00Z,hot,6,\"[\"\"login\"\",\"\"hot\"\"]\",\"{\"\"headers.path\"\":\"\"/hot\"\"}\",\n",
+    );
+    assert_eq!(String::from_utf8(body).unwrap(), expected);
+    let (_, _, body) = post(Some("text/csv"), question("select payload, fields from messages where false")).await;
+    assert_eq!(body, b"payload,fields\n");
+}
+
+#[tokio::test]
+async fn arrow_and_lines_of_json() {
+    let (status, kind, body) = post(Some("application/vnd.apache.arrow.stream"), question(ALL)).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/vnd.apache.arrow.stream"));
+    let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None).unwrap();
+    assert_eq!(reader.schema().field(4).data_type(), &metlog_schemas::tables::map_type());
+    assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
+    let (status, kind, body) = post(Some("application/x-ndjson"), question("select payload from messages order by 1")).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/x-ndjson"));
+    assert_eq!(String::from_utf8(body).unwrap(), "{\"payload\":\"hot\"}\n{\"payload\":\"stored, \\\"here\\\"\"}\n");
+}
+
+#[tokio::test]
+async fn the_heavier_form_is_chosen() {
+    for (accept, expected) in [
+        ("text/csv;q=0.5, application/json;q=0.4", "text/csv"),
+        ("text/csv;q=0.5, application/json", "application/json"),
+        ("text/csv, application/json", "text/csv"),
+        ("application/json;q=0, text/*;q=0.1", "text/csv"),
+        ("image/png, */*;q=0.1", "application/json"),
+        ("TEXT/CSV; charset=utf-8", "text/csv"),
+    ] {
+        let (status, kind, _) = post(Some(accept), question("select 1")).await;
+        assert_eq!((status, kind.split(';').next().unwrap()), (StatusCode::OK, expected), "{accept}");
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_told_in_json() {
+    let long = question(&format!("select '{}'", "x".repeat(crate::SQL_BYTES_MAX)));
+    let longer = "x".repeat(10 * crate::SQL_BYTES_MAX);
+    for (accept, body, status, kind, line) in [
+        (None, question("select\n  * fro messages"), 400, "sql", json!(2)),
+        (Some("text/csv"), question("select nothing from messages"), 400, "sql", json!(1)),
+        (None, question("drop table messages"), 403, "read_only", json!(null)),
+        (None, question("select * from range(2000000)"), 400, "limit", json!(null)),
+        (None, long, 400, "limit", json!(null)),
+        (None, longer, 413, "request", json!(null)),
+        (None, "select 1".to_owned(), 400, "request", json!(null)),
+        (None, "{\"sql\": \"select 1\"}".to_owned(), 400, "request", json!(null)),
+        (None, "{\"query\": 1}".to_owned(), 400, "request", json!(null)),
+        (None, String::new(), 400, "request", json!(null)),
+        (Some("image/png"), question("select 1"), 406, "request", json!(null)),
+        (Some("application/json;q=0"), question("select 1"), 406, "request", json!(null)),
+    ] {
+        let (found, media_type, answer) = post(accept, body.clone()).await;
+        let text = String::from_utf8_lossy(&answer);
+        assert_eq!((found.as_u16(), media_type.as_str()), (status, "application/json"), "{text}");
+        let error = &serde_json::from_slice::<Value>(&answer).unwrap()["error"];
+        assert_eq!((&error["kind"], &error["line"]), (&json!(kind), &line), "{text}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_told_the_right_one() {
+    let (status, kind, body) = send(Request::get("/api/sql").body(Body::empty()).unwrap()).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::METHOD_NOT_ALLOWED, "application/json"));
+    assert!(String::from_utf8(body).unwrap().contains("POST"));
+}
+
+#[tokio::test]
+async fn a_body_has_bounded_memory() {
+    let config = Config { memory_bytes: 1 << 20, ..Config::default() };
+    let rows = messages(HOUR, &vec!["a payload of some length"; 4_000]);
+    let engine = engine_with(config, &Arc::new(InMemory::new()), Some(FakeHot::new(0, vec![rows])));
+    let body = Body::from(question("select payload, timestamp, logger, hostname from messages"));
+    let response = crate::router(Arc::new(engine)).oneshot(Request::post("/api/sql").body(body).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("bytes"), "{}", String::from_utf8_lossy(&body));
+}
+
+/// Scenario: the listener panics while its rows are asked for.
+/// Guarantees: that question is answered with an error, and the next one as if nothing had been.
+#[tokio::test]
+async fn a_panic_is_an_error_of_one_question() {
+    let hot = FakeHot::new(0, Vec::new());
+    *hot.after.lock().unwrap() = Some(Box::pin(async { panic!("on purpose") }));
+    let router = crate::router(Arc::new(engine(&Arc::new(InMemory::new()), Some(hot))));
+    for expected in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK] {
+        let request = Request::post("/api/sql").body(Body::from(question("select * from messages"))).unwrap();
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), expected);
+    }
+}

@@ -1,0 +1,144 @@
+//! Which objects a plan reads, and which folders it lists to know.
+use super::*;
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result as StoreResult,
+};
+use std::fmt;
+
+/// Three days of an object every six hours; the segment is the place in that row: 0 is 2026-03-03T00,
+/// 4 is 2026-03-04T00, 11 is 2026-03-05T18.
+const FIRST: Hour = Hour(HOUR.0 - 29);
+const OBJECTS: u64 = 12;
+
+async fn filled() -> Arc<InMemory> {
+    let store = Arc::new(InMemory::new());
+    for segment in 0..OBJECTS {
+        let hour = Hour(FIRST.0 + 6 * segment as i64);
+        let rows = messages(hour, &["first", "second"]);
+        put(&*store, &key(Table::Messages, hour, "a", segment), &rows).await;
+    }
+    store
+}
+
+/// The segments in the plan, in their order.
+async fn planned(engine: &Engine, filter: &str) -> Vec<u64> {
+    let sql = format!("explain select payload from messages where {filter}");
+    let plan = ask(engine, &sql).await.unwrap();
+    let plan = plan[1]["plan"].as_str().unwrap();
+    let named = plan.split(".parquet").filter_map(|text| text.rsplit_once("/a-")?.1.parse().ok());
+    let mut segments: Vec<u64> = named.collect();
+    segments.sort_unstable();
+    segments
+}
+
+/// Scenario: filters as people write them, over the partition columns and over time.
+/// Guarantees: objects that cannot have an answer are not in the plan, and the answer is that of all rows.
+#[tokio::test]
+async fn partitions_are_pruned() {
+    let store = filled().await;
+    let engine = engine(&store, None);
+    let cases: [(&str, &[u64]); 16] = [
+        ("true", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        ("payload = 'first'", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        ("dt = '2026-03-04'", &[4, 5, 6, 7]),
+        ("dt <> '2026-03-04'", &[0, 1, 2, 3, 8, 9, 10, 11]),
+        ("dt in ('2026-03-03', '2026-03-05')", &[0, 1, 2, 3, 8, 9, 10, 11]),
+        ("dt > '2026-03-04' and payload = 'first'", &[8, 9, 10, 11]),
+        ("dt like '2026-03-05%'", &[8, 9, 10, 11]),
+        ("hour = 6", &[1, 5, 9]),
+        ("hour in (0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23)", &[0, 2, 4, 6, 8, 10]),
+        ("dt = '2026-03-05' and hour >= 12", &[10, 11]),
+        ("dt = '2026-03-05' or hour = 0", &[0, 4, 8, 9, 10, 11]),
+        ("timestamp >= '2026-03-05T06:00:00Z'", &[9, 10, 11]),
+        ("timestamp >= '2026-03-05T06:59:59.999999Z'", &[9, 10, 11]),
+        ("timestamp between '2026-03-04T06:00:01Z' and '2026-03-04T12:00:00Z'", &[5, 6]),
+        ("timestamp < timestamp '2026-03-03T00:00:01Z'", &[0]),
+        ("dt = '2027-01-01'", &[]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(planned(&engine, filter).await, expected, "{filter}");
+        let pruned = ask(&engine, &format!("select count(*) as n from messages where {filter}")).await;
+        // In a form that nothing can be known of before the rows are read.
+        let naive = format!("select count(*) filter (where {filter}) as n from messages");
+        assert_eq!(pruned, ask(&engine, &naive).await, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn row_groups_and_pages_are_pruned_by_statistics() {
+    let engine = engine(&filled().await, None);
+    let plan = ask(&engine, "explain select payload from messages where logger = 'sync'").await.unwrap();
+    let plan = plan[1]["plan"].as_str().unwrap();
+    assert!(plan.contains("pruning_predicate=") && plan.contains("logger_min"), "{plan}");
+    assert!(plan.contains("projection=[payload]") || plan.contains("projection=[logger, payload]"), "{plan}");
+}
+
+#[tokio::test]
+async fn hot_rows_stand_beside_the_objects_that_are_left() {
+    let engine = engine(&filled().await, Some(FakeHot::new(9, vec![messages(HOUR, &["x"])])));
+    assert_eq!(planned(&engine, "dt = '2026-03-05'").await, [8]);
+    let plan = ask(&engine, "explain select payload from messages").await.unwrap();
+    let plan = plan[1]["plan"].as_str().unwrap();
+    assert!(plan.contains("UnionExec") && plan.contains("StreamingTableExec"), "{plan}");
+}
+
+#[tokio::test]
+async fn days_that_are_pruned_are_not_even_listed() {
+    let store = Arc::new(Listings { inner: filled().await, listed: Mutex::default() });
+    let shared = Arc::clone(&store) as Arc<dyn ObjectStore>;
+    let engine = Engine::new(Config::default(), shared, Path::default(), None).unwrap();
+    ask(&engine, "select count(*) from messages where timestamp >= '2026-03-05T13:00:00Z'").await.unwrap();
+    assert_eq!(*store.listed.lock().unwrap(), ["messages", "messages/dt=2026-03-05"]);
+}
+
+/// A store that remembers what was listed.
+#[derive(Debug)]
+struct Listings {
+    inner: Arc<InMemory>,
+    listed: Mutex<Vec<String>>,
+}
+
+impl Listings {
+    fn remember(&self, prefix: Option<&Path>) {
+        self.listed.lock().unwrap().push(prefix.map(ToString::to_string).unwrap_or_default());
+    }
+}
+
+impl fmt::Display for Listings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Listings {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> StoreResult<PutResult> {
+        self.inner.put_opts(path, payload, options).await
+    }
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        self.inner.get_opts(path, options).await
+    }
+    fn delete_stream(&self, paths: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {
+        self.inner.delete_stream(paths)
+    }
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.remember(prefix);
+        self.inner.list(prefix)
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        self.remember(prefix);
+        self.inner.list_with_delimiter(prefix).await
+    }
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

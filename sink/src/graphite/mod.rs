@@ -1,0 +1,80 @@
+//! The Graphite sink: windows as points, to carbon, in its plaintext or its pickle protocol. Messages are not for it.
+//!
+//! `Ok` means that every point was given to the kernel on a connection that carbon had not closed. Carbon
+//! acknowledges nothing, so what was written in the last minute is kept and written again where that
+//! connection turns out to be broken. What can still be lost: points that carbon's machine took and carbon never
+//! read, where this process ends before it notices.
+//!
+//! The same window always comes to the same points, and a point that arrives twice overwrites itself.
+pub mod config;
+mod connect;
+mod points;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Protocol};
+
+use crate::{Batch, Receipt, Sink, SinkError};
+use bytes::Bytes;
+use connect::Connection;
+use futures::future::BoxFuture;
+use points::{Flush, pickles, plaintext, points};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Graphite {
+    config: Config,
+    connection: Connection,
+    last: Flush,
+}
+
+impl Graphite {
+    /// Connects when it is first written to.
+    pub fn new(config: Config) -> Graphite {
+        Graphite { connection: Connection::new(&config), config, last: Flush::default() }
+    }
+
+    fn bytes_of(&mut self, batch: &Batch) -> Bytes {
+        let started = Instant::now();
+        let points: Vec<_> =
+            batch.windows.iter().flat_map(|window| points(window, &self.last, &self.config)).collect();
+        self.last.calculation_ms = whole_ms(started);
+        match self.config.protocol {
+            Protocol::Plaintext => plaintext(&points).into(),
+            Protocol::Pickle => pickles(&points).into(),
+        }
+    }
+
+    async fn write_all(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
+        if batch.windows.is_empty() {
+            return Ok(Receipt::default());
+        }
+        let bytes = self.bytes_of(batch);
+        let (started, length) = (Instant::now(), bytes.len());
+        if let Err(error) = self.connection.write(bytes).await {
+            self.last.failed_at = seconds_now();
+            return Err(error);
+        }
+        self.last = Flush { write_ms: whole_ms(started), bytes: length, ended_at: seconds_now(), ..self.last };
+        Ok(Receipt { written: batch.value_count(), set_aside: 0 })
+    }
+}
+
+fn whole_ms(since: Instant) -> f64 {
+    since.elapsed().as_millis() as f64
+}
+
+fn seconds_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+}
+
+impl Sink for Graphite {
+    fn name(&self) -> &'static str {
+        "graphite"
+    }
+
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        Box::pin(self.write_all(batch))
+    }
+}

@@ -1,0 +1,142 @@
+//! Posts one document and says what came of it.
+use super::config::Config;
+use super::documents::Document;
+use crate::{Next, SinkError};
+use bytes::Bytes;
+use chrono::DateTime;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, redirect};
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+use uuid::Uuid;
+
+/// Longest wait that a server may ask for; beyond it we ask again.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// Characters of a refusal that are told to a human.
+const REFUSAL_CHARS_MAX: usize = 200;
+
+/// What a server made of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is over there.
+    Taken,
+    /// It is larger than the server takes.
+    TooLarge,
+    /// It will never be taken; why.
+    Refused(String),
+}
+
+/// Sends documents.
+#[derive(Debug, Clone)]
+pub struct Poster {
+    client: Client,
+    gzip: bool,
+}
+
+impl Poster {
+    /// # Errors
+    /// In words for a human, where a header or the token cannot be sent or TLS cannot be set up.
+    pub fn new(config: &Config) -> Result<Poster, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let token = config.bearer_token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+        for (name, value) in config.headers.iter().cloned().chain(token) {
+            let wrong = |what: &str| format!("header `{name}`: {what} cannot be sent");
+            let header = HeaderName::try_from(&name).map_err(|_| wrong("the name"))?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| wrong("the value"))?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        let client = Client::builder()
+            .user_agent(concat!("metlog/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .timeout(config.timeout)
+            // Following one would turn the POST into a GET.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| error_chain(&error))?;
+        Ok(Poster { client, gzip: config.gzip })
+    }
+
+    /// Posts a body.
+    pub async fn post(&self, url: &str, body: Bytes) -> Result<Answer, SinkError> {
+        let mut request = self.client.post(url).body(body);
+        if self.gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", error_chain(&error.without_url())));
+        let response = request.send().await.map_err(failed)?;
+        judge(url, response).await
+    }
+
+    /// The bytes that go out for a document: compressed, where that is configured.
+    pub fn pack(&self, body: Vec<u8>) -> std::io::Result<Vec<u8>> {
+        if !self.gzip {
+            return Ok(body);
+        }
+        let mut packed = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+        packed.write_all(&body)?;
+        packed.finish()
+    }
+}
+
+/// What a status means. 401 and 407 are the operator's to mend and not the document's fault, as is a redirect;
+/// with them the batch waits.
+async fn judge(url: &str, response: Response) -> Result<Answer, SinkError> {
+    let status = response.status();
+    match status {
+        _ if status.is_success() => Ok(Answer::Taken),
+        StatusCode::PAYLOAD_TOO_LARGE => Ok(Answer::TooLarge),
+        StatusCode::UNAUTHORIZED
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS => Err(later(url, &response)),
+        _ if status.is_client_error() => {
+            let said = response.text().await.unwrap_or_default();
+            let said: String = said.chars().take(REFUSAL_CHARS_MAX).collect();
+            Ok(Answer::Refused(format!("{url}: {status}: {said}")))
+        }
+        _ => Err(later(url, &response)),
+    }
+}
+
+fn later(url: &str, response: &Response) -> SinkError {
+    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let after = after.and_then(|text| retry_after(text, SystemTime::now()));
+    SinkError { next: Next::Retry(after), message: format!("{url}: {}", response.status()) }
+}
+
+/// Reads `Retry-After`: seconds, or a date as in `Wed, 21 Oct 2015 07:28:00 GMT`.
+pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let wait = match text.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = SystemTime::from(DateTime::parse_from_rfc2822(text.trim()).ok()?);
+            date.duration_since(now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A URL and body ready to go.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// Which document this is.
+    pub uuid: Uuid,
+    /// Where it goes.
+    pub url: String,
+    /// The document itself.
+    pub document: Document,
+    /// Its JSON.
+    pub body: Bytes,
+    /// What goes out.
+    pub packed: Bytes,
+}

@@ -1,0 +1,188 @@
+//! The object store of a URL: where the writer puts objects and the reader finds them.
+//!
+//! The binary opens it once and hands it to both, since neither may know the other.
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Longest wait for a connection to a remote store.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest single request to a remote store, unless the option `timeout` says otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the store's own client does about a request that failed; patience is the caller's.
+const RETRIES_MAX: usize = 2;
+
+/// Where a warehouse lies.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The store. For `file://` its root is the folder itself, so nothing outside can be named.
+    pub objects: Arc<dyn ObjectStore>,
+    /// The warehouse inside of it.
+    pub prefix: Path,
+    /// The folder, for `file://`.
+    pub folder: Option<PathBuf>,
+}
+
+/// Why a URL leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The text is no URL, or one of another kind.
+    #[error("`{url}` is not file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix{detail}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// The parser's own words, with `: ` before them, or nothing.
+        detail: String,
+    },
+    /// An option that this kind of store does not have.
+    #[error("`{scheme}` has no option `{key}`")]
+    Option {
+        /// The scheme of the URL.
+        scheme: String,
+        /// The option.
+        key: String,
+    },
+    /// The folder cannot be made.
+    #[error("folder `{}`: {error}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The store's client refuses the configuration.
+    #[error(transparent)]
+    Store(#[from] object_store::Error),
+}
+
+/// Opens the store of `url`; for `file://` the folder is made. Nothing is asked of a remote store.
+///
+/// `environment` is the process's: those of its `AWS_…`, `GOOGLE_…` or `AZURE_…` that the store knows count.
+/// `options` are the configuration's; they go before the environment and are named as there, in small letters,
+/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`.
+///
+/// # Errors
+/// For a URL that is none of the four kinds, an option unknown to the store or a folder that cannot be made.
+pub fn open_store(
+    url: &str,
+    options: &[(String, String)],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Store, StoreError> {
+    let given = url;
+    let wrong = |detail: String| StoreError::Url { url: given.to_owned(), detail };
+    let url = Url::parse(given).map_err(|error| wrong(format!(": {error}")))?;
+    let prefix = || Path::from_url_path(url.path()).map_err(|error| wrong(format!(": {error}")));
+    let client = || ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
+    let retry =
+        || RetryConfig { max_retries: RETRIES_MAX, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() };
+    let objects: Arc<dyn ObjectStore> = match url.scheme() {
+        "file" => return open_folder(&url, options, wrong),
+        "s3" | "s3a" => {
+            let mut builder = AmazonS3Builder::new().with_client_options(client()).with_retry(retry()).with_url(given);
+            for (key, value) in settings::<AmazonS3ConfigKey>("s3", "AWS_", options, environment)? {
+                builder = builder.with_config(key, value);
+            }
+            Arc::new(builder.build()?)
+        }
+        "gs" => {
+            let mut builder =
+                GoogleCloudStorageBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
+            for (key, value) in settings::<GoogleConfigKey>("gs", "GOOGLE_", options, environment)? {
+                builder = builder.with_config(key, value);
+            }
+            Arc::new(builder.build()?)
+        }
+        "az" | "abfs" | "abfss" => {
+            let mut builder =
+                MicrosoftAzureBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
+            for (key, value) in settings::<AzureConfigKey>("az", "AZURE_", options, environment)? {
+                builder = builder.with_config(key, value);
+            }
+            Arc::new(builder.build()?)
+        }
+        _ => return Err(wrong(String::new())),
+    };
+    Ok(Store { objects, prefix: prefix()?, folder: None })
+}
+
+fn open_folder(
+    url: &Url,
+    options: &[(String, String)],
+    wrong: impl Fn(String) -> StoreError,
+) -> Result<Store, StoreError> {
+    if let Some((key, _)) = options.first() {
+        return Err(StoreError::Option { scheme: "file".into(), key: key.clone() });
+    }
+    let folder = url.to_file_path().map_err(|()| wrong(String::new()))?;
+    let failed = |error| StoreError::Folder { folder: folder.clone(), error };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let folder = folder.canonicalize().map_err(failed)?;
+    let objects = Arc::new(LocalFileSystem::new_with_prefix(&folder)?);
+    Ok(Store { objects, prefix: Path::default(), folder: Some(folder) })
+}
+
+/// The environment first, so that the configuration's options overwrite it.
+fn settings<K: std::str::FromStr>(
+    scheme: &str,
+    first_word: &str,
+    options: &[(String, String)],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<(K, String)>, StoreError> {
+    let known = |(name, value): (String, String)| {
+        let key = name.starts_with(first_word).then(|| name.to_ascii_lowercase().parse().ok())?;
+        Some((key?, value))
+    };
+    let mut settings: Vec<(K, String)> = environment.into_iter().filter_map(known).collect();
+    for (key, value) in options {
+        let wrong = |_| StoreError::Option { scheme: scheme.to_owned(), key: key.clone() };
+        settings.push((key.to_ascii_lowercase().parse().map_err(wrong)?, value.clone()));
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(url: &str, options: &[(&str, &str)]) -> Result<Store, StoreError> {
+        let options: Vec<_> = options.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let environment = [("AWS_REGION", "eu-x"), ("AWS_NO_SUCH_THING", "1"), ("HOME", "/")];
+        open_store(url, &options, environment.map(|(key, value)| (key.to_owned(), value.to_owned())))
+    }
+
+    #[test]
+    fn each_kind_of_url_opens_its_store() {
+        let s3 = open("s3://bucket/a/b", &[("access_key_id", "k"), ("secret_access_key", "s")]).unwrap();
+        assert_eq!(s3.prefix.as_ref(), "a/b");
+        assert!(format!("{:?}", s3.objects).contains("eu-x"), "the environment counts");
+        let s3 = open("s3://bucket", &[("region", "us-y"), ("allow_http", "true")]).unwrap();
+        assert!(format!("{:?}", s3.objects).contains("us-y"), "the configuration goes before it");
+        assert!(open("az://container/p", &[("account_name", "a")]).is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/ware house");
+        let local = open(Url::from_file_path(&path).unwrap().as_str(), &[]).unwrap();
+        assert!(path.is_dir());
+        assert_eq!(local.folder, Some(path.canonicalize().unwrap()));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_why() {
+        for (url, options, said) in [
+            ("ftp://x/y", &[][..], "is not file:///folder"),
+            ("warehouse", &[], "relative URL"),
+            ("s3://bucket", &[("regoin", "x")], "`s3` has no option `regoin`"),
+            ("file:///tmp", &[("region", "x")], "`file` has no option `region`"),
+            ("file:///proc/nowhere", &[], "folder `/proc/nowhere`"),
+        ] {
+            let error = open(url, options).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(said), "{url}: {error}");
+        }
+    }
+}
