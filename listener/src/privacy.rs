@@ -333,3 +333,6 @@ impl StatsdLines<'_> {
         self.lines.push(b'\n');
     }
 }
+
+#[cfg(test)]
+mod tests;

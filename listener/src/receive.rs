@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const BATCH: usize = 64;
 /// Room for the largest datagram, and for what the kernel joins.
 const DATAGRAM_BYTES: usize = 65_536;
+/// From one to the next. A power of two would put the beginnings of all of them into the same cache sets.
+const STRIDE_BYTES: usize = DATAGRAM_BYTES + 33 * 64;
 
 /// What is known of a socket that is received from.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ struct Part {
 
 /// Receives until told to end.
 pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &SocketState, end: &Arc<AtomicBool>) {
-    let mut memory = vec![0u8; BATCH * DATAGRAM_BYTES];
+    let mut memory = vec![0u8; BATCH * STRIDE_BYTES];
     let mut parts = Vec::with_capacity(BATCH);
     while !end.load(Ordering::Relaxed) {
         parts.clear();
@@ -49,7 +51,7 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
             }
         }
         let datagrams = parts.iter().flat_map(|part| {
-            let start = part.slot * DATAGRAM_BYTES;
+            let start = part.slot * STRIDE_BYTES;
             split(&memory[start..start + part.bytes], part.segment)
         });
         road.take(worker, kind, datagrams);
@@ -59,7 +61,7 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
 /// One system call; the number of datagrams that the kernel dropped since the last one.
 fn fill(bound: &Bound, memory: &mut [u8], parts: &mut Vec<Part>, state: &SocketState) -> Result<u64, Errno> {
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-        memory.chunks_mut(DATAGRAM_BYTES).map(|chunk| [IoSliceMut::new(chunk)]).collect();
+        memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
     let flags = MsgFlags::MSG_WAITFORONE;

@@ -275,7 +275,7 @@ async fn a_full_journal_drops_and_counts() {
     for part in (0..1_000).map(json).collect::<Vec<_>>().chunks(100) {
         send(&address(&listener, "metlog"), part);
     }
-    until("all of it is received", || listener.ledger().received == 1_000).await;
+    until("all of it is received", || { let l = listener.ledger(); eprintln!("{l:?}"); l.received == 1_000 }).await;
     let full = listener.ledger();
     assert!(full.is_balanced() && full.dropped > 100 && full.held > 50, "{full:?}");
     assert!(!listener.health().ok);
@@ -333,6 +333,7 @@ async fn only_signed_datagrams_are_taken_and_each_once() {
     let reasons = listener.ledger().rejected_by_reason;
     assert_eq!((reasons["unsigned"], reasons["bad_signature"], reasons["duplicate"]), (2, 1, 1));
     stop(&listener).await;
+    drop(listener);
     let listener = start(guarded, &store);
     send(&address(&listener, "metlog"), [good]);
     until("the replay is received", || listener.ledger().received == 6).await;

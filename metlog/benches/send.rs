@@ -1,2 +1,68 @@
-//! x
-fn main() {}
+//! What one call costs the calling thread, beside cadence's buffered UDP sink in the same run.
+//!
+//! Both send to a local UDP socket that nobody reads: the kernel takes the datagrams and throws away what
+//! exceeds the socket's buffer, which is the cheapest road for cadence, whose caller makes the system call.
+//! Our calls are timed in rounds that the queue has room for, with the sender thread running beside them; after
+//! each round the queue is emptied, untimed. A round in which a call was not queued fails the benchmark, so the
+//! road for a full queue is never what is measured.
+use cadence::{BufferedUdpMetricSink, Counted, StatsdClient};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use metlog::{Client, Config, Destination, Outcome};
+use std::hint::black_box;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+/// Some 140 bytes each: a round fills a third of a queue of 1 MiB.
+const ROUND_CALLS: u64 = 2_000;
+
+/// The time of `calls` calls on this thread.
+fn rounds(client: &Client, calls: u64, call: impl Fn() -> Outcome) -> Duration {
+    let mut timed = Duration::ZERO;
+    let mut left = calls;
+    while left > 0 {
+        let round = left.min(ROUND_CALLS);
+        let mut queued = 0;
+        let started = Instant::now();
+        for _ in 0..round {
+            queued += u64::from(black_box(call()) == Outcome::Queued);
+        }
+        timed += started.elapsed();
+        assert_eq!(queued, round, "calls that were not queued: {:?}", client.stats());
+        assert!(client.flush(), "the sender thread does not keep up");
+        left -= round;
+    }
+    timed
+}
+
+fn calls(criterion: &mut Criterion) {
+    let listener = UdpSocket::bind("127.0.0.1:0").expect("a local socket");
+    let address = listener.local_addr().expect("its address");
+    let config = Config::default().destination(address).statsd_destination(address).logger("sync");
+    let client = Client::new(config.clone()).expect("a valid configuration");
+    let statsd_off = Client::new(config.clone().statsd(false)).expect("a valid configuration");
+    let noop = Destination::noop();
+    let to_nowhere = config.destinations([noop.clone()]).statsd_destination(noop);
+    let payload = "x".repeat(100);
+
+    let mut group = criterion.benchmark_group("call");
+    group.throughput(Throughput::Elements(1));
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a local socket");
+    let sink = BufferedUdpMetricSink::with_capacity(address, socket, 1_432).expect("cadence's sink");
+    let cadence = StatsdClient::from_sink("sync", sink);
+    group.bench_function("cadence count", |b| b.iter(|| cadence.count(black_box("logins"), 1)));
+    let send = || client.send(black_box(["browserid", "login", "ok"]), black_box(&payload));
+    group.bench_function("send", |b| b.iter_custom(|calls| rounds(&client, calls, send)));
+    let guard = metlog::init(to_nowhere).expect("a valid configuration");
+    let global = || metlog::send(black_box(["browserid", "login", "ok"]), black_box(&payload));
+    group.bench_function("global send, no-op destination", |b| {
+        b.iter_custom(|calls| rounds(guard.client(), calls, global))
+    });
+    let count = || client.count(black_box("logins"), 1);
+    group.bench_function("count", |b| b.iter_custom(|calls| rounds(&client, calls, count)));
+    group.bench_function("count, statsd = false", |b| b.iter(|| statsd_off.count(black_box("logins"), 1)));
+    group.finish();
+    println!("of all that was timed: {:?}", client.stats());
+}
+
+criterion_group!(benches, calls);
+criterion_main!(benches);

@@ -14,7 +14,10 @@ pub struct Destination(pub(crate) Kind);
 
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
-    Udp { host: String, port: u16 },
+    Udp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
     Capture(Captured),
     Noop,
@@ -115,7 +118,8 @@ mod tests {
         check("[::1]:8125", "udp ::1 8125");
         check(" localhost:1 ", "udp localhost 1");
         check("unix:/run/metlog.sock", "unix /run/metlog.sock");
-        for text in ["", "localhost", ":5565", "a:0", "a:65536", "a:b", "::1:8125", "[x]:1", "[::1:8", "unix:", "a b:1"] {
+        for text in ["", "localhost", ":5565", "a:0", "a:65536", "a:b", "::1:8125", "[x]:1", "[::1:8", "unix:", "a b:1"]
+        {
             check(text, "malformed");
         }
     }

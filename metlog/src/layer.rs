@@ -77,7 +77,8 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Layer {
             .of_type(&self.r#type)
             .logger(metadata.target())
             .severity(severity(*metadata.level()));
-        let with_fields = found.fields.iter().fold(message, |message, (name, value)| message.field(name, value.as_str()));
+        let with_fields =
+            found.fields.iter().fold(message, |message, (name, value)| message.field(name, value.as_str()));
         with_fields.send();
     }
 }

@@ -85,8 +85,8 @@ pub use config::{Config, ConfigError, QUEUE_BYTES_DEFAULT, QUEUE_DATAGRAMS_MIN, 
 pub use destination::{Destination, MalformedDestination};
 pub use filter::Filters;
 pub use global::{
-    Guard, count, count_with_rate, flush, gauge, gauge_delta, gauge_with_rate, incr, incr_with_rate, init, message, send,
-    set, set_with_rate, stats, statsd, time, timer, timer_with_rate, timing, timing_with_rate,
+    Guard, count, count_with_rate, flush, gauge, gauge_delta, gauge_with_rate, incr, incr_with_rate, init, message,
+    send, set, set_with_rate, stats, statsd, time, timer, timer_with_rate, timing, timing_with_rate,
 };
 #[cfg(feature = "tracing")]
 pub use layer::{LAYER_TYPE_DEFAULT, Layer};

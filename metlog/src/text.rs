@@ -70,7 +70,8 @@ mod tests {
     fn it_holds_what_was_put_in_wherever_it_lives() {
         let mut text = InlineText::<4>::default();
         assert_eq!(text.as_str(), "");
-        for (part, whole, long) in [("ab", "ab", false), ("é", "abé", false), ("c", "abéc", true), ("d", "abécd", true)] {
+        for (part, whole, long) in [("ab", "ab", false), ("é", "abé", false), ("c", "abéc", true), ("d", "abécd", true)]
+        {
             text.push_str(part);
             assert_eq!((text.as_str(), text.long.is_some()), (whole, long));
         }

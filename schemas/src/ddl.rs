@@ -149,7 +149,8 @@ fn datafusion(table: Table, folder: &str) -> String {
     format!(
         "CREATE EXTERNAL TABLE IF NOT EXISTS \"{name}_objects\"\nSTORED AS PARQUET\nPARTITIONED BY ({})\nLOCATION {};\n\
          CREATE OR REPLACE VIEW \"{name}\" AS SELECT\n{}\nFROM \"{name}_objects\";\n",
-        PARTITION_COLUMNS.map(|(name, _)| format!("\"{name}\"")).join(", "),
+        // Without quotes: DataFusion would take them for a part of the name.
+        PARTITION_COLUMNS.map(|(name, _)| name).join(", "),
         standard_literal(&format!("{folder}/")),
         selected(table, |name, r#type| format!("CAST(\"{name}\" AS {}) AS \"{name}\"", standard_type(r#type))),
     )

@@ -1,5 +1,5 @@
 //! For tests: a wrapper that fails on purpose, and a sink that remembers.
-use crate::{Batch, Next, Receipt, Sink, SinkError};
+use crate::{Batch, Next, Receipt, Role, Sink, SinkError};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +50,10 @@ impl<S: Sink> Fail<S> {
 impl<S: Sink> Sink for Fail<S> {
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn role(&self) -> Role {
+        self.inner.role()
     }
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {

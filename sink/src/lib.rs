@@ -126,6 +126,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
         (**self).name()
     }
 
+    fn role(&self) -> Role {
+        (**self).role()
+    }
+
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         (**self).write(batch)
     }

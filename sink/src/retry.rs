@@ -1,5 +1,5 @@
 //! A wrapper that tries again, for errors that may pass.
-use crate::{Batch, Next, Receipt, Sink, SinkError};
+use crate::{Batch, Next, Receipt, Role, Sink, SinkError};
 use futures::future::BoxFuture;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -74,6 +74,10 @@ impl<S: Sink> Retry<S> {
 impl<S: Sink> Sink for Retry<S> {
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn role(&self) -> Role {
+        self.inner.role()
     }
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {

@@ -1,5 +1,5 @@
 //! A wrapper that keeps below a rate.
-use crate::{Batch, Next, Receipt, Sink, SinkError};
+use crate::{Batch, Next, Receipt, Role, Sink, SinkError};
 use futures::future::BoxFuture;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -57,6 +57,10 @@ impl<S: Sink> Throttle<S> {
 impl<S: Sink> Sink for Throttle<S> {
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn role(&self) -> Role {
+        self.inner.role()
     }
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {

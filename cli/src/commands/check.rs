@@ -33,6 +33,6 @@ fn summary(config: &Config) -> String {
         ("questions", config.query.listen.to_string()),
     ];
     lines.extend(sinks.graphite.as_ref().map(|graphite| ("graphite", graphite.address.clone())));
-    lines.extend(sinks.http.as_ref().map(|http| ("http", http.url.clone())));
+    lines.extend(sinks.http.as_ref().map(|http| ("http", format!("{} documents at a time", http.in_flight))));
     lines.iter().map(|(name, value)| format!("  {name:<16} {value}\n")).collect()
 }

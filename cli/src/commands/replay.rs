@@ -155,19 +155,16 @@ impl Replay {
 
     /// Sends what was put together.
     fn leave(&mut self) -> Result<(), Failure> {
+        let mut sent = Ok(());
         for encoder in [&mut self.usual, &mut self.large] {
-            if encoder.is_empty() {
-                continue;
-            }
-            let sent = self.outlet.send(encoder.finish(self.sequence, self.too_large));
-            encoder.clear();
-            self.sequence += 1;
-            self.datagrams += 1;
-            if let Err(error) = sent {
-                return Err(self.refused(&error));
+            if !encoder.is_empty() {
+                sent = sent.and(self.outlet.send(encoder.finish(self.sequence, self.too_large)));
+                encoder.clear();
+                self.sequence += 1;
+                self.datagrams += 1;
             }
         }
-        Ok(())
+        sent.map_err(|error| self.refused(&error))
     }
 
     /// Waits for the refusal of the last datagram, which comes after it was sent.
@@ -191,5 +188,103 @@ impl Replay {
         let Replay { json, texts, datagrams, .. } = self;
         let all = json + texts;
         format!("{all} messages ({json} Metlog JSON, {texts} lines of text) in {datagrams} datagrams, {seconds:.1} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metlog_schemas::wire::v1::Datagram;
+    use std::net::UdpSocket;
+    use std::path::PathBuf;
+
+    struct Received {
+        json: Vec<String>,
+        texts: Vec<(String, String, String)>,
+        sequences: Vec<u64>,
+    }
+
+    fn listener() -> (UdpSocket, String) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        (socket, address)
+    }
+
+    fn receive(socket: &UdpSocket, messages: usize) -> Received {
+        let mut received = Received { json: Vec::new(), texts: Vec::new(), sequences: Vec::new() };
+        let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
+        while received.json.len() + received.texts.len() < messages {
+            let length = socket.recv(&mut bytes).unwrap();
+            match Datagram::decode(&bytes[..length]) {
+                Ok(datagram) => {
+                    received.sequences.push(datagram.header.sequence);
+                    let texts = datagram.messages().map(|message| {
+                        let message = message.unwrap();
+                        (message.r#type.to_owned(), message.logger.to_owned(), message.payload.to_owned())
+                    });
+                    received.texts.extend(texts);
+                }
+                Err(_) => received.json.push(String::from_utf8(bytes[..length].to_vec()).unwrap()),
+            }
+        }
+        received
+    }
+
+    fn options(to: &str, files: Vec<PathBuf>) -> ReplayOptions {
+        ReplayOptions { to: to.to_owned(), rate: 0, r#type: "line".into(), logger: None, files }
+    }
+
+    #[test]
+    fn each_line_arrives_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("auth.log");
+        let json = r#"{"type":"wsgi","payload":"x","env_version":"0.8"}"#;
+        let long = "l".repeat(10_000);
+        std::fs::write(&file, format!("first\n{json}\r\n\n{long}\n{{\"level\":1}}\nlast without end")).unwrap();
+        let (socket, to) = listener();
+        let sent = std::thread::spawn(move || run(&options(&to, vec![file])));
+        let received = receive(&socket, 5);
+        assert_eq!(sent.join().unwrap(), Ok(()));
+        assert_eq!(received.json, [json]);
+        let text = |payload: &str| ("line".to_owned(), "auth.log".to_owned(), payload.to_owned());
+        assert_eq!(received.texts, ["first", &long, "{\"level\":1}", "last without end"].map(text));
+        assert!(received.sequences.iter().copied().eq(0..received.sequences.len() as u64), "{:?}", received.sequences);
+    }
+
+    #[test]
+    fn many_lines_share_datagrams() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("many");
+        std::fs::write(&file, "a line of text that is not long\n".repeat(300)).unwrap();
+        let (socket, to) = listener();
+        let sent = std::thread::spawn(move || run(&options(&to, vec![file])));
+        let received = receive(&socket, 300);
+        assert_eq!(sent.join().unwrap(), Ok(()));
+        assert!(received.sequences.len() < 30, "{} datagrams", received.sequences.len());
+    }
+
+    #[test]
+    fn what_is_too_large_is_counted_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("huge");
+        std::fs::write(&file, format!("{}\nsmall\n", "x".repeat(70_000))).unwrap();
+        let (socket, to) = listener();
+        let sent = std::thread::spawn(move || run(&options(&to, vec![file])));
+        assert_eq!(receive(&socket, 1).texts[0].2, "small");
+        let failure = sent.join().unwrap().unwrap_err();
+        assert_eq!(failure.parts(), (1, "1 lines are larger than a datagram may be and were not sent"));
+    }
+
+    #[test]
+    fn nobody_listening_is_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        std::fs::write(&file, "one\n").unwrap();
+        let (socket, to) = listener();
+        drop(socket);
+        let failure = run(&options(&to, vec![file])).unwrap_err();
+        let (code, message) = failure.parts();
+        assert!(code == 1 && message.contains("nobody listens at"), "{message}");
     }
 }

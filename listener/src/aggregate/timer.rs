@@ -188,7 +188,7 @@ mod tests {
         samples.add(20.0, 0.1);
         let timer = samples.statistics(&[]).unwrap();
         assert_eq!(timer.count, 20.0);
-        let sketch = DDSketch::from_java_bytes(&timer.sketch, Config::defaults()).unwrap();
+        let sketch = DDSketch::from_java_bytes(&timer.sketch).unwrap();
         assert_eq!(sketch.count(), 20);
         assert!((sketch.quantile(0.99).unwrap().unwrap() / 20.0 - 1.0).abs() < 0.02);
     }

@@ -43,7 +43,8 @@ pub enum ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |path: &Option<PathBuf>| path.as_ref().map_or(String::new(), |path| format!("{}: ", path.display()));
+        let place =
+            |path: &Option<PathBuf>| path.as_ref().map_or(String::new(), |path| format!("{}: ", path.display()));
         match self {
             ConfigError::Read { path, error } => write!(f, "{}: {error}", path.display()),
             ConfigError::Toml { path, message } => write!(f, "{}{}", place(path), message.trim_end()),

@@ -120,7 +120,9 @@ impl Section {
             queue_bytes: self.queue_bytes.unwrap_or(default.queue_bytes),
             key_id: self.key_id,
             key: self.key.map(String::into_bytes),
-            disabled_timers: self.disabled_timers.map_or(HashSet::new(), |names| Vec::from(names).into_iter().collect()),
+            disabled_timers: self
+                .disabled_timers
+                .map_or(HashSet::new(), |names| Vec::from(names).into_iter().collect()),
             filters: self.filters.map_or(Filters::default(), FilterSection::into_filters),
         }
     }

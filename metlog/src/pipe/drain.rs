@@ -261,7 +261,8 @@ impl Pipe {
 
 impl State {
     fn is_idle(&self) -> bool {
-        let empty = self.messages.as_ref().is_none_or(Lane::is_empty) && self.statsd.as_ref().is_none_or(Lane::is_empty);
+        let empty =
+            self.messages.as_ref().is_none_or(Lane::is_empty) && self.statsd.as_ref().is_none_or(Lane::is_empty);
         empty && self.control.life == Life::Running && self.control.flush_done == self.control.flush_wanted
     }
 }

@@ -178,7 +178,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let mut outlet = Outlet::new(address.into());
         drop(listener);
-        (0..5).for_each(|_| drop(outlet.send_messages(b"lost")));
+        for _ in 0..5 {
+            outlet.send_messages(b"lost");
+        }
         let listener = UdpSocket::bind(address).unwrap();
         assert!(outlet.send_messages(b"found"), "an old ICMP error is not about this datagram");
         assert_eq!(received(&listener), b"found");

@@ -98,7 +98,8 @@ fn a_panicking_caller_harms_nobody() {
     let (destination, captured) = Destination::capture();
     let pipe = pipe(Config::default().destination(destination).statsd(false));
     push(&pipe, "before");
-    let panicking = || ["whole", "half"].iter().map(|&token| if token == "half" { panic!("on purpose") } else { token });
+    let panicking =
+        || ["whole", "half"].iter().map(|&token| if token == "half" { panic!("on purpose") } else { token });
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         pipe.push(0, &Draft::default(), panicking, std::iter::empty);
     }));

@@ -84,7 +84,10 @@ fn rates() {
     assert!(lines.len() == queued && lines.iter().all(|line| line == "c:1|c|@0.5"));
     let (timed, gauged) = (client.timing_with_rate("t", Duration::ZERO, 0.0), client.gauge_with_rate("g", 1, 0.0));
     let timer = client.timer_with_rate("t", 0.0);
-    assert_eq!((timed, gauged, timer.elapsed(), timer.stop()), (Outcome::SampledOut, Outcome::SampledOut, None, Outcome::SampledOut));
+    assert_eq!(
+        (timed, gauged, timer.elapsed(), timer.stop()),
+        (Outcome::SampledOut, Outcome::SampledOut, None, Outcome::SampledOut)
+    );
     assert_eq!(client.set_with_rate("s", 1, 0.0), Outcome::SampledOut);
 }
 

@@ -18,7 +18,11 @@ impl<'a> Timer<'a> {
     pub(crate) fn start(road: Option<&'a Road>, name: &'a str, rate: f64) -> Timer<'a> {
         let running = match road {
             Some(road) if road.is_timed(name) => {
-                if sample::takes(rate) { Ok((road, Instant::now())) } else { Err(Outcome::SampledOut) }
+                if sample::takes(rate) {
+                    Ok((road, Instant::now()))
+                } else {
+                    Err(Outcome::SampledOut)
+                }
             }
             _ => Err(Outcome::Off),
         };

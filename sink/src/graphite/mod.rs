@@ -14,7 +14,7 @@ mod tests;
 
 pub use config::{Config, Protocol};
 
-use crate::{Batch, Receipt, Sink, SinkError};
+use crate::{Batch, Receipt, Role, Sink, SinkError};
 use bytes::Bytes;
 use connect::Connection;
 use futures::future::BoxFuture;
@@ -72,6 +72,10 @@ fn seconds_now() -> i64 {
 impl Sink for Graphite {
     fn name(&self) -> &'static str {
         "graphite"
+    }
+
+    fn role(&self) -> Role {
+        Role::Windows
     }
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {

@@ -15,7 +15,7 @@ mod tests;
 pub use config::Config;
 
 use crate::store::Store;
-use crate::{Batch, Receipt, Sink, SinkError};
+use crate::{Batch, Receipt, Role, Sink, SinkError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use objects::Rows;
@@ -85,6 +85,10 @@ pub fn encode_only(batch: &Batch, config: &Config) -> Result<usize, SinkError> {
 impl Sink for Parquet {
     fn name(&self) -> &'static str {
         "parquet"
+    }
+
+    fn role(&self) -> Role {
+        Role::Store
     }
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
