@@ -43,7 +43,14 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
         parts.clear();
         match fill(bound, &mut memory, &mut parts, state) {
             Ok(dropped) => road.kernel_dropped(dropped),
-            Err(Errno::EAGAIN | Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => {
+                // What was dropped after the last datagram is not told with a datagram.
+                if let Some(total) = crate::bind::kernel_drops(&bound.socket) {
+                    road.kernel_dropped(newly_dropped(state, total));
+                }
+                continue;
+            }
+            Err(Errno::EINTR) => continue,
             Err(error) => {
                 tracing::error!("receiving on {}: {error}", state.address);
                 std::thread::sleep(crate::bind::RECEIVE_TIMEOUT);

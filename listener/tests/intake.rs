@@ -272,10 +272,10 @@ async fn a_full_journal_drops_and_counts() {
     let mut small = config(&data);
     small.journal.budget_bytes = 20_000;
     let listener = start(small, &store);
-    for part in (0..1_000).map(json).collect::<Vec<_>>().chunks(100) {
+    for (n, part) in (0..1_000).map(json).collect::<Vec<_>>().chunks(100).enumerate() {
         send(&address(&listener, "metlog"), part);
+        until("a part of it is received", || listener.ledger().received == (n as u64 + 1) * 100).await;
     }
-    until("all of it is received", || { let l = listener.ledger(); eprintln!("{l:?}"); l.received == 1_000 }).await;
     let full = listener.ledger();
     assert!(full.is_balanced() && full.dropped > 100 && full.held > 50, "{full:?}");
     assert!(!listener.health().ok);
@@ -340,4 +340,27 @@ async fn only_signed_datagrams_are_taken_and_each_once() {
     assert_eq!(listener.ledger().rejected_by_reason["duplicate"], 2);
     stop(&listener).await;
     assert_eq!(store.payloads(), ["good"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_kernel_drops_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::default();
+    let mut tight = config(&folder.path().join("data"));
+    (tight.receive_buffer, tight.workers) = (4_096, 1);
+    let listener = start(tight, &store);
+    let to = address(&listener, "metlog");
+    let mut sent = 0;
+    until("the kernel drops one", || {
+        send(&to, (0..500).map(json));
+        sent += 500;
+        listener.ledger().dropped_by_kernel > 0
+    })
+    .await;
+    until("each is received or dropped", || {
+        let ledger = listener.ledger();
+        ledger.received + ledger.dropped_by_kernel == sent
+    })
+    .await;
+    stop(&listener).await;
 }

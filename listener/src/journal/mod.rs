@@ -100,16 +100,17 @@ impl Journal {
         self.last_received_at
     }
 
-    /// Appends one finished record in one write.
+    /// Finishes a record and appends it in one write.
     ///
     /// # Errors
     /// [`Refused`]: nothing of it is left in the file.
     pub fn append(&mut self, builder: &mut record::Builder, received_at: i64) -> Result<(), Refused> {
-        let length = builder.len() as u64;
+        let record = builder.finish(received_at);
+        let length = record.len() as u64;
         if self.total_bytes() + length > self.config.budget_bytes {
             return Err(Refused::Budget);
         }
-        if let Err(error) = (&*self.file).write_all(builder.finish(received_at)) {
+        if let Err(error) = (&*self.file).write_all(record) {
             // Part of it may stand there. Cut, or what is appended next would follow a torn record.
             self.file.set_len(self.bytes)?;
             return Err(error.into());

@@ -96,11 +96,6 @@ impl Builder {
         self.bytes.len() <= HEADER_BYTES
     }
 
-    /// Bytes so far.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// The finished record.
     pub fn finish(&mut self, received_at: i64) -> &[u8] {
         let length = (self.bytes.len() - HEADER_BYTES) as u32;
@@ -117,11 +112,6 @@ impl Builder {
             Read::Record(record, _) => Some(record),
             _ => None,
         }
-    }
-
-    /// Its payload.
-    pub fn payload(&self) -> &[u8] {
-        self.bytes.get(HEADER_BYTES..).unwrap_or_default()
     }
 }
 
