@@ -7,7 +7,10 @@ use std::path::PathBuf;
 /// Messages and metrics of many programs, in files that SQL reads. Nothing accepted is lost, and every message is
 /// accounted for.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Begin with `metlog up --demo`, then `metlog query \"select type, count(*) from messages group by type\"`.")]
+#[command(
+    version,
+    after_help = "Begin with `metlog up --demo`, then `metlog query \"select type, count(*) from messages group by type\"`."
+)]
 pub struct Arguments {
     #[command(flatten)]
     pub logs: LogOptions,
@@ -40,7 +43,9 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run everything in one process: take messages, store them, answer SQL.
-    #[command(after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nIt ends with ctrl-c or SIGTERM when everything is stored; a second one leaves the rest in the journal.")]
+    #[command(
+        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nIt ends with ctrl-c or SIGTERM when everything is stored; a second one leaves the rest in the journal."
+    )]
     Up(UpOptions),
     /// Take messages and store them, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
@@ -49,10 +54,14 @@ pub enum Command {
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
     /// Send one message. Exit code 1 where it was not sent.
-    #[command(after_help = "Example:\n  metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"\n\nSigned where METLOG_KEY_ID and METLOG_KEY are set.")]
+    #[command(
+        after_help = "Example:\n  metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"\n\nSigned where METLOG_KEY_ID and METLOG_KEY are set."
+    )]
     Send(SendOptions),
     /// Send the lines of files: Metlog JSON as it is, any other line as the payload of a message.
-    #[command(after_help = "Examples:\n  metlog replay metrics_hdfs.log\n  metlog replay --type sshd --logger web1 --rate 1000 auth.log\n  zcat old.log.gz | metlog replay -")]
+    #[command(
+        after_help = "Examples:\n  metlog replay metrics_hdfs.log\n  metlog replay --type sshd --logger web1 --rate 1000 auth.log\n  zcat old.log.gz | metlog replay -"
+    )]
     Replay(ReplayOptions),
     /// Show messages as they arrive.
     #[command(after_help = TAIL_HELP)]
@@ -66,7 +75,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  metlog decode data/journal/000000000007.journal")]
     Decode(DecodeOptions),
     /// Print the statements that make the tables known to another engine.
-    #[command(after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql")]
+    #[command(
+        after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
+    )]
     Ddl(DdlOptions),
 }
 

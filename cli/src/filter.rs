@@ -196,7 +196,9 @@ fn comparison(column: Column, rest: &str, word: &str) -> Result<Word, String> {
     let value = &rest[operator.len()..];
     let test = match operator {
         "=" | "!=" => Test::Same(value.to_owned()),
-        "~" | "!~" => Test::Found(Regex::new(value).map_err(|_| format!("filter: `{value}` is no regular expression"))?),
+        "~" | "!~" => {
+            Test::Found(Regex::new(value).map_err(|_| format!("filter: `{value}` is no regular expression"))?)
+        }
         _ => return Err(format!("filter: `{word}` needs =, !=, ~ or !~: what it compares is text")),
     };
     Ok(Word::Text { column, test, negated: operator.starts_with('!') })
@@ -210,7 +212,9 @@ mod tests {
 
     fn messages() -> RecordBatch {
         let mut rows = Rows::default();
-        for (pid, (r#type, payload)) in [("login", "signed in"), ("page", "not found"), ("page", "a=b")].into_iter().enumerate() {
+        for (pid, (r#type, payload)) in
+            [("login", "signed in"), ("page", "not found"), ("page", "a=b")].into_iter().enumerate()
+        {
             let message = Message {
                 r#type: r#type.into(),
                 logger: "web".into(),
@@ -257,7 +261,8 @@ mod tests {
 
     #[test]
     fn what_came_with_the_question_counts_too() {
-        let filter = Filter::parse("severity>4").unwrap().and_same("type", Some("page".into())).and_same("logger", None);
+        let filter =
+            Filter::parse("severity>4").unwrap().and_same("type", Some("page".into())).and_same("logger", None);
         assert_eq!(filter.apply(&messages()).unwrap().num_rows(), 2);
     }
 

@@ -52,7 +52,10 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
 }
 
 async fn unknown() -> Response {
-    refusal(StatusCode::NOT_FOUND, "no such path: there are /api/sql, /api/ledger, /api/senders, /api/tail, /metrics, /health")
+    refusal(
+        StatusCode::NOT_FOUND,
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/tail, /metrics, /health",
+    )
 }
 
 /// As the read side writes its errors.

@@ -76,9 +76,8 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         }
         return Ok(());
     }
-    let datagram = Datagram::decode(bytes).map_err(|refusal| {
-        format!("neither a journal segment, wire v1 nor Metlog JSON: {}", refusal.reason())
-    })?;
+    let datagram = Datagram::decode(bytes)
+        .map_err(|refusal| format!("neither a journal segment, wire v1 nor Metlog JSON: {}", refusal.reason()))?;
     let header = datagram.header;
     tell(json!({
         "sender": format!("{:016x}", header.sender), "sequence": header.sequence, "opened_at": header.opened_at,
@@ -86,7 +85,10 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         "key_id": header.key_id,
     }));
     for message in datagram.messages() {
-        tell(message.map_or_else(|refusal| json!({"refused": refusal.reason()}), |message| as_json(&message.to_message())));
+        tell(
+            message
+                .map_or_else(|refusal| json!({"refused": refusal.reason()}), |message| as_json(&message.to_message())),
+        );
     }
     Ok(())
 }

@@ -126,8 +126,7 @@ enum Source {
 /// Binds all that is configured; with each socket, what it is called and where it is bound.
 fn bind_all(config: &Config) -> std::io::Result<Vec<(&'static str, String, Source)>> {
     let mut sources = Vec::new();
-    for (name, kind, addresses) in
-        [("metlog", Kind::Metlog, &config.metlog), ("statsd", Kind::Statsd, &config.statsd)]
+    for (name, kind, addresses) in [("metlog", Kind::Metlog, &config.metlog), ("statsd", Kind::Statsd, &config.statsd)]
     {
         for address in addresses {
             let mut address = *address;

@@ -5,17 +5,17 @@
 //! or seals a segment holds it for writing, and so finds everything applied. While the gate is held for
 //! reading the open window cannot change, so a record's time is put inside of it: that makes a window exactly
 //! what the journal says it is, live and when read back.
+mod look;
+
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::journal::record::{Builder, Kind};
 use crate::journal::{Journal, Refused};
-use crate::ledger::{Ledger, Totals};
+use crate::ledger::Totals;
 use crate::replay::{self, Context, Replayed};
 use crate::segment::{Content, Segment, Segments};
 use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use metlog_schemas::tables::Table;
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;
@@ -95,13 +95,6 @@ pub struct Found {
     pub checkpoint: Checkpoint,
     /// Older segments and the new one.
     pub segments: Segments,
-}
-
-/// Reads a file from its beginning without moving its cursor: it is shared.
-fn read_whole(file: &std::fs::File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
-    std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, 0)?;
-    Ok(bytes)
 }
 
 /// What a sink that takes windows is given next.
@@ -258,7 +251,8 @@ impl Road {
 
     fn has_content(&self) -> bool {
         let waiting = self.slots.iter().any(|slot| !lock(slot).decoding.rows.is_empty());
-        waiting || lock(&self.segments).active().is_some_and(|active| active.content.messages + active.content.values > 0)
+        waiting
+            || lock(&self.segments).active().is_some_and(|active| active.content.messages + active.content.values > 0)
     }
 
     /// Counts of what never reached a record are journaled too, so that a kill does not forget them.
@@ -409,7 +403,8 @@ impl Road {
         let (messages, windows) = match content {
             Content { rows: Some(rows), windows: Some(windows), .. } => (rows, windows),
             _ => {
-                let Replayed { rows, windows, .. } = replay::replay(&path, &std::fs::read(&path)?, &self.context, sealed)?;
+                let Replayed { rows, windows, .. } =
+                    replay::replay(&path, &std::fs::read(&path)?, &self.context, sealed)?;
                 (rows, windows)
             }
         };
@@ -458,67 +453,6 @@ impl Road {
     /// Values in the open window.
     pub fn open_values(&self) -> u64 {
         lock(&self.ordered).aggregator.open_values()
-    }
-
-    /// Rows of a table that are not in the store, with the first segment that they are of, and the segments
-    /// whose rows must be read back.
-    ///
-    /// # Errors
-    /// None at present; room for those of Arrow.
-    pub fn hot(self: &Arc<Self>, table: Table) -> Result<crate::HotRows, ArrowError> {
-        let mut segments = lock(&self.segments);
-        self.cut(&mut segments, 1, 0);
-        let mut hot = crate::HotRows {
-            listener: self.config.name.as_str().into(),
-            first_segment: segments.first_without(segments.store),
-            batches: Vec::new(),
-            cold: Vec::new(),
-        };
-        for segment in segments.unstored() {
-            match (&segment.content.rows, table) {
-                (Some(rows), Table::Messages) => hot.batches.extend(rows.iter().cloned()),
-                (Some(_), Table::Metrics) => hot.batches.extend(segment.content.metrics.iter().cloned()),
-                (None, _) => hot.cold.push(self.cold(segment, table)),
-            }
-        }
-        Ok(hot)
-    }
-
-    fn cold(&self, segment: &Segment, table: Table) -> crate::ColdSegment {
-        // Opened now: the file may be gone from its folder when the query comes to it, its bytes are not.
-        let (path, context, sealed) = (segment.path.clone(), self.context.clone(), segment.sealed);
-        let file = std::fs::File::open(&path);
-        Arc::new(move || {
-            let bytes = file.as_ref().map_err(|error| io::Error::other(error.to_string())).and_then(read_whole);
-            let replayed = bytes
-                .and_then(|bytes| replay::replay(&path, &bytes, &context, sealed))
-                .map_err(|error| ArrowError::IoError(error.to_string(), error))?;
-            match table {
-                Table::Messages => Ok(replayed.rows),
-                Table::Metrics => Ok(Content::of(Vec::new(), replayed.windows)?.metrics),
-            }
-        })
-    }
-
-    /// The ledger, exact at one moment.
-    pub fn ledger(&self) -> Ledger {
-        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-        let mut segments = lock(&self.segments);
-        self.cut(&mut segments, 1, 0);
-        let ordered = lock(&self.ordered);
-        let totals = lock(&self.totals);
-        Ledger {
-            received: totals.received,
-            rejected: totals.rejected(),
-            dropped: totals.dropped,
-            stored: segments.receipts.stored,
-            set_aside: segments.receipts.set_aside + totals.corrupt_records,
-            held: segments.held() + ordered.aggregator.open_values(),
-            rejected_by_reason: totals.rejected.iter().map(|(reason, n)| (reason.to_string(), *n)).collect(),
-            lost: ordered.senders.lost(),
-            dropped_by_clients: ordered.senders.dropped(),
-            dropped_by_kernel: self.kernel_dropped.load(Ordering::Relaxed),
-        }
     }
 
     /// Looks at the ordered state.

@@ -105,7 +105,8 @@ impl Senders {
         if self.senders.len() < SENDERS_MAX {
             return;
         }
-        if let Some(id) = self.senders.values().min_by_key(|sender| (sender.last_seen, sender.id)).map(|sender| sender.id)
+        if let Some(id) =
+            self.senders.values().min_by_key(|sender| (sender.last_seen, sender.id)).map(|sender| sender.id)
             && let Some(gone) = self.senders.remove(&id)
         {
             self.forgotten_lost += gone.lost;
@@ -203,7 +204,16 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn header<'a>(sequence: u64) -> Header<'a> {
-        Header { sender: 1, sequence, opened_at: 0, dropped: sequence, pid: 2, hostname: "h", logger: "l", key_id: None }
+        Header {
+            sender: 1,
+            sequence,
+            opened_at: 0,
+            dropped: sequence,
+            pid: 2,
+            hostname: "h",
+            logger: "l",
+            key_id: None,
+        }
     }
 
     proptest! {

@@ -150,7 +150,10 @@ async fn every_road_leads_into_the_store() {
     send(&metlog, [wire(1, 0, "w0", None), wire(1, 2, "w2", None), wire(1, 2, "w2", None), wire(1, 1, "w1", None)]);
     send(&metlog, ["", "{", "nonsense"]);
     send(&metlog, [r#"{"type":"counter","logger":"app","payload":"4","fields":{"name":"hits","rate":0.5}}"#]);
-    std::os::unix::net::UnixDatagram::unbound().unwrap().send_to(json(100).as_bytes(), data.with_extension("sock")).unwrap();
+    std::os::unix::net::UnixDatagram::unbound()
+        .unwrap()
+        .send_to(json(100).as_bytes(), data.with_extension("sock"))
+        .unwrap();
     let statsd: Vec<String> =
         listener.addresses().into_iter().filter(|(name, _)| name == "statsd").map(|(_, address)| address).collect();
     statsd.iter().for_each(|to| send(to, ["a:1|c\nbad\na:2|c", "_e{1,2}:t|xy"]));

@@ -81,7 +81,7 @@ impl PartitionStream for Partition {
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let rows_max = context.session_config().batch_size();
-        let warm = stream::iter(self.batches.clone()).map(move |batch| Ok(slices(batch, rows_max, None))).try_flatten();
+        let warm = stream::iter(self.batches.clone()).flat_map(move |batch| slices(batch, rows_max, None));
         let cold = stream::iter(self.cold.clone())
             .then(move |segment| decode(segment, Arc::clone(&context)))
             .map_ok(move |(batches, held)| {

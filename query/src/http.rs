@@ -54,9 +54,8 @@ async fn answer(
     let body = body.map_err(|rejection| {
         Refusal(rejection.status(), Error::new(Kind::Request, format!("the body: {}", rejection.body_text())))
     })?;
-    let question: Question = serde_json::from_slice(&body).map_err(|error| {
-        Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}"))
-    })?;
+    let question: Question = serde_json::from_slice(&body)
+        .map_err(|error| Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}")))?;
     // On a task of its own, so that a panic below is an answer too; dropping the set ends the query when the
     // asker hangs up.
     let mut task = JoinSet::new();
@@ -83,9 +82,10 @@ async fn write(answer: Answer, format: Format, bytes_max: usize) -> Result<Vec<u
     });
     match written {
         Ok(()) => Ok(body.bytes),
-        Err(_) if body.is_full => {
-            Err(Error::new(Kind::Limit, format!("the answer has more than {bytes_max} bytes: add LIMIT or ask for less")))
-        }
+        Err(_) if body.is_full => Err(Error::new(
+            Kind::Limit,
+            format!("the answer has more than {bytes_max} bytes: add LIMIT or ask for less"),
+        )),
         Err(error) => Err(Error::new(Kind::Sql, format!("the answer cannot be written as {}: {error}", format.name()))),
     }
 }

@@ -6,7 +6,7 @@ use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use metlog_schemas::time::{HOUR, Hour};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Pruning {
         let predicate = conjunction(filters.to_vec()).and_then(|filter| {
             let columns = DFSchema::try_from(Arc::clone(schema)).ok()?;
             let expression = state.create_physical_expr(filter, &columns).ok()?;
-            PruningPredicate::try_new(expression, Arc::clone(schema)).ok()
+            PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(expression).ok()
         });
         Pruning(predicate.filter(|predicate| !predicate.always_true()))
     }

@@ -1,7 +1,7 @@
 //! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
 //! it was planned as.
-use crate::error::{Error, Kind};
 use crate::engine::SQL_BYTES_MAX;
+use crate::error::{Error, Kind};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;

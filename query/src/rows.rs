@@ -7,7 +7,7 @@ use crate::error::HotError;
 use crate::partition::Pruning;
 use crate::warehouse::Warehouse;
 use crate::{Hot, HotRows, hot};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::table_schema::TableSchema;
@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 /// A table's columns in files, and those that paths give.
 pub(crate) fn file_schema(table: Table) -> TableSchema {
     let partition = PARTITION_COLUMNS.map(|(name, kind)| Arc::new(Field::new(name, kind, false)));
-    TableSchema::new(table.schema(), partition.to_vec())
+    TableSchema::builder(table.schema()).with_table_partition_cols(partition.to_vec()).build()
 }
 
 /// A table as one query sees it.
@@ -39,8 +39,8 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(table: Table, warehouse: Warehouse, hot: Option<Arc<dyn Hot>>) -> Rows {
-        let schema: &Schema = file_schema(table).table_schema();
-        Rows { table, schema: Arc::new(schema.clone()), warehouse, hot, taken: OnceCell::new() }
+        let schema = Arc::clone(file_schema(table).table_schema());
+        Rows { table, schema, warehouse, hot, taken: OnceCell::new() }
     }
 
     async fn hot_rows(&self) -> Result<Option<&HotRows>> {
@@ -83,9 +83,8 @@ impl TableProvider for Rows {
         let mut objects = self.warehouse.list(self.table, &pruning).await?;
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if let Some(rows) = hot {
-            objects.retain(|object| {
-                object.path.segment < rows.first_segment || *object.path.listener != *rows.listener
-            });
+            objects
+                .retain(|object| object.path.segment < rows.first_segment || *object.path.listener != *rows.listener);
             let partitions = state.config().target_partitions();
             inputs.extend(hot::scan(rows, &self.schema, projection, limit, partitions)?);
         }

@@ -2,13 +2,17 @@
 //!
 //! A sketch is a DDSketch in the encoding of the column `sketch` of `metrics` (that of sketches-java): any
 //! quantile within 1 % of the value. Percentiles of percentiles are not; sketches merge without loss.
-use arrow::array::{Array, ArrayRef, BinaryArray, Float64Array};
+use arrow::array::{ArrayRef, BinaryArray, Float64Array};
 use arrow::datatypes::DataType;
 use datafusion::common::cast::{as_binary_array, as_float64_array};
 use datafusion::common::{ScalarValue, exec_datafusion_err};
 use datafusion::error::Result;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udaf, create_udf};
+use datafusion::logical_expr::function::AccumulatorArgs;
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udaf, create_udf,
+};
 use sketches_ddsketch::DDSketch;
+use std::fmt;
 use std::sync::Arc;
 
 /// Bytes of one bin in memory.
@@ -17,7 +21,7 @@ const BIN_BYTES: usize = 8;
 /// `sketch_merge(sketch) -> binary`: one sketch of all of them. Null where there is none.
 pub(crate) fn merge() -> AggregateUDF {
     let binary = Arc::new(DataType::Binary);
-    let new = Arc::new(|_: _| Ok(Box::new(Merge::default()) as Box<dyn Accumulator>));
+    let new = Arc::new(|_: AccumulatorArgs| Ok(Box::new(Merge::default()) as Box<dyn Accumulator>));
     let state = Arc::new(vec![DataType::Binary]);
     create_udaf("sketch_merge", vec![DataType::Binary], binary, Volatility::Immutable, new, state)
 }
@@ -28,8 +32,14 @@ pub(crate) fn quantile() -> ScalarUDF {
     create_udf("sketch_quantile", arguments, DataType::Float64, Volatility::Immutable, Arc::new(quantiles))
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Merge(Option<DDSketch>);
+
+impl fmt::Debug for Merge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Merge").field(&self.0.as_ref().map(DDSketch::count)).finish()
+    }
+}
 
 impl Merge {
     fn add(&mut self, sketches: &BinaryArray) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What one query sees: the names of the tables and, behind them, the same rows wherever it names one.
+use crate::Hot;
 use crate::error::HotError;
 use crate::rows::Rows;
 use crate::warehouse::Warehouse;
-use crate::Hot;
 use async_trait::async_trait;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList, SchemaProvider,

@@ -1,4 +1,6 @@
-//! Rows to Parquet: what one message costs between the batch and the object's bytes.
+//! Rows to Parquet: what one message costs between the batch and the object's bytes, in time on the processor, so
+//! that a busy machine says the same as an idle one.
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metlog_schemas::rows::Rows;
 use metlog_schemas::wire::Severity;
@@ -6,6 +8,47 @@ use metlog_schemas::wire::message::Message;
 use metlog_sink::Batch;
 use metlog_sink::parquet::{Config, encode_only};
 use std::hint::black_box;
+use std::time::Duration;
+
+/// Time that this thread was on a processor, as Linux counts it.
+struct CpuTime;
+
+impl CpuTime {
+    fn now() -> Duration {
+        let times = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux's statistics of a thread");
+        let first = times.split(' ').next().and_then(|text| text.parse().ok());
+        Duration::from_nanos(first.expect("nanoseconds"))
+    }
+}
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        CpuTime::now()
+    }
+
+    fn end(&self, start: Duration) -> Duration {
+        CpuTime::now() - start
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
 
 const ROWS: usize = 256 * 1024;
 const START: i64 = 1_767_225_600_000_000;
@@ -62,7 +105,7 @@ fn batch(fields: u64, shuffled: bool) -> Batch {
     Batch { listener: "bench".into(), segment: 1, messages, windows: Vec::new() }
 }
 
-fn encode(criterion: &mut Criterion) {
+fn encode(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("rows_to_parquet");
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
     for (name, fields, shuffled) in [("tokens", 0, false), ("tokens_unsorted", 0, true), ("fields", 5, false)] {
@@ -74,5 +117,9 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, encode);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = encode
+}
 criterion_main!(benches);

@@ -61,10 +61,13 @@ impl<S: Sink> Sink for Fail<S> {
     }
 }
 
+/// By listener and segment.
+type Batches = BTreeMap<(Arc<str>, u64), Batch>;
+
 /// A place in memory, by listener and segment. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    batches: Arc<Mutex<BTreeMap<(Arc<str>, u64), Batch>>>,
+    batches: Arc<Mutex<Batches>>,
 }
 
 impl Memory {

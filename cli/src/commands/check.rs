@@ -1,4 +1,5 @@
 //! `metlog check`: looks for mistakes in a configuration file, and says what it comes to.
+use super::print;
 use crate::arguments::CheckOptions;
 use crate::config::{self, Config};
 use crate::failure::Failure;
@@ -9,9 +10,7 @@ use crate::failure::Failure;
 /// Where there is a mistake.
 pub fn run(options: &CheckOptions) -> Result<(), Failure> {
     let config = config::load(Some(&options.config), None)?;
-    println!("{}: fine", options.config.display());
-    print!("{}", summary(&config));
-    Ok(())
+    print(&format!("{}: fine\n{}", options.config.display(), summary(&config)))
 }
 
 fn summary(config: &Config) -> String {

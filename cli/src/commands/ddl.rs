@@ -1,9 +1,9 @@
 //! `metlog ddl`: the statements that make the tables known to another engine.
+use super::print;
 use crate::arguments::DdlOptions;
 use crate::config;
 use crate::failure::Failure;
 use metlog_schemas::ddl::statements;
-use std::io::{Write, stdout};
 
 /// Prints them; touches nothing.
 ///
@@ -14,5 +14,5 @@ pub fn run(options: &DdlOptions) -> Result<(), Failure> {
         Some(url) => url.clone(),
         None => config::load(options.config.as_deref(), None)?.sinks.parquet.url,
     };
-    stdout().write_all(statements(options.dialect, &warehouse).as_bytes()).map_err(|error| Failure::output(&error))
+    print(&statements(options.dialect, &warehouse))
 }

@@ -32,7 +32,9 @@ async fn ask(options: &QueryOptions) -> Result<(), Failure> {
     if !response.status().is_success() {
         return Err(server.refusal(response).await);
     }
-    let cut = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: the answer is cut off: {error}", server.address()));
+    let cut = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("{}: the answer is cut off: {error}", server.address()))
+    };
     let body = response.bytes().await.map_err(|error| cut(&error))?;
     let reader = StreamReader::try_new(Cursor::new(body), None).map_err(|error| cut(&error))?;
     let mut printer = Printer::new(options.format, &reader.schema())?;
@@ -50,7 +52,8 @@ async fn read(url: &str, options: &QueryOptions) -> Result<(), Failure> {
         return Err(Failure::failed(format!("--warehouse: there is no folder {}", folder.display())));
     }
     let store = open_url(url, &config.sinks.parquet.options)?;
-    let engine = Engine::new(engine_config(&config.query), store.objects, store.prefix, None).map_err(Failure::failed)?;
+    let engine =
+        Engine::new(engine_config(&config.query), store.objects, store.prefix, None).map_err(Failure::failed)?;
     let mut answer = engine.query(&options.sql).await.map_err(|error| refused(&error))?;
     let mut printer = Printer::new(options.format, &answer.schema())?;
     while let Some(batch) = answer.next().await {

@@ -1,4 +1,5 @@
 //! `metlog replay`: the lines of files as messages, at a rate, with a progress bar and counts at the end.
+use super::print;
 use crate::arguments::ReplayOptions;
 use crate::failure::Failure;
 use crate::metlog_line::is_metlog_json;
@@ -35,7 +36,7 @@ pub fn run(options: &ReplayOptions) -> Result<(), Failure> {
     }
     replay.settle()?;
     bar.finish_and_clear();
-    println!("{}", replay.summary());
+    print(&format!("{}\n", replay.summary()))?;
     match replay.too_large {
         0 => Ok(()),
         count => Err(Failure::failed(format!("{count} lines are larger than a datagram may be and were not sent"))),

@@ -1,4 +1,5 @@
 //! `metlog status`: the ledger of a running server, in words and numbers.
+use super::print;
 use crate::arguments::ServerOptions;
 use crate::ask::{Server, runtime};
 use crate::failure::Failure;
@@ -31,7 +32,7 @@ pub fn run(options: &ServerOptions) -> Result<(), Failure> {
         let server = Server::of(options)?;
         let health: Value = json(&server, "/health", true).await?;
         let ledger: Value = json(&server, "/api/ledger", false).await?;
-        print!("{}", in_words(server.address(), &health, &ledger));
+        print(&in_words(server.address(), &health, &ledger))?;
         match health["ok"].as_bool() {
             Some(true) => Ok(()),
             _ => Err(Failure::failed("not healthy")),
@@ -69,7 +70,8 @@ fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
         let _ = writeln!(text, "  {key:<18} {:>15}  {meaning}", number(key));
     }
     let sum: u64 = COLUMNS[1..].iter().filter_map(|(key, ..)| ledger[*key].as_u64()).sum();
-    let balance = if ledger["received"].as_u64() == Some(sum) { "The ledger balances." } else { "The ledger does NOT balance." };
+    let balance =
+        if ledger["received"].as_u64() == Some(sum) { "The ledger balances." } else { "The ledger does NOT balance." };
     let _ = writeln!(text, "\n{balance}");
     text
 }
@@ -103,7 +105,13 @@ mod tests {
         let ledger = json!({"received": 1012, "stored": 1000, "held": 10, "rejected": 2, "dropped": 0, "set_aside": 0,
             "rejected_by_reason": {"not_json": 2}, "lost": 3, "dropped_by_clients": 0});
         let text = in_words("a:1", &json!({"ok": true, "problems": ["graphite: connection refused"]}), &ledger);
-        for said in ["metlog at a:1 takes messages.", "! graphite: connection refused", "1,012", "not_json", "The ledger balances."] {
+        for said in [
+            "metlog at a:1 takes messages.",
+            "! graphite: connection refused",
+            "1,012",
+            "not_json",
+            "The ledger balances.",
+        ] {
             assert!(text.contains(said), "{said} in {text}");
         }
         let text = in_words("a:1", &json!({"ok": false}), &json!({"received": 1}));

@@ -73,7 +73,11 @@ fn in_words(message: &Value) -> String {
 /// What came from outside must not steer the terminal.
 fn harmless(line: &str) -> String {
     line.chars().fold(String::with_capacity(line.len()), |mut text, c| {
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+        if c.is_control() {
+            text.extend(c.escape_default())
+        } else {
+            text.push(c)
+        }
         text
     })
 }

@@ -1,4 +1,5 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
+use super::print;
 use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
@@ -34,7 +35,8 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
     let sinks = sinks::open(&config.sinks, warehouse.clone())?;
-    let listener = Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| in_full(&error))?;
+    let listener =
+        Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| in_full(&error))?;
     let engine = if has_sql {
         let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
         Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
@@ -46,7 +48,8 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
         let address = http.local_addr().map_err(Failure::failed)?;
         let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), engine)).into_future());
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
-        print!("{}", start_text(&config, &listener.addresses(), address, has_sql, is_demo));
+        // Nobody may be reading; that is no reason to end.
+        let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));
         stop_when_told(listener, signals, demo).await?;
         server.abort();
         Ok(())
@@ -58,7 +61,9 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| Failure::failed(format!("query.listen: cannot listen on {address}: {error}")))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::failed(format!("query.listen: cannot listen on {address}: {error}")))
 }
 
 /// An error with those that caused it.
@@ -104,7 +109,13 @@ async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<D
     }
 }
 
-fn start_text(config: &Config, addresses: &[(String, String)], http: SocketAddr, has_sql: bool, is_demo: bool) -> String {
+fn start_text(
+    config: &Config,
+    addresses: &[(String, String)],
+    http: SocketAddr,
+    has_sql: bool,
+    is_demo: bool,
+) -> String {
     let mut text = String::from("metlog is up.\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
     for (at, (name, address)) in addresses.iter().enumerate() {
@@ -113,7 +124,13 @@ fn start_text(config: &Config, addresses: &[(String, String)], http: SocketAddr,
             line(name, address);
         }
     }
-    line("http", &format!("http://{http}  /health /metrics /api/ledger /api/senders /api/tail{}", if has_sql { " /api/sql" } else { "" }));
+    line(
+        "http",
+        &format!(
+            "http://{http}  /health /metrics /api/ledger /api/senders /api/tail{}",
+            if has_sql { " /api/sql" } else { "" }
+        ),
+    );
     line("data", &config.listener.data.display().to_string());
     line("warehouse", &config.sinks.parquet.url);
     let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };

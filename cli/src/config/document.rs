@@ -143,11 +143,7 @@ impl<'d> Section<'d> {
     }
 
     /// The value of a key as `read` makes it, or `None` where it was not typed or is wrong (which is noted).
-    pub fn read<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
-    ) -> Option<T> {
+    pub fn read<T>(&mut self, key: &'static str, read: impl FnOnce(&DeValue<'_>) -> Result<T, String>) -> Option<T> {
         let value = self.take(key)?;
         match read(value.get_ref()) {
             Ok(value) => Some(value),

@@ -151,7 +151,8 @@ fn rule(mut section: Section<'_>) -> Option<Rule> {
     let tokens = section.read("tokens", values::whole_regex).map(Target::Tokens);
     let fields = section.read("fields", values::whole_regex).map(Target::Fields);
     let payload = section.read("payload", values::regex).map(Target::Payload);
-    let verb = section.read("action", values::choice(&[("drop", Verb::Drop), ("hash", Verb::Hash), ("mask", Verb::Mask)]));
+    let verb =
+        section.read("action", values::choice(&[("drop", Verb::Drop), ("hash", Verb::Hash), ("mask", Verb::Mask)]));
     let key = section.read("key", |value| values::secret(&values::text(value)?));
     let mask = section.read("mask", values::any_text);
     let named = [tokens.is_some(), fields.is_some(), payload.is_some()].into_iter().filter(|named| *named).count();

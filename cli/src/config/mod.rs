@@ -47,8 +47,7 @@ impl Surroundings {
     /// # Errors
     /// Where the current folder is gone.
     pub fn of_this_process(data: Option<&Path>) -> Result<Surroundings, LoadError> {
-        let unreadable =
-            |source| LoadError::Unreadable { file: "the current folder".into(), source };
+        let unreadable = |source| LoadError::Unreadable { file: "the current folder".into(), source };
         let folder = std::env::current_dir().map_err(unreadable)?;
         let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         Ok(Surroundings { hostname: hostname.unwrap_or_default(), data: data.map(Path::to_owned), folder })
@@ -131,5 +130,8 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
 /// True where two addresses of the same protocol cannot both be listened on. Port 0 is a free one each time.
 fn meets(a: &SocketAddr, b: &SocketAddr) -> bool {
     let any = |ip: IpAddr| ip.is_unspecified();
-    a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && (a.ip() == b.ip() || any(a.ip()) || any(b.ip()))
+    a.port() == b.port()
+        && a.port() != 0
+        && a.is_ipv4() == b.is_ipv4()
+        && (a.ip() == b.ip() || any(a.ip()) || any(b.ip()))
 }

@@ -122,43 +122,97 @@ fn unknown_keys_are_named_with_the_nearest_right_one() {
     check("dat = \"x\"\n", "1:1: dat: unknown key, did you mean `data`?");
     check("[sink.grafite]\n", "1:7: sink.grafite: unknown key, did you mean `graphite`?");
     check("[sink.http]\nbearer = \"x\"\n", "2:1: sink.http.bearer: unknown key, did you mean `bearer_token`?");
-    check("[query]\n\n  zzz = 1\n", "3:3: query.zzz: unknown key, known here: listen, memory, concurrency, rows_max, time_max");
-    check("[[privacy.rules]]\naction = \"drop\"\ntoken = \"a\"\n", "3:1: privacy.rules[0].token: unknown key, did you mean `tokens`?");
+    check(
+        "[query]\n\n  zzz = 1\n",
+        "3:3: query.zzz: unknown key, known here: listen, memory, concurrency, rows_max, time_max",
+    );
+    check(
+        "[[privacy.rules]]\naction = \"drop\"\ntoken = \"a\"\n",
+        "3:1: privacy.rules[0].token: unknown key, did you mean `tokens`?",
+    );
 }
 
 #[test]
 fn wrong_types_are_named() {
-    check("[listener]\nworkers = \"two\"\n", "2:11: listener.workers: must be a whole number from 1 to 64, not the text `two`");
-    check("[query]\nlisten = 5580\n", "2:10: query.listen: must be an address and a port such as \"127.0.0.1:5565\" or \"[::1]:5565\", not the number 5580");
+    check(
+        "[listener]\nworkers = \"two\"\n",
+        "2:11: listener.workers: must be a whole number from 1 to 64, not the text `two`",
+    );
+    check(
+        "[query]\nlisten = 5580\n",
+        "2:10: query.listen: must be an address and a port such as \"127.0.0.1:5565\" or \"[::1]:5565\", not the number 5580",
+    );
     check("listener = 3\n", "1:12: listener: must be a table: `[listener]`");
     check("[privacy]\nrules = 1\n", "2:9: privacy.rules: must be tables: `[[privacy.rules]]`");
-    check("[sink.graphite]\nlegacy_namespace = \"no\"\n", "2:20: sink.graphite.legacy_namespace: must be true or false, not the text `no`");
+    check(
+        "[sink.graphite]\nlegacy_namespace = \"no\"\n",
+        "2:20: sink.graphite.legacy_namespace: must be true or false, not the text `no`",
+    );
     check("[listener.keys]\na = 1\n", "2:5: listener.keys.a: must be a text, not the number 1");
-    check("[statsd]\npercentiles = 90\n", "2:15: statsd.percentiles: must be a list of numbers such as [90, 99.9, -10], not the number 90");
+    check(
+        "[statsd]\npercentiles = 90\n",
+        "2:15: statsd.percentiles: must be a list of numbers such as [90, 99.9, -10], not the number 90",
+    );
 }
 
 #[test]
 fn impossible_values_are_named() {
     check("[statsd]\nflush_interval = \"10ms\"\n", "2:18: statsd.flush_interval: must be from 100ms to 1h, not 10ms");
-    check("[statsd]\nflush_interval = \"10\"\n", "2:18: statsd.flush_interval: must be a duration such as \"100ms\", \"10s\", \"5m\", not the text `10`");
-    check("[statsd]\npercentiles = [90, 0]\n", "2:15: statsd.percentiles: a percentile is from -100 to 100 and not 0, unlike 0");
+    check(
+        "[statsd]\nflush_interval = \"10\"\n",
+        "2:18: statsd.flush_interval: must be a duration such as \"100ms\", \"10s\", \"5m\", not the text `10`",
+    );
+    check(
+        "[statsd]\npercentiles = [90, 0]\n",
+        "2:15: statsd.percentiles: a percentile is from -100 to 100 and not 0, unlike 0",
+    );
     check("[journal]\nbudget = \"1\"\n", "2:10: journal.budget: must be a size such as \"64MiB\", not the text `1`");
-    check("[listener]\nname = \"a/b\"\n", "2:8: listener.name: must be 1 to 64 of a-z A-Z 0-9 _ . (it stands in paths), such as `a_b`");
-    check("[sink.parquet]\nurl = \"ftp://x\"\n", "2:7: sink.parquet.url: must be file:///folder, s3://bucket/prefix, gs://… or az://…, not `ftp://x`");
-    check("[sink.graphite]\naddress = \"carbon\"\n", "2:11: sink.graphite.address: must be a host and a port such as \"graphite.example:2003\", not the text `carbon`");
-    check("[sink.graphite]\nprotocol = \"pikle\"\n", "2:12: sink.graphite.protocol: must be one of plaintext, pickle, not the text `pikle`, did you mean `pickle`?");
-    check("[sink.http]\nurl = \"http://h/\"\n", "2:7: sink.http.url: `http://h/` lacks {uuid}, by which a repeated document is told from a new one");
-    check("[listener.keys]\na = \"hex:0\"\n", "1:11: listener.keys: key `a`: after `hex:` must come pairs of hexadecimal digits");
+    check(
+        "[listener]\nname = \"a/b\"\n",
+        "2:8: listener.name: must be 1 to 64 of a-z A-Z 0-9 _ . (it stands in paths), such as `a_b`",
+    );
+    check(
+        "[sink.parquet]\nurl = \"ftp://x\"\n",
+        "2:7: sink.parquet.url: must be file:///folder, s3://bucket/prefix, gs://… or az://…, not `ftp://x`",
+    );
+    check(
+        "[sink.graphite]\naddress = \"carbon\"\n",
+        "2:11: sink.graphite.address: must be a host and a port such as \"graphite.example:2003\", not the text `carbon`",
+    );
+    check(
+        "[sink.graphite]\nprotocol = \"pikle\"\n",
+        "2:12: sink.graphite.protocol: must be one of plaintext, pickle, not the text `pikle`, did you mean `pickle`?",
+    );
+    check(
+        "[sink.http]\nurl = \"http://h/\"\n",
+        "2:7: sink.http.url: `http://h/` lacks {uuid}, by which a repeated document is told from a new one",
+    );
+    check(
+        "[listener.keys]\na = \"hex:0\"\n",
+        "1:11: listener.keys: key `a`: after `hex:` must come pairs of hexadecimal digits",
+    );
 }
 
 #[test]
 fn privacy_rules_that_make_no_sense_are_named() {
     let rule = |keys: &str| format!("[[privacy.rules]]\n{keys}\n");
     check(&rule("fields = \"a\""), "1:1: privacy.rules[0].action: must be said: drop, hash or mask");
-    check(&rule("fields = \"a\"\naction = \"hash\""), "1:1: privacy.rules[0].key: a hash needs a key: `key = \"hex:…\"` or any text");
-    check(&rule("action = \"mask\""), "2:10: privacy.rules[0].action: without tokens, fields or payload the message as a whole is meant: only drop");
-    check(&rule("tokens = \"a\"\npayload = \"b\"\naction = \"drop\""), "4:10: privacy.rules[0].action: one rule is about one of tokens, fields, payload: make them rules of their own");
-    check(&rule("payload = \"(\"\naction = \"drop\""), "2:11: privacy.rules[0].payload: is no regular expression: unclosed group");
+    check(
+        &rule("fields = \"a\"\naction = \"hash\""),
+        "1:1: privacy.rules[0].key: a hash needs a key: `key = \"hex:…\"` or any text",
+    );
+    check(
+        &rule("action = \"mask\""),
+        "2:10: privacy.rules[0].action: without tokens, fields or payload the message as a whole is meant: only drop",
+    );
+    check(
+        &rule("tokens = \"a\"\npayload = \"b\"\naction = \"drop\""),
+        "4:10: privacy.rules[0].action: one rule is about one of tokens, fields, payload: make them rules of their own",
+    );
+    check(
+        &rule("payload = \"(\"\naction = \"drop\""),
+        "2:11: privacy.rules[0].payload: is no regular expression: unclosed group",
+    );
     check(&rule("action = \"drop\"\nkey = \"k\""), "3:7: privacy.rules[0].key: only `action = \"hash\"` has a key");
 }
 
@@ -200,7 +254,11 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn what_is_no_toml_has_a_place_too() {
-    assert!(problems("[listener]\nmetlog = \n").starts_with("metlog.toml:2:"), "{}", problems("[listener]\nmetlog = \n"));
+    assert!(
+        problems("[listener]\nmetlog = \n").starts_with("metlog.toml:2:"),
+        "{}",
+        problems("[listener]\nmetlog = \n")
+    );
     assert!(problems("[listener]\nworkers = 1\nworkers = 2\n").starts_with("metlog.toml:3:1: "));
 }
 

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml::de::DeValue;
 
-const DURATION_UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 const SIZE_UNITS: [(&str, u64); 9] = [
     ("KiB", 1 << 10),
@@ -111,8 +110,7 @@ pub fn percentiles(value: &DeValue<'_>) -> Result<Vec<f64>, String> {
         DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
         _ => None,
     };
-    let numbers: Option<Vec<f64>> =
-        value.as_array().ok_or_else(refused)?.iter().map(|v| number(v.get_ref())).collect();
+    let numbers: Option<Vec<f64>> = value.as_array().ok_or_else(refused)?.iter().map(|v| number(v.get_ref())).collect();
     let numbers = numbers.ok_or_else(refused)?;
     match numbers.iter().find(|n| !(0.0 < n.abs() && n.abs() <= 100.0)) {
         Some(bad) => Err(format!("a percentile is from -100 to 100 and not 0, unlike {bad}")),
@@ -153,7 +151,11 @@ pub fn destination(value: &DeValue<'_>) -> Result<String, String> {
     let text = value.as_str().ok_or_else(refused)?;
     let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
     let port: u16 = port.parse().map_err(|_| refused())?;
-    if host.is_empty() || host.contains(char::is_whitespace) || port == 0 { Err(refused()) } else { Ok(text.to_owned()) }
+    if host.is_empty() || host.contains(char::is_whitespace) || port == 0 {
+        Err(refused())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// A regular expression.

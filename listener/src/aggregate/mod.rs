@@ -9,8 +9,8 @@ mod timer;
 use crate::config::WindowConfig;
 use metlog_schemas::statsd::{Kind, Reason, Sample, Value};
 use metlog_schemas::window::Window;
-use series::{Series, Table};
 use serde::{Deserialize, Serialize};
+use series::{Series, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -151,7 +151,10 @@ mod tests {
         assert_eq!((timer.lower, timer.upper, timer.mean, timer.median), (120.0, 994.0, 558.25, 524.5));
         assert!(close(timer.std, 260.560_333_704_115_46));
         let upper = &timer.percentiles[0];
-        assert_eq!((upper.count, upper.mean, upper.bound, upper.sum, upper.sum_squares), (7, 496., 844., 3472., 2_048_242.));
+        assert_eq!(
+            (upper.count, upper.mean, upper.bound, upper.sum, upper.sum_squares),
+            (7, 496., 844., 3472., 2_048_242.)
+        );
         let top = &timer.percentiles[1];
         assert_eq!((top.count, top.bound, top.sum), (2, 844.0, 1838.0));
     }

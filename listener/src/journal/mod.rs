@@ -77,7 +77,17 @@ impl Journal {
     ) -> io::Result<Journal> {
         let (file, bytes) = begin_segment(&folder, segment, checkpoint, now)?;
         let file = Arc::new(file);
-        Ok(Journal { folder, config, segment, file, bytes, sealed_bytes, dirty: false, unsynced: Vec::new(), last_received_at: now })
+        Ok(Journal {
+            folder,
+            config,
+            segment,
+            file,
+            bytes,
+            sealed_bytes,
+            dirty: false,
+            unsynced: Vec::new(),
+            last_received_at: now,
+        })
     }
 
     /// The segment that is written.

@@ -89,7 +89,13 @@ async fn depth_is_bounded() {
             format!("select tokens{} from messages", "[1]".repeat(n)),
             format!("select 1{}", "::int".repeat(n)),
             format!("select case {} end", many("when true then 1", n)),
-            format!("{} select 1", format!("with a as (select 1){}", (0..n / 20).map(|i| format!(", a{i} as (select * from a)")).collect::<String>())),
+            format!(
+                "{} select 1",
+                format!(
+                    "with a as (select 1){}",
+                    (0..n / 20).map(|i| format!(", a{i} as (select * from a)")).collect::<String>()
+                )
+            ),
         ] {
             let is_too_long = sql.len() > SQL_BYTES_MAX;
             let engine = engine(&Arc::new(InMemory::new()), None);

@@ -74,7 +74,8 @@ async fn arrow_and_lines_of_json() {
     let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None).unwrap();
     assert_eq!(reader.schema().field(4).data_type(), &metlog_schemas::tables::map_type());
     assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
-    let (status, kind, body) = post(Some("application/x-ndjson"), question("select payload from messages order by 1")).await;
+    let (status, kind, body) =
+        post(Some("application/x-ndjson"), question("select payload from messages order by 1")).await;
     assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/x-ndjson"));
     assert_eq!(String::from_utf8(body).unwrap(), "{\"payload\":\"hot\"}\n{\"payload\":\"stored, \\\"here\\\"\"}\n");
 }
@@ -134,7 +135,8 @@ async fn a_body_has_bounded_memory() {
     let rows = messages(HOUR, &vec!["a payload of some length"; 4_000]);
     let engine = engine_with(config, &Arc::new(InMemory::new()), Some(FakeHot::new(0, vec![rows])));
     let body = Body::from(question("select payload, timestamp, logger, hostname from messages"));
-    let response = crate::router(Arc::new(engine)).oneshot(Request::post("/api/sql").body(body).unwrap()).await.unwrap();
+    let response =
+        crate::router(Arc::new(engine)).oneshot(Request::post("/api/sql").body(body).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&body).contains("bytes"), "{}", String::from_utf8_lossy(&body));

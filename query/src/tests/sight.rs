@@ -107,7 +107,11 @@ async fn only_objects_of_ours_are_read_and_only_below_the_prefix() {
     let own = key(Table::Messages, HOUR, "a", 1);
     put(&*store, &format!("some/where/{own}"), &rows).await;
     put(&*store, &own, &rows).await;
-    for stranger in ["messages/README", "messages/dt=2026-03-04/hour=05/part-0.parquet", "messages/dt=x/hour=05/a-000000000001.parquet"] {
+    for stranger in [
+        "messages/README",
+        "messages/dt=2026-03-04/hour=05/part-0.parquet",
+        "messages/dt=x/hour=05/a-000000000001.parquet",
+    ] {
         store.put(&Path::from(format!("some/where/{stranger}")), "not parquet".into()).await.unwrap();
     }
     store.put(&Path::from(format!("some/where/{own}#1")), "half".into()).await.unwrap();
@@ -140,7 +144,10 @@ async fn an_object_that_vanishes_is_an_error_that_says_so() {
     let answer = engine.query("select payload from messages").await.unwrap();
     store.delete(&Path::from(own)).await.unwrap();
     let error = answer.collect().await.unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (Kind::Storage, "an object was removed while it was read: ask again"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (Kind::Storage, "an object was removed while it was read: ask again")
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,10 @@ async fn percentiles_over_hours_are_those_of_all_values() {
     put(&*store, &key(Table::Metrics, HOUR, "a", 1), &timers(HOUR, &[("t", Some(sketch(slow.clone())))])).await;
     let parts: Vec<_> = fast.chunks(7).map(|chunk| ("t", Some(sketch(chunk.iter().copied())))).collect();
     let hot = FakeHot::new(2, Vec::new());
-    hot.metrics.lock().unwrap().extend([timers(HOUR, &parts), timers(HOUR, &[("t", None), ("other", Some(sketch([5.0])))])]);
+    hot.metrics
+        .lock()
+        .unwrap()
+        .extend([timers(HOUR, &parts), timers(HOUR, &[("t", None), ("other", Some(sketch([5.0])))])]);
     let engine = engine(&store, Some(hot));
     let mut all = [fast, slow].concat();
     all.sort_by(f64::total_cmp);

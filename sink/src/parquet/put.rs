@@ -109,7 +109,7 @@ fn make_folder(folder: &std::path::Path) -> io::Result<()> {
     let Some(above) = folder.parent() else { return Ok(()) };
     make_folder(above)?;
     match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => File::open(above)?.sync_all(),
     }
 }

@@ -1,0 +1,92 @@
+//! Commands that need no server.
+use crate::running::{run, stdout_of};
+use std::net::UdpSocket;
+use std::time::Duration;
+
+#[test]
+fn a_mistake_in_the_configuration_ends_with_2_and_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metlog.toml");
+    std::fs::write(&file, "[listener]\nmetlog = \"127.0.0.1:0\"\nstatd = \"127.0.0.1:0\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in
+        [&["check", "--config", file][..], &["up", "--config", file], &["ddl", "--dialect", "hive", "--config", file]]
+    {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said, format!("{file}:3:1: listener.statd: unknown key, did you mean `statsd`?\n"));
+    }
+    let output = run(&["check", "--config", "no/such/file.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("no/such/file.toml: cannot be read"));
+    assert_eq!(run(&["no-such-command"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_documented_configuration_is_fine() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docker/metlog.toml");
+    let said = stdout_of(&["check", "--config", file]);
+    assert!(said.contains("127.0.0.1:5565") && said.contains("fine"), "{said}");
+}
+
+#[test]
+fn ddl_knows_every_dialect_and_puts_the_warehouse_in() {
+    for dialect in ["hive", "hive4", "spark", "duckdb", "datafusion"] {
+        let sql = stdout_of(&["ddl", "--dialect", dialect, "--warehouse", "file:///some/where"]);
+        assert!(sql.contains("/some/where/messages") && sql.contains("/some/where/metrics"), "{dialect}: {sql}");
+    }
+}
+
+#[test]
+fn a_message_that_was_sent_can_be_decoded() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let to = socket.local_addr().unwrap().to_string();
+    let fields = ["--field", "user=25", "--field", "path=/a=b"];
+    let message =
+        ["--logger", "accounts", "--type", "login", "--severity", "4", "--token", "a", "--token", "b", "signed in"];
+    stdout_of(&[&["send", "--to", &to], &fields[..], &message[..]].concat());
+    let mut datagram = vec![0; 65_536];
+    let length = socket.recv(&mut datagram).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("datagram");
+    std::fs::write(&file, &datagram[..length]).unwrap();
+    let decoded = stdout_of(&["decode", file.to_str().unwrap()]);
+    let lines: Vec<serde_json::Value> = decoded.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{decoded}");
+    assert_eq!(lines[1]["type"], "login");
+    assert_eq!(lines[1]["logger"], "accounts");
+    assert_eq!(lines[1]["severity"], 4);
+    assert_eq!(lines[1]["tokens"], serde_json::json!(["a", "b"]));
+    assert_eq!(lines[1]["fields"], serde_json::json!({"user": "25", "path": "/a=b"}));
+    assert_eq!(lines[1]["payload"], "signed in");
+}
+
+#[test]
+fn what_is_not_sent_ends_with_1() {
+    let large = "x".repeat(2_000);
+    let output = run(&["send", "--to", "127.0.0.1:9", &large]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("larger than a datagram"));
+    assert_eq!(run(&["send", "--to", "unix:/no/such/socket", "x"]).status.code(), Some(1));
+    assert_eq!(run(&["send", "--to", "nowhere", "x"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_decoded_ends_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text");
+    std::fs::write(&file, "neither").unwrap();
+    assert_eq!(run(&["decode", file.to_str().unwrap()]).status.code(), Some(1));
+    assert_eq!(run(&["decode", "no/such/file"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_warehouse_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}/new", folder.path().display());
+    let output = run(&["query", "--warehouse", &url, "select 1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!folder.path().join("new").exists());
+}

@@ -1,0 +1,5 @@
+//! The binary from outside, as a user or a script meets it: exit codes, what is printed, and the whole road.
+#![allow(clippy::unwrap_used)]
+mod commands;
+mod running;
+mod whole_road;

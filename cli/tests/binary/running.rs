@@ -1,0 +1,158 @@
+//! One `metlog up` or `metlog listen` with a folder and free ports of its own, for the tests beside this file.
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Nothing here takes so long; what does, has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub fn metlog() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metlog"));
+    command.env_remove("METLOG_LOG").env_remove("METLOG_KEY").env_remove("METLOG_KEY_ID");
+    command
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    metlog().args(arguments).output().unwrap()
+}
+
+/// What a command wrote to stdout, which must have ended well.
+#[track_caller]
+pub fn stdout_of(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits until something is true.
+#[track_caller]
+pub fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_true() {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A running server.
+pub struct Running {
+    pub folder: TempDir,
+    /// What it said when it was up.
+    pub start_text: String,
+    process: Child,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Running {
+    /// `metlog up`, with more configuration behind what every test has.
+    pub fn up(more: &str) -> Running {
+        Running::start(tempfile::tempdir().unwrap(), more, &["up"])
+    }
+
+    /// Starts in a folder, which may have been used before.
+    pub fn start(folder: TempDir, more: &str, arguments: &[&str]) -> Running {
+        let config = folder.path().join("metlog.toml");
+        let data = folder.path().join("data");
+        let text = format!(
+            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
+             [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\nroll_after = \"500ms\"\n{more}"
+        );
+        std::fs::write(&config, text).unwrap();
+        let log = std::fs::File::create(folder.path().join("stderr")).unwrap();
+        let mut command = metlog();
+        command.args(arguments).arg("--config").arg(&config).stdout(Stdio::piped()).stderr(log);
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut start_text = String::new();
+        while !start_text.contains("\n  warehouse") {
+            let line = lines.next().unwrap_or_else(|| panic!("it ended: {}", stderr_in(&folder))).unwrap();
+            start_text.push_str(&line);
+            start_text.push('\n');
+        }
+        // What follows is read too, so that the pipe never fills and never breaks.
+        std::thread::spawn(move || lines.for_each(drop));
+        Running { folder, start_text, process }
+    }
+
+    /// The address behind a name in the start text.
+    pub fn address(&self, name: &str) -> String {
+        let line = self.start_text.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(' '));
+        let address = line.and_then(|line| line.split_whitespace().next()).unwrap();
+        address.trim_start_matches("http://").to_owned()
+    }
+
+    /// The address of its HTTP server.
+    pub fn http(&self) -> String {
+        self.address("http")
+    }
+
+    /// Sends one datagram.
+    pub fn send(&self, to: &str, datagram: &str) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(datagram.as_bytes(), self.address(to)).unwrap();
+    }
+
+    /// Status and body of a GET.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.http()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nhost: metlog\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> Value {
+        serde_json::from_str(&self.get("/api/ledger").1).unwrap()
+    }
+
+    /// The rows that `metlog query` prints.
+    #[track_caller]
+    pub fn query(&self, sql: &str) -> Value {
+        serde_json::from_str(&stdout_of(&["query", "--server", &self.http(), "--format", "json", sql])).unwrap()
+    }
+
+    /// Sends a signal: `TERM` or `INT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut ended = None;
+        until("it ends", || {
+            ended = self.process.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap()
+    }
+
+    /// What it wrote to stderr so far.
+    pub fn stderr(&self) -> String {
+        stderr_in(&self.folder)
+    }
+
+    /// Its warehouse.
+    pub fn warehouse(&self) -> PathBuf {
+        self.folder.path().join("data/warehouse")
+    }
+}
+
+fn stderr_in(folder: &TempDir) -> String {
+    std::fs::read_to_string(folder.path().join("stderr")).unwrap_or_default()
+}

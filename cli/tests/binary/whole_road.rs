@@ -1,0 +1,159 @@
+//! `metlog up` from the first datagram to the stored file, and how it ends.
+use crate::running::{Running, metlog, run, stdout_of, until};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+const COUNT: &str = "select count(*) as n from messages";
+
+fn has_messages(metlog: &Running, count: u64) {
+    until("messages are seen", || metlog.ledger()["received"] == count);
+    until("messages are seen by SQL", || metlog.query(COUNT) == json!([{"n": count}]));
+}
+
+#[test]
+fn what_is_sent_is_answered_stored_and_accounted_for() {
+    let mut metlog = Running::up("");
+    assert_eq!(metlog.get("/health").0, 200);
+    stdout_of(&["send", "--to", &metlog.address("metlog"), "--type", "hello", "--field", "user=25", "first"]);
+    metlog.send("metlog", r#"{"type":"json","payload":"second","fields":{"a":{"b":1}},"env_version":"0.8"}"#);
+    metlog.send("statsd", "logins:3|c\nnonsense");
+    until("all is received", || metlog.ledger()["received"] == 4);
+    until("the window is closed", || metlog.query("select count(*) as n from metrics") == json!([{"n": 1}]));
+    let rows =
+        metlog.query("select type, payload, fields['user'] as u, fields['a.b'] as ab from messages order by type");
+    assert_eq!(
+        rows,
+        json!([
+            {"type": "hello", "payload": "first", "u": "25", "ab": null},
+            {"type": "json", "payload": "second", "u": null, "ab": "1"}
+        ])
+    );
+    assert_eq!(metlog.query("select name, count from metrics"), json!([{"name": "logins", "count": 3.0}]));
+    let senders: Value = serde_json::from_str(&metlog.get("/api/senders").1).unwrap();
+    assert_eq!(senders.as_array().unwrap().len(), 1, "{senders}");
+    let status = stdout_of(&["status", "--server", &metlog.http()]);
+    assert!(status.contains("takes messages") && status.contains("The ledger balances"), "{status}");
+    assert!(metlog.get("/metrics").1.contains("metlog_"), "Prometheus text");
+    assert_eq!(metlog.get("/nothing").0, 404);
+    metlog.signal("TERM");
+    assert_eq!(metlog.wait().code(), Some(0), "{}", metlog.stderr());
+    let url = format!("file://{}", metlog.warehouse().display());
+    let stored = stdout_of(&["query", "--warehouse", &url, "--format", "csv", COUNT]);
+    assert_eq!(stored.trim(), "n\n2");
+}
+
+#[test]
+fn every_format_prints_the_same_answer() {
+    let metlog = Running::up("");
+    let print =
+        |format| stdout_of(&["query", "--server", &metlog.http(), "--format", format, "select 1 as a, 'x' as b"]);
+    assert_eq!(print("csv"), "a,b\n1,x\n");
+    assert_eq!(print("ndjson"), "{\"a\":1,\"b\":\"x\"}\n");
+    assert_eq!(print("json").trim(), r#"[{"a":1,"b":"x"}]"#);
+    assert!(print("table").contains("| a | b |"), "{}", print("table"));
+    let output = run(&["query", "--server", &metlog.http(), "select nothing from messages"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing"));
+}
+
+#[test]
+fn the_tail_shows_what_matches() {
+    let metlog = Running::up("");
+    let mut tail = crate::running::metlog()
+        .args(["tail", "--json", "--server", &metlog.http(), "--filter", "type=wanted severity<=4"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let (sender, received) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.next().into_iter().for_each(|line| drop(sender.send(line))));
+    let mut first = None;
+    // It may not be listening yet, so it is told again until it is.
+    until("a message is shown", || {
+        metlog.send("metlog", r#"{"type":"other","payload":"no","severity":1}"#);
+        metlog.send("metlog", r#"{"type":"wanted","payload":"no","severity":6}"#);
+        metlog.send("metlog", r#"{"type":"wanted","payload":"yes","severity":4}"#);
+        first = received.try_recv().ok();
+        first.is_some()
+    });
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    let message: Value = serde_json::from_str(&first.unwrap().unwrap()).unwrap();
+    assert_eq!((&message["payload"], &message["severity"]), (&json!("yes"), &json!(4)));
+    let refused = run(&["tail", "--server", &metlog.http(), "--filter", "tipe=x"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(metlog.get("/api/tail?filter=tipe%3Dx").0, 400);
+}
+
+#[test]
+fn replay_sends_files_at_a_rate() {
+    let metlog = Running::up("");
+    let file = metlog.folder.path().join("app.log");
+    let lines = (0..500).map(|n| format!("line {n}\n")).chain([r#"{"type":"j","payload":"p"}"#.to_owned()]);
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    let said = stdout_of(&["replay", "--to", &metlog.address("metlog"), "--rate", "20000", file.to_str().unwrap()]);
+    assert!(said.starts_with("501 messages (1 Metlog JSON, 500 lines of text)"), "{said}");
+    has_messages(&metlog, 501);
+    let loggers =
+        metlog.query("select logger, count(distinct payload) as n from messages where type = 'line' group by logger");
+    assert_eq!(loggers, json!([{"logger": "app.log", "n": 500}]));
+}
+
+#[test]
+fn a_second_signal_leaves_the_rest_in_the_journal_and_says_so() {
+    // Nobody listens there, so the sink never gets its window and the stop would wait.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let blocked = "url = \"s3://bucket/prefix\"\n[sink.parquet.options]\nendpoint = \"http://ADDRESS\"\nregion = \"x\"\naccess_key_id = \"k\"\nsecret_access_key = \"s\"\nallow_http = \"true\"\n";
+    let mut metlog = Running::up(&blocked.replace("ADDRESS", &free.to_string()));
+    metlog.send("metlog", r#"{"type":"x","payload":"kept"}"#);
+    until("it is received", || metlog.ledger()["received"] == 1);
+    metlog.signal("TERM");
+    until("it says that it stops", || metlog.stderr().contains("stopping: 1 messages"));
+    metlog.signal("INT");
+    assert_eq!(metlog.wait().code(), Some(1));
+    assert!(metlog.stderr().contains("1 messages are left in the journal"), "{}", metlog.stderr());
+    let mut after = Running::start(std::mem::replace(&mut metlog.folder, tempfile::tempdir().unwrap()), "", &["up"]);
+    assert_eq!(after.query("select payload from messages"), json!([{"payload": "kept"}]));
+    after.signal("TERM");
+    assert_eq!(after.wait().code(), Some(0), "{}", after.stderr());
+}
+
+#[test]
+fn listen_has_the_state_and_no_sql() {
+    let metlog = Running::start(tempfile::tempdir().unwrap(), "", &["listen"]);
+    metlog.send("metlog", r#"{"type":"x"}"#);
+    until("it is received", || metlog.ledger()["received"] == 1);
+    let output = run(&["query", "--server", &metlog.http(), "select 1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let mut stream = TcpStream::connect(metlog.http()).unwrap();
+    write!(stream, "POST /api/sql HTTP/1.0\r\ncontent-length: 0\r\n\r\n").unwrap();
+    assert!(BufReader::new(stream).lines().next().unwrap().unwrap().contains("404"));
+}
+
+#[test]
+fn the_demo_has_something_to_ask_about() {
+    let mut metlog = Running::start(tempfile::tempdir().unwrap(), "", &["up", "--demo"]);
+    until("pages and metrics are there", || {
+        let types = metlog.query("select count(distinct type) as n from messages")[0]["n"].as_u64();
+        let metrics = metlog.query("select count(distinct name) as n from metrics")[0]["n"].as_u64();
+        types >= Some(3) && metrics >= Some(5)
+    });
+    metlog.signal("INT");
+    assert_eq!(metlog.wait().code(), Some(0), "{}", metlog.stderr());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metlog.toml");
+    let address = taken.local_addr().unwrap();
+    std::fs::write(&file, format!("data = {:?}\n[query]\nlisten = \"{address}\"\n", folder.path().join("data")))
+        .unwrap();
+    let output = metlog().args(["up", "--config"]).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("query.listen: cannot listen on {address}")), "{said}");
+}

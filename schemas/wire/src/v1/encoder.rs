@@ -1,0 +1,214 @@
+//! Writing a datagram: the other half of the parent module, with its constants and its order of values.
+use super::{
+    FLAG_SIGNED, MAGIC, MESSAGE_ENV_VERSION, MESSAGE_LOGGER, MESSAGE_ORIGIN, PREAMBLE_BYTES, SigningKey, VERSION,
+    mac_of, zigzag,
+};
+use crate::limits::{MAC_BYTES, NAME_BYTES_MAX};
+use crate::message::Severity;
+use hmac::Mac;
+
+/// What a message is made of when it is written: borrowed, nothing is copied but into the datagram.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Draft<'a> {
+    /// µs since 1970 UTC.
+    pub timestamp: i64,
+    /// How urgent.
+    pub severity: Severity,
+    /// At most [`NAME_BYTES_MAX`] bytes.
+    pub r#type: &'a str,
+    /// At most [`NAME_BYTES_MAX`] bytes; `None`: the header's.
+    pub logger: Option<&'a str>,
+    /// Hostname and pid where they are not the header's.
+    pub origin: Option<(&'a str, i64)>,
+    /// Where it is not [`ENV_VERSION_WIRE`].
+    pub env_version: Option<&'a str>,
+    /// Its text.
+    pub payload: &'a str,
+}
+
+/// Writes a datagram: a header first, then messages for as long as they fit, then [`Encoder::finish`].
+///
+/// `sequence` and `dropped` are known only when the datagram leaves, so they are filled in last. It never
+/// allocates after [`Encoder::new`].
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    bytes: Vec<u8>,
+    capacity: usize,
+    header_end: usize,
+    body_end: usize,
+    opened_at: i64,
+    key: Option<SigningKey>,
+    messages: u32,
+}
+
+/// The message did not fit, and nothing of it was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoesNotFit {
+    /// It would not fit an empty datagram either.
+    pub never: bool,
+}
+
+const SEQUENCE_AT: usize = PREAMBLE_BYTES + 8;
+
+impl Encoder {
+    /// A datagram of at most `capacity` bytes. Texts over [`NAME_BYTES_MAX`] are cut at a character.
+    pub fn new(
+        capacity: usize,
+        sender: u64,
+        pid: u32,
+        hostname: &str,
+        logger: &str,
+        key: Option<SigningKey>,
+    ) -> Encoder {
+        let mut bytes = Vec::with_capacity(capacity.max(PREAMBLE_BYTES + 36 + 3 * (NAME_BYTES_MAX + 1) + MAC_BYTES));
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[VERSION, if key.is_some() { FLAG_SIGNED } else { 0 }, 0, 0]);
+        bytes.extend_from_slice(&sender.to_le_bytes());
+        bytes.extend_from_slice(&[0; 24]);
+        bytes.extend_from_slice(&pid.to_le_bytes());
+        put_name(&mut bytes, hostname);
+        put_name(&mut bytes, logger);
+        if let Some(key) = &key {
+            put_name(&mut bytes, &key.id);
+        }
+        let header_bytes = (bytes.len() - PREAMBLE_BYTES) as u16;
+        bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&header_bytes.to_le_bytes());
+        let end = bytes.len();
+        let capacity = capacity.saturating_sub(if key.is_some() { MAC_BYTES } else { 0 });
+        Encoder { bytes, capacity, header_end: end, body_end: end, opened_at: 0, key, messages: 0 }
+    }
+
+    /// How many messages it holds.
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// True while it holds no message.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Forgets its messages; header and memory stay.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(self.header_end);
+        self.body_end = self.header_end;
+        self.messages = 0;
+    }
+
+    /// Adds a message. `now` (µs since 1970 UTC) becomes `opened_at` where it is the first.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]: nothing was added.
+    pub fn push<'t>(
+        &mut self,
+        now: i64,
+        draft: &Draft<'_>,
+        tokens: impl ExactSizeIterator<Item = &'t str>,
+        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<(), DoesNotFit> {
+        self.bytes.truncate(self.body_end);
+        if self.messages == 0 {
+            self.opened_at = now;
+        }
+        if self.put(draft, tokens, fields).is_none() {
+            self.bytes.truncate(self.body_end);
+            return Err(DoesNotFit { never: self.messages == 0 });
+        }
+        self.body_end = self.bytes.len();
+        self.messages += 1;
+        Ok(())
+    }
+
+    fn put<'t>(
+        &mut self,
+        draft: &Draft<'_>,
+        tokens: impl ExactSizeIterator<Item = &'t str>,
+        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+    ) -> Option<()> {
+        let flag = |present: bool, flag: u8| if present { flag } else { 0 };
+        let flags = draft.severity.number()
+            | flag(draft.logger.is_some(), MESSAGE_LOGGER)
+            | flag(draft.origin.is_some(), MESSAGE_ORIGIN)
+            | flag(draft.env_version.is_some(), MESSAGE_ENV_VERSION);
+        let start = self.bytes.len();
+        self.room(3)?;
+        self.bytes.extend_from_slice(&[0, 0, flags]);
+        self.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
+        self.name(draft.r#type)?;
+        if let Some(logger) = draft.logger {
+            self.name(logger)?;
+        }
+        if let Some((hostname, pid)) = draft.origin {
+            self.name(hostname)?;
+            self.varint(zigzag(pid))?;
+        }
+        if let Some(env_version) = draft.env_version {
+            self.name(env_version)?;
+        }
+        self.varint(tokens.len() as u64)?;
+        for token in tokens {
+            self.text(token)?;
+        }
+        self.text(draft.payload)?;
+        self.varint(fields.len() as u64)?;
+        for (key, value) in fields {
+            self.text(key)?;
+            self.text(value)?;
+        }
+        let length = u16::try_from(self.bytes.len() - start - 2).ok()?;
+        self.bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
+        Some(())
+    }
+
+    fn room(&self, bytes: usize) -> Option<()> {
+        (self.bytes.len() + bytes <= self.capacity).then_some(())
+    }
+
+    fn varint(&mut self, mut value: u64) -> Option<()> {
+        while value >= 0x80 {
+            self.room(1)?;
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.room(1)?;
+        self.bytes.push(value as u8);
+        Some(())
+    }
+
+    fn name(&mut self, name: &str) -> Option<()> {
+        let length = u8::try_from(name.len()).ok()?;
+        self.room(1 + name.len())?;
+        self.bytes.push(length);
+        self.bytes.extend_from_slice(name.as_bytes());
+        Some(())
+    }
+
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.varint(text.len() as u64)?;
+        self.room(text.len())?;
+        self.bytes.extend_from_slice(text.as_bytes());
+        Some(())
+    }
+
+    /// Fills in what is known only now, signs, and gives the bytes to send. The messages stay until
+    /// [`Encoder::clear`].
+    pub fn finish(&mut self, sequence: u64, dropped: u64) -> &[u8] {
+        self.bytes.truncate(self.body_end);
+        for (i, value) in [sequence, self.opened_at.cast_unsigned(), dropped].into_iter().enumerate() {
+            self.bytes[SEQUENCE_AT + 8 * i..SEQUENCE_AT + 8 * (i + 1)].copy_from_slice(&value.to_le_bytes());
+        }
+        if let Some(key) = &self.key {
+            let mut mac = mac_of(&key.secret);
+            mac.update(&self.bytes);
+            self.bytes.extend_from_slice(&mac.finalize().into_bytes());
+        }
+        &self.bytes
+    }
+}
+
+/// At most [`NAME_BYTES_MAX`] bytes of a name, cut at a character.
+fn put_name(bytes: &mut Vec<u8>, name: &str) {
+    let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+    bytes.push(name.len() as u8);
+    bytes.extend_from_slice(name.as_bytes());
+}

@@ -1,0 +1,67 @@
+//! What the tests need besides Rust: other programs of the field, from PyPI, npm and the system's packages.
+use crate::run;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
+const PYTHON: [&str; 6] =
+    ["setuptools<81", "carbon==1.1.10", "whisper==1.1.10", "duckdb==2.0.0", "pyspark==4.3.0", "statsd==4.0.1"];
+const NODE: [&str; 1] = ["statsd@0.9.0"];
+/// Programs, and the system package that has each.
+const PROGRAMS: [(&str, &str); 4] =
+    [("python3", "python3-venv"), ("node", "nodejs"), ("npm", "npm"), ("java", "default-jre-headless")];
+
+/// Where things were installed.
+pub struct Tools {
+    /// A Python environment.
+    pub venv: PathBuf,
+    /// A folder of Node packages.
+    pub node_modules: PathBuf,
+}
+
+/// Installs what is missing below `cache`.
+pub fn install(cache: &Path) -> Result<Tools, String> {
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        let apt = |arguments: &[&str]| run(Command::new("apt-get").args(arguments).args(&missing));
+        let update = run(Command::new("apt-get").args(["update", "-qq"]));
+        update.and_then(|()| apt(&["install", "-y", "-qq"])).map_err(|why| {
+            format!(
+                "{why}\nthe tests need more programs; install them with:\n    sudo apt-get install {}",
+                missing.join(" ")
+            )
+        })?;
+    }
+    std::fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+    let tools = Tools { venv: cache.join("venv"), node_modules: cache.join("node/node_modules") };
+    once(&cache.join("venv.installed"), &PYTHON.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.venv))?;
+        run(Command::new(tools.venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON))
+    })?;
+    once(&cache.join("node.installed"), &NODE.join(" "), || {
+        let prefix = cache.join("node");
+        std::fs::create_dir_all(&prefix).map_err(|error| format!("{}: {error}", prefix.display()))?;
+        // Without its optional packages, which need a compiler and speak to nobody here.
+        run(Command::new("npm")
+            .args(["install", "--omit=optional", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&prefix)
+            .args(NODE))
+    })?;
+    Ok(tools)
+}
+
+fn runs(program: &str) -> bool {
+    let version = if program == "java" { "-version" } else { "--version" };
+    let mut command = Command::new(program);
+    command.arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Does `install` unless the stamp says that just these packages are there.
+fn once(stamp: &Path, packages: &str, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    if std::fs::read_to_string(stamp).is_ok_and(|installed| installed == packages) {
+        return Ok(());
+    }
+    install()?;
+    std::fs::write(stamp, packages).map_err(|error| format!("{}: {error}", stamp.display()))
+}

@@ -1,0 +1,125 @@
+"""DuckDB, Spark with Hive support and metlog itself read the same warehouse by the statements of `metlog ddl`.
+
+    python3 engines.py BINARY       (with the packages duckdb and pyspark)
+"""
+import json, subprocess, sys
+from metlog_process import Metlog, running, until
+
+MESSAGES = 500
+QUESTIONS = {
+    "messages": "select count(*) from messages",
+    "payloads": "select count(distinct payload) from messages",
+    "hour of the event": "select count(*) from messages where dt = '2026-01-02' and hour = 3",
+    "a field": "select count(*) from messages where fields['n'] = '7'",
+    "increments": "select cast(sum(count) as bigint) from metrics where name = 'hits'",
+}
+EXPECTED = {"messages": MESSAGES, "payloads": MESSAGES, "hour of the event": MESSAGES // 2, "a field": 1, "increments": MESSAGES}
+TIME = "select cast(min({}) as varchar({})) from messages"
+
+
+def statements(metlog, dialect):
+    url = f"file://{metlog.folder}/warehouse"
+    text = subprocess.run([metlog.binary, "ddl", "--dialect", dialect, "--warehouse", url], check=True, capture_output=True, text=True).stdout
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    return [statement.strip() for statement in "\n".join(lines).split(";") if statement.strip()]
+
+
+def filled(binary):
+    metlog = running(binary)
+    process = metlog.__enter__()
+    message = lambda n: json.dumps({"type": "t", "payload": f"p{n}", "fields": {"n": n}, "tokens": ["a", "b"],
+                                    "timestamp": f"2026-01-02T0{3 + n % 2}:00:00.{n:06}Z"})
+    process.send(process.metlog, map(message, range(MESSAGES)))
+    process.send(process.statsd, ["hits:1|c|#env:prod\nt:3.5|ms"] * MESSAGES)
+    until("all is received", lambda: process.ledger()["received"] == 3 * MESSAGES)
+    process.stop()
+    return metlog, process
+
+
+def check(ask):
+    wrong = {name: answer for name, query in QUESTIONS.items() if (answer := ask(query)) != EXPECTED[name]}
+    assert not wrong, f"{wrong}, expected {EXPECTED}"
+    return f"{len(EXPECTED)} answers agree"
+
+
+def datafusion(metlog):
+    url = f"file://{metlog.folder}/warehouse"
+    ask = lambda query: next(iter(json.loads(subprocess.run(
+        [metlog.binary, "query", "--warehouse", url, "--format", "json", query], check=True, capture_output=True).stdout)[0].values()))
+    return check(ask)
+
+
+def duckdb(metlog):
+    import duckdb
+    with duckdb.connect() as connection:
+        for statement in statements(metlog, "duckdb"):
+            connection.sql(statement)
+        first = connection.sql("select min(timestamp)::varchar from messages").fetchone()[0]
+        assert first.startswith("2026-01-02 03:00:00"), first
+        return check(lambda query: connection.sql(query).fetchone()[0])
+
+
+def spark_session(metlog, name, **options):
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder.master("local[1]").appName(name).enableHiveSupport()
+    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.sql.session.timeZone": "UTC",
+                "spark.sql.warehouse.dir": f"{metlog.folder}/{name}-warehouse",
+                "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={metlog.folder}/{name}-metastore;create=true",
+                "spark.log.level": "ERROR", **options}
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def spark(metlog):
+    session = spark_session(metlog, "spark")
+    try:
+        for statement in statements(metlog, "spark"):
+            session.sql(statement)
+        first = session.sql("select cast(min(timestamp) as string) from messages").collect()[0][0]
+        assert first.startswith("2026-01-02 03:00:00"), first
+        return check(lambda query: session.sql(query).collect()[0][0])
+    finally:
+        session.stop()
+
+
+def hive(metlog):
+    """Hive's own SerDe, as Spark runs it when it may not use its own reader."""
+    session = spark_session(metlog, "hive", **{"spark.sql.hive.convertMetastoreParquet": "false"})
+    try:
+        for statement in statements(metlog, "hive"):
+            session.sql(statement)
+        first = session.sql("select cast(min(timestamp) as string) from messages").collect()[0][0]
+        assert first.startswith("2026-01-02 03:00:00"), first
+        return check(lambda query: session.sql(query).collect()[0][0])
+    finally:
+        session.stop()
+
+
+def main(binary):
+    # Each engine asks the same folder, so it is filled once.
+    context, metlog = filled(binary)
+    engine = sys.argv[2] if len(sys.argv) > 2 else None
+    passed = failed = 0
+    for function in (datafusion, duckdb, spark, hive):
+        if engine not in (None, function.__name__):
+            continue
+        if function in (spark, hive) and engine is None:
+            # A session keeps its catalogue for the life of the process: each gets its own.
+            done = subprocess.run([sys.executable, __file__, binary, function.__name__], capture_output=True, text=True)
+            print(*[line for line in done.stdout.splitlines() if line[:4] in ("pass", "FAIL")], sep="\n", flush=True)
+            passed, failed = passed + (done.returncode == 0), failed + (done.returncode != 0)
+            continue
+        try:
+            print(f"pass  {function.__name__}: {function(metlog)}", flush=True)
+            passed += 1
+        except Exception as error:  # what cannot run has failed
+            print(f"FAIL  {function.__name__}: {type(error).__name__}: {str(error)[:1500]}", flush=True)
+            failed += 1
+    context.__exit__(None, None, None)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
