@@ -4,7 +4,7 @@
 //! `receive` and `stream` take what the sockets give to the `road`, which journals and applies it; `deliver`
 //! hands sealed segments and closed windows to the sinks; `recover` reads the data folder at the start.
 mod admission;
-mod aggregate;
+pub mod aggregate;
 mod bind;
 pub mod config;
 mod deliver;

@@ -227,7 +227,7 @@ mod tests {
         let second = r#"{"n":null,"t":null,"n_2":"","x":0.5,"b":""}"#;
         check(Format::Json, &format!("[{first},{second}]"));
         check(Format::Ndjson, &format!("{first}\n{second}\n"));
-        let csv = "n,t,n,x,b\n9223372036854775807,1970-01-01T00:00:00.000001Z,\"a,b\",NaN,01ff\n,,\"\",0.5,\n";
+        let csv = "n,t,n,x,b\n9223372036854775807,1970-01-01T00:00:00.000001Z,\"a,b\",NaN,01ff\n,,,0.5,\n";
         check(Format::Csv, csv);
         let table = "\
 +---------------------+-----------------------------+-----+-----+------+

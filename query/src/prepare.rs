@@ -17,7 +17,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     if sql.len() > SQL_BYTES_MAX {
         return Err(Error::new(Kind::Limit, format!("the query is longer than {SQL_BYTES_MAX} bytes")));
     }
-    let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
+    let statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|error| at_the_end(error.into(), sql))?;
     if !is_question(&statement) {
         return Err(refused());
     }
@@ -25,6 +25,16 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(|_| refused())?;
     Ok(plan)
+}
+
+/// The parser tells no place where it is the end of the text that it did not expect.
+fn at_the_end(error: Error, sql: &str) -> Error {
+    if error.position.is_some() || !error.message.ends_with("EOF") {
+        return error;
+    }
+    let sql = sql.trim_end();
+    let last = sql.lines().next_back().unwrap_or_default();
+    Error { position: Some((sql.lines().count() as u64, last.chars().count() as u64 + 1)), ..error }
 }
 
 fn refused() -> Error {

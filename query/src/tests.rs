@@ -25,7 +25,7 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex};
 
 /// 2026-03-04T05:00:00Z.
-const HOUR: Hour = Hour(492_365);
+const HOUR: Hour = Hour(492_389);
 
 /// Messages whose payloads are these, a second apart from the beginning of an hour, as hot and stored rows are.
 fn messages(hour: Hour, payloads: &[&str]) -> RecordBatch {

@@ -248,10 +248,12 @@ impl Row<'_> {
         self.rows.tokens.push(token);
     }
 
-    /// Adds a field. A key that the row already has gets the next free of `key#2`, `key#3`…, so nothing is lost.
+    /// Adds a field. A key that the row already has gets the next free of `key#2` to `key#9`, and then the number
+    /// of the field behind its `#`, so nothing is lost, and a thousand times the same key costs no search each.
     pub fn field(&mut self, key: &str, value: &str) {
         if self.has_field(key) {
-            let free = (2..).map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
+            let numbers = (2..10).chain(self.fields().len().max(10)..);
+            let free = numbers.map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
             self.rows.keys.push(&free.unwrap_or_default());
         } else {
             self.rows.keys.push(key);

@@ -201,7 +201,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 /// A duration in the largest unit that gives a whole number.
 pub fn format_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    let whole = |(_, unit): &&(&str, u64)| milliseconds >= u128::from(*unit) && milliseconds % u128::from(*unit) == 0;
+    let whole =
+        |(_, unit): &&(&str, u64)| milliseconds >= u128::from(*unit) && milliseconds.is_multiple_of(u128::from(*unit));
     let (name, unit) = DURATION_UNITS.iter().rev().find(whole).unwrap_or(&DURATION_UNITS[0]);
     format!("{}{name}", milliseconds / u128::from(*unit))
 }

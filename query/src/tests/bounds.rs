@@ -73,17 +73,19 @@ async fn queries_wait_for_their_turn() {
 #[tokio::test]
 async fn depth_is_bounded() {
     let many = |unit: &str, n: usize| vec![unit; n].join(" ");
-    for n in [100, 3_000, 10_000] {
+    let only: usize = std::env::var("FORM").unwrap().parse().unwrap();
+    for n in [std::env::var("N").unwrap().parse::<usize>().unwrap()] {
+        let mut i = 0;
         for sql in [
             format!("select {}1{}", "(".repeat(n), ")".repeat(n)),
             format!("select {}1", many("1 +", n)),
             format!("select {} 1", many("-", n)),
             format!("select {} true", many("not", n)),
-            format!("select 1 where {} true", many("pid or", n)),
+            format!("select 1 from messages where {} true", many("pid = 1 or", n)),
             format!("select 1 {}", many("union all select 1", n)),
             format!("select 1 {}", many("union select 1", n)),
-            format!("select 1 from (select 1) a {}", many("cross join (select 1)", n)),
-            format!("select 1 from messages {}", many(", messages", n)),
+            format!("select 1 from (select 1) a {}", (0..n).map(|i| format!("cross join (select 1) t{i} ")).collect::<String>()),
+            format!("select 1 from messages {}", (0..n).map(|i| format!(", messages m{i} ")).collect::<String>()),
             format!("select {}1{}", "abs(".repeat(n), ")".repeat(n)),
             format!("select 'x' {}", many("|| 'x'", n)),
             format!("select tokens{} from messages", "[1]".repeat(n)),
@@ -97,7 +99,7 @@ async fn depth_is_bounded() {
                 )
             ),
         ] {
-            let is_too_long = sql.len() > SQL_BYTES_MAX;
+            if { i += 1; i != only } { continue; } let is_too_long = sql.len() > SQL_BYTES_MAX;
             let engine = engine(&Arc::new(InMemory::new()), None);
             let outcome = ask(&engine, &sql).await;
             assert!(!is_too_long || outcome.is_err(), "{}", &sql[..40]);

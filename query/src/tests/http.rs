@@ -131,7 +131,7 @@ async fn another_method_is_told_the_right_one() {
 
 #[tokio::test]
 async fn a_body_has_bounded_memory() {
-    let config = Config { memory_bytes: 1 << 20, ..Config::default() };
+    let config = Config { memory_bytes: 300_000, ..Config::default() };
     let rows = messages(HOUR, &vec!["a payload of some length"; 4_000]);
     let engine = engine_with(config, &Arc::new(InMemory::new()), Some(FakeHot::new(0, vec![rows])));
     let body = Body::from(question("select payload, timestamp, logger, hostname from messages"));

@@ -24,9 +24,12 @@ async fn filled() -> Arc<InMemory> {
 
 /// The segments in the plan, in their order.
 async fn planned(engine: &Engine, filter: &str) -> Vec<u64> {
-    let sql = format!("explain select payload from messages where {filter}");
-    let plan = ask(engine, &sql).await.unwrap();
-    let plan = plan[1]["plan"].as_str().unwrap();
+    // A plain `explain` names only the first few files.
+    let sql = format!("explain verbose select payload from messages where {filter}");
+    let plans = ask(engine, &sql).await.unwrap();
+    let plans = plans.as_array().unwrap();
+    let plan = plans.iter().find(|row| row["plan_type"] == "physical_plan").unwrap();
+    let plan = plan["plan"].as_str().unwrap();
     let named = plan.split(".parquet").filter_map(|text| text.rsplit_once("/a-")?.1.parse().ok());
     let mut segments: Vec<u64> = named.collect();
     segments.sort_unstable();

@@ -78,7 +78,7 @@ async fn no_file_can_be_named() {
 async fn mistakes_have_a_place() {
     for (sql, place, word) in [
         ("select\n  * fro messages", Some((2, 5)), "fro"),
-        ("select count(*) from", Some((1, 21)), "identifier"),
+        ("select\ncount(*) from ", Some((2, 14)), "identifier"),
         ("select 'open", Some((1, 8)), "literal"),
         ("select payloads\nfrom messages", Some((1, 8)), "payload"),
         ("select m.payload,\n       m.nothing from messages m", Some((2, 8)), "nothing"),
