@@ -28,7 +28,9 @@ const FUNCTIONS_LEFT_OUT: [&str; 7] =
 /// How far a query may go.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Memory of one query, in bytes: what it groups, joins and sorts, and its answer.
+    /// Memory of one query, in bytes: what it groups, joins and sorts, what it reads back from the journal, and
+    /// its answer; over HTTP as much again for the answer as text. Not counted: a batch on its way through an
+    /// operator or a function.
     pub memory_bytes: usize,
     /// Most rows of an answer.
     pub rows_max: usize,

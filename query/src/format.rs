@@ -72,7 +72,7 @@ enum Inner<W: Write> {
     Table { out: W, schema: SchemaRef, batches: Vec<RecordBatch> },
     Json { writer: JsonWriter<W, JsonArray>, schema: SchemaRef },
     Ndjson { writer: JsonWriter<W, LineDelimited>, schema: SchemaRef },
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Arrow(StreamWriter<W>),
 }
 
@@ -91,7 +91,7 @@ impl<W: Write> Writer<W> {
                 let mut writer = csv::WriterBuilder::new().with_header(true).build(out);
                 // The header comes with the first batch, and there may be none.
                 writer.write(&flat(&RecordBatch::new_empty(Arc::clone(schema)))?)?;
-                Inner::Csv(writer)
+                Inner::Csv(Box::new(writer))
             }
             Format::Arrow => Inner::Arrow(StreamWriter::try_new(out, schema)?),
         }))

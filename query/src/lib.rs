@@ -1,13 +1,14 @@
 //! The read side: SQL over hot and stored rows.
 //!
 //! An [`Engine`] plans a question against one snapshot: the rows that a running listener still holds
-//! ([`Hot`]) and the objects of the warehouse. [`router`] answers over HTTP, [`format`] writes answers out.
+//! ([`Hot`]) and the objects of the warehouse. [`router`] answers over HTTP, [`mod@format`] writes answers out.
 //!
 //! **Invariants.** Read only. Nothing but the object store that it was given is ever opened: no file, no
 //! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answer;
+mod depth;
 mod engine;
 mod error;
 pub mod format;

@@ -1,5 +1,6 @@
 //! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
 //! it was planned as.
+use crate::depth;
 use crate::engine::SQL_BYTES_MAX;
 use crate::error::{Error, Kind};
 use datafusion::config::Dialect;
@@ -17,11 +18,14 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     if sql.len() > SQL_BYTES_MAX {
         return Err(Error::new(Kind::Limit, format!("the query is longer than {SQL_BYTES_MAX} bytes")));
     }
+    depth::check_text(sql)?;
     let statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|error| at_the_end(error.into(), sql))?;
-    if !is_question(&statement) {
-        return Err(refused());
+    match question(&statement) {
+        Some(question) => depth::check_size(question)?,
+        None => return Err(refused()),
     }
     let plan = state.statement_to_plan(statement).await?;
+    depth::check_plan(&plan)?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(|_| refused())?;
     Ok(plan)
@@ -41,19 +45,24 @@ fn refused() -> Error {
     Error::new(Kind::ReadOnly, "only questions are answered: SELECT, EXPLAIN, DESCRIBE and SHOW")
 }
 
-fn is_question(statement: &Statement) -> bool {
+/// What is asked, inside whatever explains it; none where something is to be done instead.
+fn question(statement: &Statement) -> Option<&Sql> {
     match statement {
-        Statement::Statement(sql) => match sql.as_ref() {
-            Sql::Explain { statement, .. } => is_question(&Statement::Statement(statement.clone())),
-            Sql::Query(_)
-            | Sql::ExplainTable { .. }
-            | Sql::ShowTables { .. }
-            | Sql::ShowColumns { .. }
-            | Sql::ShowFunctions { .. }
-            | Sql::ShowVariable { .. } => true,
-            _ => false,
-        },
-        Statement::Explain(explain) => is_question(&explain.statement),
-        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => false,
+        Statement::Statement(sql) => question_in(sql),
+        Statement::Explain(explain) => question(&explain.statement),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => None,
+    }
+}
+
+fn question_in(sql: &Sql) -> Option<&Sql> {
+    match sql {
+        Sql::Explain { statement, .. } => question_in(statement),
+        Sql::Query(_)
+        | Sql::ExplainTable { .. }
+        | Sql::ShowTables { .. }
+        | Sql::ShowColumns { .. }
+        | Sql::ShowFunctions { .. }
+        | Sql::ShowVariable { .. } => Some(sql),
+        _ => None,
     }
 }

@@ -64,8 +64,22 @@ impl Numbers {
 }
 
 const WORDS: [&str; 16] = [
-    "request", "accepted", "user", "session", "expired", "cache", "miss", "retry", "timeout", "upstream", "GET",
-    "/api/v1/items", "status=200", "bytes", "queue", "worker",
+    "request",
+    "accepted",
+    "user",
+    "session",
+    "expired",
+    "cache",
+    "miss",
+    "retry",
+    "timeout",
+    "upstream",
+    "GET",
+    "/api/v1/items",
+    "status=200",
+    "bytes",
+    "queue",
+    "worker",
 ];
 
 /// A payload of about 100 bytes, as a service writes it, with numbers that do not come again.

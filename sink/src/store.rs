@@ -80,8 +80,7 @@ pub fn open_store(
     let url = Url::parse(given).map_err(|error| wrong(format!(": {error}")))?;
     let prefix = || Path::from_url_path(url.path()).map_err(|error| wrong(format!(": {error}")));
     let client = || ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
-    let retry =
-        || RetryConfig { max_retries: RETRIES_MAX, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() };
+    let retry = || RetryConfig { max_retries: RETRIES_MAX, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() };
     let objects: Arc<dyn ObjectStore> = match url.scheme() {
         "file" => return open_folder(&url, options, wrong),
         "s3" | "s3a" => {

@@ -148,7 +148,8 @@ async fn objects_lie_where_hive_looks_for_them() {
     server.sink().write(&sample_batch().expect("a batch")).await.expect("written");
     let folder = server.root.path().join("bucket/ware/house/messages/dt=2026-01-02/hour=03");
     assert!(folder.join("listener_1-000000000007.parquet").is_file());
-    let rows: usize = objects(&server.store("secret")).await.iter().flat_map(|(_, rows)| rows).map(|r| r.num_rows()).sum();
+    let rows: usize =
+        objects(&server.store("secret")).await.iter().flat_map(|(_, rows)| rows).map(|r| r.num_rows()).sum();
     assert_eq!(rows, 6 + 8);
 }
 

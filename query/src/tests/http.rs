@@ -142,6 +142,19 @@ async fn a_body_has_bounded_memory() {
     assert!(String::from_utf8_lossy(&body).contains("bytes"), "{}", String::from_utf8_lossy(&body));
 }
 
+/// Scenario: one turn for all, and whoever has it hangs up in the middle of a query that would take all day.
+/// Guarantees: the query ends, and the next one has its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_ends_when_nobody_waits_for_it() {
+    let config = Config { concurrency: 1, ..Config::default() };
+    let engine = Arc::new(engine_with(config, &Arc::new(InMemory::new()), None));
+    let endless = "select count(*) from range(10000000) a, range(10000000) b where a.value * b.value = 7";
+    let request = Request::post("/api/sql").body(Body::from(question(endless))).unwrap();
+    let answer = crate::router(Arc::clone(&engine)).oneshot(request);
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), answer).await.is_err());
+    check(ask(&engine, "select 1 as n").await, json!([{"n": 1}]));
+}
+
 /// Scenario: the listener panics while its rows are asked for.
 /// Guarantees: that question is answered with an error, and the next one as if nothing had been.
 #[tokio::test]

@@ -113,6 +113,7 @@ async fn what_explains_is_allowed() {
         "explain analyze select count(*) from messages",
         "describe messages",
         "show tables",
+        "-- how many?\nselect count(*) from messages;",
         "show columns from metrics",
         "show functions like 'sketch%'",
         "with m as (select payload from messages) select * from m union all select 'x'",

@@ -37,8 +37,7 @@ impl Graphite {
 
     fn bytes_of(&mut self, batch: &Batch) -> Bytes {
         let started = Instant::now();
-        let points: Vec<_> =
-            batch.windows.iter().flat_map(|window| points(window, &self.last, &self.config)).collect();
+        let points: Vec<_> = batch.windows.iter().flat_map(|window| points(window, &self.last, &self.config)).collect();
         self.last.calculation_ms = whole_ms(started);
         match self.config.protocol {
             Protocol::Plaintext => plaintext(&points).into(),

@@ -365,11 +365,12 @@ async fn what_a_broken_connection_swallowed_is_said_again() {
     let is_closed = || sink.connection.is_closed();
     carbon.until("the closing", |_| is_closed()).await;
     sink.write(&second).await.unwrap();
-    carbon.until("both windows", |carbon| {
-        let values = carbon.values();
-        ["1767322810", "1767322820"].iter().all(|at| values.iter().any(|value| value.contains(at)))
-    })
-    .await;
+    carbon
+        .until("both windows", |carbon| {
+            let values = carbon.values();
+            ["1767322810", "1767322820"].iter().all(|at| values.iter().any(|value| value.contains(at)))
+        })
+        .await;
     assert_eq!(carbon.heard.connections.load(Ordering::SeqCst), 2);
 }
 

@@ -142,8 +142,11 @@ mod tests {
         let url = |logger: &str, r#type: &str| template.fill(Uuid::nil(), logger, r#type, "l_1");
         let nil = Uuid::nil();
         assert_eq!(url("web", "login"), format!("http://h:1/submit/web/login/{nil}?by=l_1"));
-        assert_eq!(url("", "..") , format!("http://h:1/submit/none/__/{nil}?by=l_1"));
-        assert_eq!(url("a/b?c#d%é", "{uuid}"), format!("http://h:1/submit/a%2Fb%3Fc%23d%25%C3%A9/%7Buuid%7D/{nil}?by=l_1"));
+        assert_eq!(url("", ".."), format!("http://h:1/submit/none/__/{nil}?by=l_1"));
+        assert_eq!(
+            url("a/b?c#d%é", "{uuid}"),
+            format!("http://h:1/submit/a%2Fb%3Fc%23d%25%C3%A9/%7Buuid%7D/{nil}?by=l_1")
+        );
         let parsed = Url::parse(&url("../../x", "\\..\\")).unwrap();
         assert_eq!(parsed.path().split('/').count(), 5, "{parsed}");
     }

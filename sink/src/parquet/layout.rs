@@ -84,7 +84,7 @@ pub fn properties(table: Table, config: &Config) -> Result<WriterProperties, Par
         Table::Metrics => &METRICS[..],
     };
     let keep = |builder, (path, kind): &(&[&str], Kind)| column(builder, path, *kind);
-    Ok(TUNE(columns.iter().fold(builder, keep)).build())
+    Ok(columns.iter().fold(builder, keep).build())
 }
 
 fn column(builder: WriterPropertiesBuilder, path: &[&str], kind: Kind) -> WriterPropertiesBuilder {
@@ -120,31 +120,4 @@ mod tests {
             assert_eq!(columns, known);
         }
     }
-}
-
-#[allow(non_snake_case)]
-fn TUNE(mut b: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    let t = std::env::var("TUNE").unwrap_or_default();
-    let c = |p: &str| ColumnPath::new(p.split('.').map(String::from).collect());
-    for w in t.split(',').filter(|w| !w.is_empty()) {
-        let (k, col) = w.split_once('=').unwrap_or((w, ""));
-        b = match k {
-            "nobloom" => ["type","logger","hostname"].iter().fold(b, |b, n| b.set_column_bloom_filter_enabled(c(n), false)),
-            "nozstd" => b.set_compression(Compression::UNCOMPRESSED),
-            "snappy" => b.set_compression(Compression::SNAPPY),
-            "nostat" => b.set_statistics_enabled(EnabledStatistics::None),
-            "chunkstat" => b.set_column_statistics_enabled(c(col), EnabledStatistics::Chunk),
-            "nocolstat" => b.set_column_statistics_enabled(c(col), EnabledStatistics::None),
-            "nodict" => b.set_column_dictionary_enabled(c(col), false),
-            "dict" => b.set_column_dictionary_enabled(c(col), true),
-            "raw" => b.set_column_compression(c(col), Compression::UNCOMPRESSED),
-            "dl" => b.set_column_encoding(c(col), Encoding::DELTA_LENGTH_BYTE_ARRAY),
-            "dba" => b.set_column_encoding(c(col), Encoding::DELTA_BYTE_ARRAY),
-            "wb" => b.set_write_batch_size(col.parse().unwrap_or(1024)),
-            "page" => b.set_data_page_size_limit(col.parse().unwrap_or(1024)),
-            "pagerows" => b.set_data_page_row_count_limit(col.parse().unwrap_or(20000)),
-            _ => b,
-        };
-    }
-    b
 }

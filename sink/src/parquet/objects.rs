@@ -4,8 +4,7 @@
 use super::config::Config;
 use super::layout::properties;
 use crate::Batch;
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{Array, ArrayData, AsArray, MutableArrayData, RecordBatch, make_array};
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -17,24 +16,24 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use std::ops::Range;
 
-/// Rows that are gathered at a time when they came out of order: few enough to stay in the cache.
+/// Rows that are gathered at a time where they came out of order: few enough to stay in the cache.
 const GATHERED_ROWS: usize = 8 * 1024;
+/// From this many rows in order on, they are written as a slice, without a copy.
+const SLICED_ROWS: usize = 1024;
 
 /// Rows of one table, in the order of their timestamps and cut into hours.
 #[derive(Debug)]
 pub struct Rows {
     table: Table,
     batches: Vec<RecordBatch>,
-    parts: Vec<(Hour, Part)>,
+    parts: Vec<(Hour, Vec<Run>)>,
 }
 
-/// Rows of one hour.
-#[derive(Debug)]
-enum Part {
-    /// They came in order: slices, without a copy.
-    Slices(Vec<RecordBatch>),
-    /// Which row of which batch, in order.
-    Picked(Vec<(usize, usize)>),
+/// Rows that follow each other in their batch and in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    batch: usize,
+    rows: Range<usize>,
 }
 
 /// The two tables of a batch; those without rows are left out.
@@ -50,7 +49,13 @@ pub fn rows_of(batch: &Batch) -> Result<Vec<Rows>, ArrowError> {
 impl Rows {
     /// Orders rows by `timestamp`, the first column; those of one timestamp stay as they came.
     pub fn new(table: Table, batches: Vec<RecordBatch>) -> Rows {
-        let parts = if is_sorted(&batches) { slices(&batches) } else { picked(&batches) };
+        let mut parts: Vec<(Hour, Vec<Run>)> = Vec::new();
+        for (hour, run) in if is_sorted(&batches) { as_they_came(&batches) } else { sorted(&batches) } {
+            match parts.last_mut().filter(|(last, _)| *last == hour) {
+                Some((_, runs)) => runs.push(run),
+                None => parts.push((hour, vec![run])),
+            }
+        }
         Rows { table, batches, parts }
     }
 
@@ -74,24 +79,52 @@ impl Rows {
         batch: &Batch,
         config: &Config,
     ) -> Option<Result<(ObjectPath, Bytes), ParquetError>> {
-        let (hour, part) = self.parts.get(at)?;
+        let (hour, runs) = self.parts.get(at)?;
         let path =
             ObjectPath { table: self.table, hour: *hour, listener: batch.listener.to_string(), segment: batch.segment };
-        Some(properties(self.table, config).and_then(|layout| Ok((path, self.write(part, layout)?))))
+        Some(properties(self.table, config).and_then(|layout| Ok((path, self.write(runs, layout)?))))
     }
 
-    fn write(&self, part: &Part, layout: WriterProperties) -> Result<Bytes, ParquetError> {
+    fn write(&self, runs: &[Run], layout: WriterProperties) -> Result<Bytes, ParquetError> {
         let mut writer = ArrowWriter::try_new(Vec::new(), self.table.schema(), Some(layout))?;
-        match part {
-            Part::Slices(slices) => slices.iter().try_for_each(|rows| writer.write(rows))?,
-            Part::Picked(picked) => {
-                let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-                for picked in picked.chunks(GATHERED_ROWS) {
-                    writer.write(&interleave_record_batch(&batches, picked)?)?;
-                }
+        let mut rest = runs;
+        while let Some((first, behind)) = rest.split_first() {
+            if first.rows.len() >= SLICED_ROWS {
+                writer.write(&self.batches[first.batch].slice(first.rows.start, first.rows.len()))?;
+                rest = behind;
+                continue;
             }
+            let mut gathered = 0;
+            let fits = |run: &&Run| {
+                let is_first = gathered == 0;
+                gathered += run.rows.len();
+                is_first || (run.rows.len() < SLICED_ROWS && gathered <= GATHERED_ROWS)
+            };
+            let count = rest.iter().take_while(fits).count();
+            writer.write(&self.gather(&rest[..count])?)?;
+            rest = &rest[count..];
         }
         Ok(Bytes::from(writer.into_inner()?))
+    }
+
+    /// Copies runs behind each other. Only batches that have a part in it are looked at: there may be many.
+    fn gather(&self, runs: &[Run]) -> Result<RecordBatch, ArrowError> {
+        let mut used: Vec<usize> = runs.iter().map(|run| run.batch).collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut places = vec![0; self.batches.len()];
+        used.iter().enumerate().for_each(|(place, batch)| places[*batch] = place);
+        let schema = self.table.schema();
+        let rows = runs.iter().map(|run| run.rows.len()).sum();
+        let column = |at: usize| {
+            let sources: Vec<ArrayData> = used.iter().map(|batch| self.batches[*batch].column(at).to_data()).collect();
+            let mut column = MutableArrayData::new(sources.iter().collect(), false, rows);
+            for run in runs {
+                column.extend(places[run.batch], run.rows.start, run.rows.end);
+            }
+            make_array(column.freeze())
+        };
+        RecordBatch::try_new(schema.clone(), (0..schema.fields().len()).map(column).collect())
     }
 }
 
@@ -108,42 +141,36 @@ fn is_sorted(batches: &[RecordBatch]) -> bool {
     })
 }
 
-fn slices(batches: &[RecordBatch]) -> Vec<(Hour, Part)> {
-    let mut parts: Vec<(Hour, Vec<RecordBatch>)> = Vec::new();
-    for rows in batches {
-        for (hour, range) in hours(timestamps(rows)) {
-            let slice = rows.slice(range.start, range.len());
-            match parts.last_mut().filter(|(last, _)| *last == hour) {
-                Some((_, slices)) => slices.push(slice),
-                None => parts.push((hour, vec![slice])),
-            }
-        }
-    }
-    parts.into_iter().map(|(hour, slices)| (hour, Part::Slices(slices))).collect()
-}
-
-/// The runs of sorted timestamps that fall into one hour each.
-fn hours(times: &[i64]) -> Vec<(Hour, Range<usize>)> {
+/// Each batch's rows of one hour are one run.
+fn as_they_came(batches: &[RecordBatch]) -> Vec<(Hour, Run)> {
     let mut runs = Vec::new();
-    let mut start = 0;
-    while let Some(first) = times.get(start) {
-        let hour = Hour::of(*first);
-        let len = times[start..].partition_point(|time| Hour::of(*time) == hour);
-        runs.push((hour, start..start + len));
-        start += len;
+    for (batch, times) in batches.iter().map(timestamps).enumerate() {
+        let mut start = 0;
+        while let Some(first) = times.get(start) {
+            let hour = Hour::of(*first);
+            let end = start + times[start..].partition_point(|time| Hour::of(*time) == hour);
+            runs.push((hour, Run { batch, rows: start..end }));
+            start = end;
+        }
     }
     runs
 }
 
-fn picked(batches: &[RecordBatch]) -> Vec<(Hour, Part)> {
+fn sorted(batches: &[RecordBatch]) -> Vec<(Hour, Run)> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(rows);
-    for (batch, rows) in batches.iter().enumerate() {
-        order.extend(timestamps(rows).iter().enumerate().map(|(row, time)| (*time, batch as u32, row as u32)));
+    for (batch, times) in batches.iter().map(timestamps).enumerate() {
+        order.extend(times.iter().enumerate().map(|(row, time)| (*time, batch as u32, row as u32)));
     }
     // Stable, and quick where long runs are in order already, as those of one sender are.
     order.sort_by_key(|(time, ..)| *time);
-    let times: Vec<i64> = order.iter().map(|(time, ..)| *time).collect();
-    let pick = |range: Range<usize>| order[range].iter().map(|(_, batch, row)| (*batch as usize, *row as usize));
-    hours(&times).into_iter().map(|(hour, range)| (hour, Part::Picked(pick(range).collect()))).collect()
+    let mut runs: Vec<(Hour, Run)> = Vec::new();
+    for (time, batch, row) in order {
+        let (hour, batch, row) = (Hour::of(time), batch as usize, row as usize);
+        match runs.last_mut() {
+            Some((last, run)) if *last == hour && run.batch == batch && run.rows.end == row => run.rows.end += 1,
+            _ => runs.push((hour, Run { batch, rows: row..row + 1 })),
+        }
+    }
+    runs
 }
