@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use metlog_wire::Severity;
 use metlog_wire::message::Message;
 use metlog_wire::v1::MessageView;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Strings behind each other.
@@ -115,7 +116,7 @@ impl Rows {
     /// Begins a row. What was begun before and not committed is forgotten.
     pub fn begin(&mut self) -> Row<'_> {
         self.rollback();
-        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0 }
+        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0, keys: None }
     }
 
     fn rollback(&mut self) {
@@ -228,7 +229,12 @@ pub struct Row<'r> {
     pub severity: Severity,
     /// The process.
     pub pid: i64,
+    /// The keys, where there are too many to look through.
+    keys: Option<HashSet<Box<str>>>,
 }
+
+/// Up to so many fields, looking through their keys is the cheapest way to find one.
+const FEW_FIELDS: usize = 32;
 
 impl Row<'_> {
     /// Sets a text; the last one counts. What is never set is empty.
@@ -254,11 +260,20 @@ impl Row<'_> {
         if self.has_field(key) {
             let numbers = (2..10).chain(self.fields().len().max(10)..);
             let free = numbers.map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
-            self.rows.keys.push(&free.unwrap_or_default());
+            self.key(&free.unwrap_or_default());
         } else {
-            self.rows.keys.push(key);
+            self.key(key);
         }
         self.rows.values.push(value);
+    }
+
+    fn key(&mut self, key: &str) {
+        self.rows.keys.push(key);
+        if let Some(keys) = &mut self.keys {
+            keys.insert(key.into());
+        } else if self.fields().len() == FEW_FIELDS {
+            self.keys = Some(self.fields().filter_map(|at| self.rows.keys.get(at)).map(Box::from).collect());
+        }
     }
 
     /// The value of a field.
@@ -273,6 +288,9 @@ impl Row<'_> {
 
     /// Compares lengths first: most keys differ in theirs.
     fn has_field(&self, key: &str) -> bool {
+        if let Some(keys) = &self.keys {
+            return keys.contains(key);
+        }
         let keys = &self.rows.keys;
         let mut start = match self.fields().start {
             0 => 0,
@@ -356,6 +374,16 @@ mod tests {
         assert_eq!(found[0]["fields"], serde_json::json!({"k": "v", "k#2": "w"}));
         assert_eq!(found.as_array().map(Vec::len), Some(1));
         assert!(rows.is_empty());
+    }
+
+    #[test]
+    fn many_fields_of_one_key_are_all_kept() {
+        let mut rows = Rows::default();
+        let mut row = rows.begin();
+        (0..3 * FEW_FIELDS).for_each(|n| row.field(if n % 2 == 0 { "k" } else { "other" }, &n.to_string()));
+        let fields: std::collections::BTreeMap<_, _> = row.to_message(0).fields.into_iter().collect();
+        assert_eq!(fields.len(), 3 * FEW_FIELDS);
+        assert_eq!((fields["k"].as_str(), fields["k#2"].as_str(), fields["other#9"].as_str()), ("0", "2", "17"));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Draft<'a> {
 /// allocates after [`Encoder::new`].
 #[derive(Debug, Clone)]
 pub struct Encoder {
+    /// As long as the largest datagram from the start, so that no write grows it: header and messages up to
+    /// `body_end`, then whatever.
     bytes: Vec<u8>,
     capacity: usize,
     header_end: usize,
@@ -74,6 +76,7 @@ impl Encoder {
         let header_bytes = (bytes.len() - PREAMBLE_BYTES) as u16;
         bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&header_bytes.to_le_bytes());
         let end = bytes.len();
+        bytes.resize(capacity.max(end + MAC_BYTES), 0);
         let capacity = capacity.saturating_sub(if key.is_some() { MAC_BYTES } else { 0 });
         Encoder { bytes, capacity, header_end: end, body_end: end, opened_at: 0, key, messages: 0 }
     }
@@ -90,7 +93,6 @@ impl Encoder {
 
     /// Forgets its messages; header and memory stay.
     pub fn clear(&mut self) {
-        self.bytes.truncate(self.header_end);
         self.body_end = self.header_end;
         self.messages = 0;
     }
@@ -106,103 +108,116 @@ impl Encoder {
         tokens: impl ExactSizeIterator<Item = &'t str>,
         fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
     ) -> Result<(), DoesNotFit> {
-        self.bytes.truncate(self.body_end);
         if self.messages == 0 {
             self.opened_at = now;
         }
-        if self.put(draft, tokens, fields).is_none() {
-            self.bytes.truncate(self.body_end);
+        let Some(end) = self.put(draft, tokens, fields) else {
             return Err(DoesNotFit { never: self.messages == 0 });
-        }
-        self.body_end = self.bytes.len();
+        };
+        self.body_end = end;
         self.messages += 1;
         Ok(())
     }
 
+    /// Writes a frame behind the last one and gives where it ends; it counts once `body_end` is there.
     fn put<'t>(
         &mut self,
         draft: &Draft<'_>,
         tokens: impl ExactSizeIterator<Item = &'t str>,
         fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
-    ) -> Option<()> {
+    ) -> Option<usize> {
         let flag = |present: bool, flag: u8| if present { flag } else { 0 };
         let flags = draft.severity.number()
             | flag(draft.logger.is_some(), MESSAGE_LOGGER)
             | flag(draft.origin.is_some(), MESSAGE_ORIGIN)
             | flag(draft.env_version.is_some(), MESSAGE_ENV_VERSION);
-        let start = self.bytes.len();
-        self.room(3)?;
-        self.bytes.extend_from_slice(&[0, 0, flags]);
-        self.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
-        self.name(draft.r#type)?;
+        let start = self.body_end;
+        let mut room = Room { bytes: self.bytes.get_mut(start..self.capacity)?, end: 0 };
+        room.put(&[0, 0, flags])?;
+        room.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
+        room.name(draft.r#type)?;
         if let Some(logger) = draft.logger {
-            self.name(logger)?;
+            room.name(logger)?;
         }
         if let Some((hostname, pid)) = draft.origin {
-            self.name(hostname)?;
-            self.varint(zigzag(pid))?;
+            room.name(hostname)?;
+            room.varint(zigzag(pid))?;
         }
         if let Some(env_version) = draft.env_version {
-            self.name(env_version)?;
+            room.name(env_version)?;
         }
-        self.varint(tokens.len() as u64)?;
+        room.varint(tokens.len() as u64)?;
         for token in tokens {
-            self.text(token)?;
+            room.text(token)?;
         }
-        self.text(draft.payload)?;
-        self.varint(fields.len() as u64)?;
+        room.text(draft.payload)?;
+        room.varint(fields.len() as u64)?;
         for (key, value) in fields {
-            self.text(key)?;
-            self.text(value)?;
+            room.text(key)?;
+            room.text(value)?;
         }
-        let length = u16::try_from(self.bytes.len() - start - 2).ok()?;
+        let length = u16::try_from(room.end - 2).ok()?;
+        let end = start + room.end;
         self.bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
-        Some(())
-    }
-
-    fn room(&self, bytes: usize) -> Option<()> {
-        (self.bytes.len() + bytes <= self.capacity).then_some(())
-    }
-
-    fn varint(&mut self, mut value: u64) -> Option<()> {
-        while value >= 0x80 {
-            self.room(1)?;
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.room(1)?;
-        self.bytes.push(value as u8);
-        Some(())
-    }
-
-    fn name(&mut self, name: &str) -> Option<()> {
-        let length = u8::try_from(name.len()).ok()?;
-        self.room(1 + name.len())?;
-        self.bytes.push(length);
-        self.bytes.extend_from_slice(name.as_bytes());
-        Some(())
-    }
-
-    fn text(&mut self, text: &str) -> Option<()> {
-        self.varint(text.len() as u64)?;
-        self.room(text.len())?;
-        self.bytes.extend_from_slice(text.as_bytes());
-        Some(())
+        Some(end)
     }
 
     /// Fills in what is known only now, signs, and gives the bytes to send. The messages stay until
     /// [`Encoder::clear`].
     pub fn finish(&mut self, sequence: u64, dropped: u64) -> &[u8] {
-        self.bytes.truncate(self.body_end);
         for (i, value) in [sequence, self.opened_at.cast_unsigned(), dropped].into_iter().enumerate() {
             self.bytes[SEQUENCE_AT + 8 * i..SEQUENCE_AT + 8 * (i + 1)].copy_from_slice(&value.to_le_bytes());
         }
-        if let Some(key) = &self.key {
-            let mut mac = mac_of(&key.secret);
-            mac.update(&self.bytes);
-            self.bytes.extend_from_slice(&mac.finalize().into_bytes());
+        let Some(key) = &self.key else { return &self.bytes[..self.body_end] };
+        let (signed, rest) = self.bytes.split_at_mut(self.body_end);
+        let mut mac = mac_of(&key.secret);
+        mac.update(signed);
+        rest[..MAC_BYTES].copy_from_slice(&mac.finalize().into_bytes());
+        &self.bytes[..self.body_end + MAC_BYTES]
+    }
+}
+
+/// What is left of a datagram, filled from the front: one bounds check a value. `None`: it does not fit.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    end: usize,
+}
+
+impl Room<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.end + bytes.len();
+        self.bytes.get_mut(self.end..end)?.copy_from_slice(bytes);
+        self.end = end;
+        Some(())
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        *self.bytes.get_mut(self.end)? = byte;
+        self.end += 1;
+        Some(())
+    }
+
+    #[inline]
+    fn varint(&mut self, mut value: u64) -> Option<()> {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80)?;
+            value >>= 7;
         }
-        &self.bytes
+        self.byte(value as u8)
+    }
+
+    #[inline]
+    fn name(&mut self, name: &str) -> Option<()> {
+        self.byte(u8::try_from(name.len()).ok()?)?;
+        self.put(name.as_bytes())
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) -> Option<()> {
+        self.varint(text.len() as u64)?;
+        self.put(text.as_bytes())
     }
 }
 
