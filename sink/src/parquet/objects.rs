@@ -120,11 +120,12 @@ impl Rows {
             let sources: Vec<ArrayData> = used.iter().map(|batch| self.batches[*batch].column(at).to_data()).collect();
             let mut column = MutableArrayData::new(sources.iter().collect(), false, rows);
             for run in runs {
-                column.extend(places[run.batch], run.rows.start, run.rows.end);
+                column.try_extend(places[run.batch], run.rows.start, run.rows.end)?;
             }
-            make_array(column.freeze())
+            Ok(make_array(column.freeze()))
         };
-        RecordBatch::try_new(schema.clone(), (0..schema.fields().len()).map(column).collect())
+        let columns = (0..schema.fields().len()).map(column).collect::<Result<_, ArrowError>>()?;
+        RecordBatch::try_new(schema.clone(), columns)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{Next, conformance::BlackHole};
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use ::parquet::basic::{Compression, Encoding};
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch, RecordBatchReader};
 use arrow::compute::concat_batches;
 use arrow::datatypes::TimestampMicrosecondType;
 use futures::TryStreamExt;
