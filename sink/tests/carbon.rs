@@ -24,7 +24,7 @@ from carbon.util import TaggedSeries
 for line in sys.stdin:
     metric, at = line.rsplit(None, 1)
     at = int(at)
-    path = os.path.join(sys.argv[1], TaggedSeries.encode(metric, os.sep) + ".wsp")
+    path = os.path.join(sys.argv[1], TaggedSeries.encode(metric, os.sep, hash_only=True) + ".wsp")
     value = None
     if os.path.exists(path):
         (start, _, _), values = whisper.fetch(path, at - 1, at)

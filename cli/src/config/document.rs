@@ -193,16 +193,18 @@ impl<'d> Section<'d> {
         found.into_iter().enumerate().map(section).collect()
     }
 
-    /// A table whose keys are the user's own and whose values are texts.
-    pub fn texts(&mut self, key: &'static str) -> Vec<(String, String)> {
+    /// A table whose keys are the user's own and whose values are texts, as `read` makes them of key and text.
+    pub fn texts<T>(&mut self, key: &'static str, read: impl Fn(&str, &str) -> Result<T, String>) -> Vec<T> {
         let section = self.section(key);
-        let entries = section.table.into_iter().flat_map(|table| table.iter());
         let mut texts = Vec::new();
-        for (key, value) in entries {
-            match value.get_ref().as_str() {
-                Some(text) => texts.push((key.get_ref().to_string(), text.to_owned())),
-                None => {
-                    let message = format!("must be a text, not {}", described(value.get_ref()));
+        for (key, value) in section.table.into_iter().flat_map(|table| table.iter()) {
+            let text = value.get_ref().as_str();
+            match text.map_or_else(
+                || Err(format!("must be a text, not {}", described(value.get_ref()))),
+                |text| read(key.get_ref(), text),
+            ) {
+                Ok(text) => texts.push(text),
+                Err(message) => {
                     self.document.problem(section.path_of(key.get_ref()), value.span().start, message);
                 }
             }

@@ -73,16 +73,10 @@ fn fit(name: &str) -> String {
 }
 
 fn keys(section: &mut Section<'_>) -> Vec<SigningKey> {
-    let mut keys = Vec::new();
-    for (id, text) in section.texts("keys") {
-        let refused = |message: &str| section.problem("keys", format!("key `{id}`: {message}"));
-        match values::secret(&text) {
-            Err(message) => refused(&message),
-            Ok(_) if !(1..=NAME_BYTES_MAX).contains(&id.len()) => refused("its name must have 1 to 255 bytes"),
-            Ok(secret) => keys.push(SigningKey { id, secret }),
-        }
-    }
-    keys
+    section.texts("keys", |id, text| match values::secret(text)? {
+        _ if !(1..=NAME_BYTES_MAX).contains(&id.len()) => Err("its name must have 1 to 255 bytes".to_owned()),
+        secret => Ok(SigningKey { id: id.to_owned(), secret }),
+    })
 }
 
 fn journal(document: &Document<'_>, root: &mut Section<'_>, parquet: &ParquetConfig) -> JournalConfig {

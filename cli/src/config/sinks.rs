@@ -80,11 +80,15 @@ fn parquet(mut section: Section<'_>, data: &Path) -> ParquetConfig {
         url: section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse"))),
         roll_after: section.read("roll_after", values::duration(roll_bounds)).unwrap_or(Duration::from_secs(60)),
         roll_bytes: section.read("roll_bytes", values::size(64 * KIB..=GIB)).unwrap_or(64 << 20),
-        options: section.texts("options"),
+        options: section.texts("options", pair),
         objects,
     };
     section.finish();
     config
+}
+
+fn pair(key: &str, text: &str) -> Result<(String, String), String> {
+    Ok((key.to_owned(), text.to_owned()))
 }
 
 /// The URL of a folder; what a URL cannot hold is escaped.
@@ -114,7 +118,7 @@ fn http(mut section: Section<'_>, data: &Path) -> Option<http::Config> {
     let nowhere = UrlTemplate::parse("http://localhost/{uuid}").ok()?;
     let mut config = http::Config::new(url.clone().unwrap_or(nowhere), data.join(HTTP_SET_ASIDE));
     let timeout_bounds = Duration::from_millis(100)..=Duration::from_secs(600);
-    config.headers = section.texts("headers");
+    config.headers = section.texts("headers", pair);
     config.bearer_token = section.read("bearer_token", values::text);
     config.gzip = section.read("gzip", values::truth).unwrap_or(config.gzip);
     let typed = |read: Option<u64>, default: usize| read.map_or(default, |number| number as usize);

@@ -189,7 +189,7 @@ fn impossible_values_are_named() {
     );
     check(
         "[listener.keys]\na = \"hex:0\"\n",
-        "1:11: listener.keys: key `a`: after `hex:` must come pairs of hexadecimal digits",
+        "2:5: listener.keys.a: after `hex:` must come pairs of hexadecimal digits",
     );
 }
 

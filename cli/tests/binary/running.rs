@@ -88,7 +88,8 @@ impl Running {
 
     /// The address behind a name in the start text.
     pub fn address(&self, name: &str) -> String {
-        let line = self.start_text.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(' '));
+        let line =
+            self.start_text.lines().find_map(|line| line.strip_prefix("  ")?.strip_prefix(name)?.strip_prefix(' '));
         let address = line.and_then(|line| line.split_whitespace().next()).unwrap();
         address.trim_start_matches("http://").to_owned()
     }

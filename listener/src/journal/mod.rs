@@ -188,7 +188,9 @@ fn begin_segment(folder: &Path, segment: u64, checkpoint: &[u8], now: i64) -> io
         OpenOptions::new().append(true).open(&path)
     })();
     if written.is_err() {
+        // Under its name it would be taken for the newest, though the one before it is still written.
         let _ = fs::remove_file(&unfinished);
+        let _ = fs::remove_file(&path);
     }
     Ok((written?, (FILE_MAGIC.len() + record.len()) as u64))
 }
