@@ -2,21 +2,20 @@
 use crate::journal::record::{FILE_MAGIC, Kind, Read, Record, read};
 use crate::state::Checkpoint;
 use metlog_schemas::metlog_json;
+use metlog_schemas::rows::Rows;
 use metlog_schemas::wire::Message;
 use metlog_schemas::wire::v1::Datagram;
 use serde_json::{Value, json};
 use std::io;
-use std::path::Path;
 
 /// Tells each record of a journal segment, or each message of a datagram, as one JSON value.
 ///
 /// # Errors
-/// Where the file cannot be read, or is neither.
-pub fn decode_file(path: &Path, tell: &mut dyn FnMut(Value)) -> io::Result<()> {
-    let bytes = std::fs::read(path)?;
+/// Where the bytes are neither.
+pub fn decode(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> io::Result<()> {
     match bytes.strip_prefix(&FILE_MAGIC) {
         Some(records) => segment(records, tell),
-        None => datagram(&bytes, tell).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?,
+        None => datagram(bytes, tell).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?,
     }
     Ok(())
 }
@@ -71,8 +70,13 @@ fn told(bytes: &[u8]) -> Value {
 
 fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
     if metlog_json::is_json(bytes) {
+        let (mut decoder, mut rows) = (metlog_json::Decoder::default(), Rows::default());
         for object in metlog_json::objects(bytes) {
-            tell(serde_json::from_slice(object).map_err(|error| error.to_string())?);
+            tell(match decoder.decode(object, &mut rows) {
+                // What has no time of its own gets that of its receipt, which is not in the datagram.
+                Ok(row) => as_json(&row.to_message(0), row.timestamp),
+                Err(refusal) => json!({"refused": refusal.reason(), "bytes": String::from_utf8_lossy(object)}),
+            });
         }
         return Ok(());
     }
@@ -85,18 +89,18 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         "key_id": header.key_id,
     }));
     for message in datagram.messages() {
-        tell(
-            message
-                .map_or_else(|refusal| json!({"refused": refusal.reason()}), |message| as_json(&message.to_message())),
-        );
+        tell(match message.map(|message| message.to_message()) {
+            Ok(message) => as_json(&message, Some(message.timestamp)),
+            Err(refusal) => json!({"refused": refusal.reason()}),
+        });
     }
     Ok(())
 }
 
-fn as_json(message: &Message) -> Value {
+fn as_json(message: &Message, timestamp: Option<i64>) -> Value {
     let fields: serde_json::Map<_, _> = message.fields.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
     json!({
-        "timestamp": message.timestamp, "type": message.r#type, "logger": message.logger,
+        "timestamp": timestamp, "type": message.r#type, "logger": message.logger,
         "severity": message.severity.number(), "hostname": message.hostname, "pid": message.pid,
         "tokens": message.tokens, "payload": message.payload, "fields": fields, "env_version": message.env_version,
     })

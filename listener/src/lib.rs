@@ -23,7 +23,7 @@ pub mod senders;
 mod state;
 mod stream;
 
-pub use dump::decode_file;
+pub use dump::decode;
 pub use report::Health;
 
 use arrow::array::RecordBatch;

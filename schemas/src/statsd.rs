@@ -79,8 +79,6 @@ pub enum Reason {
     NoValue,
     /// No type after the value.
     NoType,
-    /// A type other than `c`, `g`, `ms`, `h`, `d`, `s`.
-    UnknownType,
     /// No finite number, or a negative `ms`.
     BadValue,
     /// Neither a number above 0 after `@`, nor any other section.
@@ -100,7 +98,6 @@ impl Reason {
             Reason::NoName => "no_name",
             Reason::NoValue => "no_value",
             Reason::NoType => "no_type",
-            Reason::UnknownType => "unknown_type",
             Reason::BadValue => "bad_value",
             Reason::BadRate => "bad_rate",
             Reason::BadEvent => "bad_event",
@@ -187,7 +184,7 @@ fn plain_line(bytes: &[u8]) -> Option<(Sample<'_>, usize)> {
     }
 }
 
-/// The six types; `ms` refuses what is negative, `h` and `d` do not.
+/// What a type asks of its values; `ms` refuses what is negative, `h` and `d` do not.
 #[derive(Clone, Copy)]
 struct Type {
     kind: Kind,
@@ -203,7 +200,8 @@ fn type_of(text: &[u8]) -> Result<Type, Reason> {
         b"s" => (Kind::Set, true),
         b"" => return Err(Reason::NoType),
         [b'#', ..] => return Err(Reason::NoType),
-        _ => return Err(Reason::UnknownType),
+        // As etsy's server has it: whatever else is a number counts.
+        _ => (Kind::Counter, true),
     };
     Ok(Type { kind, negative })
 }

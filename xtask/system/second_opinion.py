@@ -56,7 +56,7 @@ def lines():
     out = written.take(6)
     out += [f"t.{chance.randrange(3)}:{chance.randrange(1, 5000)}|ms" for _ in range(300)]
     out += [f"f:{chance.uniform(0, 10):.3f}|ms|@0.5" for _ in range(41)]
-    out += ["one:5|ms", "c:1|c", "c:2.5|c|@0.1", "c:-1|c", "multi:1|c:2|c:3|ms", "a b/c$d:1|c", "g:3|g", "g:+2|g", "g:-9|g", "s:a|s\ns:b|s\ns:a|s", "bad", "bad:x|c"]
+    out += ["one:5|ms", "c:1|c", "c:2.5|c|@0.1", "c:-1|c", "multi:1|c:2|c:3|ms", "a b/c$d:1|c", "g:3|g", "g:+2|g", "g:-9|g", "s:a|s\ns:b|s\ns:a|s", "bad", "bad:x|c", "odd:4|m", "odd:1|meter|@0.5"]
     return out
 
 
@@ -72,8 +72,7 @@ def told(carbon):
 
 def compare(binary, legacy):
     ours, theirs = Carbon(), Carbon()
-    extra = "" if not legacy else ""
-    with running(binary, carbon=ours, flush=f"{FLUSH_SECONDS}s", extra=extra) as metlog, etsy(theirs, legacy) as port:
+    with running(binary, carbon=ours, flush=f"{FLUSH_SECONDS}s") as metlog, etsy(theirs, legacy) as port:
         config = metlog.config.read_text().replace("percentiles = [90]", "percentiles = [90, -10]")
         config = config.replace("[sink.graphite]", f"[sink.graphite]\nlegacy_namespace = {str(legacy).lower()}")
         metlog.stop()

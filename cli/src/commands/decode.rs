@@ -1,7 +1,7 @@
 //! `metlog decode`: a datagram or a journal segment as JSON lines.
 use crate::arguments::DecodeOptions;
 use crate::failure::Failure;
-use metlog_listener::decode_file;
+use metlog_listener::decode;
 use std::io::{BufWriter, Write, stdout};
 
 /// Prints a line for each record of a segment, or for the header and each message of a datagram.
@@ -9,13 +9,15 @@ use std::io::{BufWriter, Write, stdout};
 /// # Errors
 /// Where the file cannot be read, or is neither.
 pub fn run(options: &DecodeOptions) -> Result<(), Failure> {
+    let failed = |error| Failure::failed(format!("{}: {error}", options.file.display()));
+    let bytes = std::fs::read(&options.file).map_err(failed)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut written = Ok(());
-    let decoded = decode_file(&options.file, &mut |value| {
+    let decoded = decode(&bytes, &mut |value| {
         if written.is_ok() {
             written = writeln!(out, "{value}");
         }
     });
     written.and_then(|()| out.flush()).map_err(|error| Failure::output(&error))?;
-    decoded.map_err(|error| Failure::failed(format!("{}: {error}", options.file.display())))
+    decoded.map_err(failed)
 }

@@ -90,7 +90,8 @@ fn what_etsy_refuses() {
     check("a:0,345345|ms", &["bad_value"]);
     check("a:-1|ms", &["bad_value"]);
     check("a:-1.0|ms|@0.5", &["bad_value"]);
-    check("a:1|q|", &["unknown_type"]);
+    check("a:1|q|", &["bad_rate"]);
+    check("a:x|q", &["bad_value"]);
     check("a:nan|g\na:inf|g\na:1e999|c", &["bad_value"; 3]);
     for rate in ["", "@", "@blah", "@.", "@.1.", "@.1.2.3", "@-1.0", "@0", "@x"] {
         check(&format!("a:345345|ms|{rate}"), &["bad_rate"]);
@@ -106,7 +107,7 @@ fn what_dogstatsd_adds() {
     check("a:1:2:3|ms|@0.5|#t", &["a t 1@0.5#t", "a t 2@0.5#t", "a t 3@0.5#t"]);
     check("a:1:x:-3|ms", &["a t 1", "bad_value", "bad_value"]);
     check("a:1::+3|g", &["a g 1", "no_value", "a g +3"]);
-    check("a:1:2|q", &["unknown_type"; 2]);
+    check("a:1:2|q", &["a c 1", "a c 2"]);
     check("a:1:2|c|@x", &["bad_rate"; 2]);
     check("a:-1|h\na:-1.5|d", &["a t -1", "a t -1.5"]);
     check("ip:fe80::1|s|#x:y", &["ip s 'fe80::1'#x:y"]);
