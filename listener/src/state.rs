@@ -91,7 +91,6 @@ impl Decoding {
             Kind::Statsd => {
                 for datagram in record.datagrams() {
                     self.totals.datagrams += 1;
-                    ordered.aggregator.packet();
                     self.statsd(datagram, &mut ordered.aggregator, record.received_at);
                 }
             }
@@ -201,9 +200,10 @@ impl Decoding {
     }
 
     fn statsd(&mut self, datagram: &[u8], aggregator: &mut Aggregator, received_at: i64) {
-        let mut lines = StatsdLines { decoding: self, aggregator, received_at, found: false };
-        statsd::parse(datagram, &mut lines);
-        if !lines.found {
+        let mut lines = StatsdLines { decoding: self, aggregator, received_at };
+        let count = statsd::parse(datagram, &mut lines);
+        aggregator.packet(count);
+        if count == 0 {
             self.totals.reject("empty", 1);
         }
     }
@@ -231,19 +231,16 @@ struct StatsdLines<'a> {
     decoding: &'a mut Decoding,
     aggregator: &'a mut Aggregator,
     received_at: i64,
-    found: bool,
 }
 
 impl Lines for StatsdLines<'_> {
     #[inline]
     fn sample(&mut self, sample: Sample<'_>) {
-        self.found = true;
         let added = self.aggregator.add(&sample);
         count(added, &mut self.decoding.totals, self.aggregator);
     }
 
     fn message(&mut self, annotation: &Annotation<'_>) {
-        self.found = true;
         let mut row = self.decoding.rows.begin();
         annotation.write(&mut row);
         if row.timestamp.is_none_or(in_range) {
@@ -256,7 +253,6 @@ impl Lines for StatsdLines<'_> {
     }
 
     fn bad(&mut self, _: &[u8], reason: Reason) {
-        self.found = true;
         self.decoding.totals.reject(reason.reason(), 1);
         self.aggregator.bad_line();
     }

@@ -117,12 +117,15 @@ pub trait Lines {
     fn bad(&mut self, line: &[u8], reason: Reason);
 }
 
-/// Reads the lines of a datagram. Empty lines are skipped, `\r\n` ends a line as `\n` does. Allocates nothing.
-pub fn parse(datagram: &[u8], lines: &mut impl Lines) {
+/// Reads the lines of a datagram, and says how many they are. Empty lines are skipped, `\r\n` ends a line as `\n`
+/// does. Allocates nothing.
+pub fn parse(datagram: &[u8], lines: &mut impl Lines) -> u64 {
     let mut rest = datagram;
+    let mut count = 0;
     while !rest.is_empty() {
         if let Some((sample, bytes)) = plain_line(rest) {
             lines.sample(sample);
+            count += 1;
             rest = &rest[bytes..];
             continue;
         }
@@ -130,9 +133,11 @@ pub fn parse(datagram: &[u8], lines: &mut impl Lines) {
         let text = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
         if !text.is_empty() {
             line(text, lines);
+            count += 1;
         }
         rest = rest.get(end + 1..).unwrap_or_default();
     }
+    count
 }
 
 /// The lines that nearly every datagram is made of: one number, a type, perhaps a rate, perhaps tags. Gives

@@ -18,6 +18,8 @@ pub struct Window {
     pub bad_lines: u64,
     /// Datagrams that brought its lines.
     pub packets: u64,
+    /// Lines in them, the bad ones too. One line may hold several values.
+    pub lines: u64,
     /// One for each series, sorted by name, kind and tags.
     pub rows: Vec<Metric>,
 }

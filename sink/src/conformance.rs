@@ -209,6 +209,7 @@ fn sample_window(end: i64) -> Arc<Window> {
         values: 24,
         bad_lines: 1,
         packets: 5,
+        lines: 25,
         rows: vec![
             row("depth", true, MetricData::Gauge { value: -1.5 }),
             row("golden", true, MetricData::Timer(Some(Box::new(timer)))),

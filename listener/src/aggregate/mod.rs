@@ -57,6 +57,7 @@ struct Open {
     values: u64,
     bad_lines: u64,
     packets: u64,
+    lines: u64,
 }
 
 /// All that an [`Aggregator`] knows, to be kept and put back.
@@ -117,9 +118,10 @@ impl Aggregator {
         &self.overflow
     }
 
-    /// A datagram (or a read of a stream) brought lines.
-    pub fn packet(&mut self) {
+    /// A datagram (or a read of a stream) brought so many lines.
+    pub fn packet(&mut self, lines: u64) {
         self.open.packets += 1;
+        self.open.lines += lines;
     }
 
     /// A line or a value was refused.
@@ -168,11 +170,11 @@ impl Aggregator {
         self.table.retain(|series| series.last_value > forgotten_before);
         let mut rows: Vec<_> = self.table.all_mut().map(|series| series.close(end, &self.config.percentiles)).collect();
         rows.sort_by(|a, b| (&a.name, a.data.kind(), &a.tags).cmp(&(&b.name, b.data.kind(), &b.tags)));
-        let Open { values, bad_lines, packets, .. } = self.open;
+        let Open { values, bad_lines, packets, lines, .. } = self.open;
         self.open = Open { end: end_of_window(now, self.length).max(end + self.length), ..Open::default() };
         let empty = rows.is_empty() && values == 0 && bad_lines == 0 && packets == 0;
         let hostname = self.hostname.clone();
-        (!empty).then_some(Window { end, length: self.length, hostname, values, bad_lines, packets, rows })
+        (!empty).then_some(Window { end, length: self.length, hostname, values, bad_lines, packets, lines, rows })
     }
 }
 

@@ -40,8 +40,7 @@ pub fn points(window: &Window, last: &Flush, config: &Config) -> Vec<Point> {
     let mut points = Points::new(window, config);
     points.counter("statsd.bad_lines_seen", "", window.bad_lines as f64);
     points.counter("statsd.packets_received", "", window.packets as f64);
-    // Lines, as statsd counts them: the bad ones too.
-    points.counter("statsd.metrics_received", "", (window.values + window.bad_lines) as f64);
+    points.counter("statsd.metrics_received", "", window.lines as f64);
     for row in &window.rows {
         points.metric(row);
     }
