@@ -26,7 +26,7 @@ pub struct Context {
 impl Context {
     /// As configured.
     pub fn new(config: &Config) -> Context {
-        let replay_window = (!config.keys.is_empty()).then(|| config.replay_window.as_micros() as i64);
+        let replay_window = (!config.keys.is_empty()).then_some(config.replay_window.as_micros() as i64);
         Context { hostname: config.hostname.as_str().into(), windows: config.statsd_windows.clone(), replay_window }
     }
 

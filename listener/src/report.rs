@@ -69,7 +69,7 @@ impl Listener {
         text.value(Metric::TornTails, self.inner.damage.torn_tails);
         text.value(Metric::CorruptRecords, road.totals().corrupt_records);
         let (series, overflow, senders) = road.with_ordered(|ordered| {
-            (ordered.aggregator.series(), ordered.aggregator.overflow().clone(), ordered.senders.len())
+            (ordered.aggregator.series(), ordered.aggregator.overflow().clone(), ordered.senders.count())
         });
         text.value(Metric::Series, series as u64);
         text.metric(Metric::SeriesOverflow, overflow.into_iter().map(|(name, count)| (Some(("name", name)), count)));

@@ -115,7 +115,7 @@ impl Senders {
     }
 
     /// How many are remembered.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.senders.len()
     }
 

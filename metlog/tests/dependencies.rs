@@ -22,7 +22,6 @@ const CRATES_MAX: usize = 45;
 
 fn linked(features: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.args(["tree", "--package", "metlog", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     cargo.args(["--offline", "--locked", "--features", features]);
     let output = cargo.output().unwrap();

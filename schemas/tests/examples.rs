@@ -10,10 +10,10 @@ use metlog_schemas::statsd::{self, Annotation, Kind, Lines, Reason, Sample, Valu
 use metlog_schemas::wire::v1::Datagram;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+    PathBuf::from("examples")
 }
 
 fn read(name: &str) -> Vec<u8> {

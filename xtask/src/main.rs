@@ -27,9 +27,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The folder of the workspace.
+/// The folder of the workspace. Asked when it runs: clones that share build outputs share this program too.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    manifest.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// Where installs and build outputs outlive a clone: `METLOG_CACHE`, or `metlog` in the user's cache.

@@ -25,7 +25,7 @@ fn a_mistake_in_the_configuration_ends_with_2_and_its_place() {
 
 #[test]
 fn the_documented_configuration_is_fine() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docker/metlog.toml");
+    let file = "../docker/metlog.toml";
     let said = stdout_of(&["check", "--config", file]);
     assert!(said.contains("127.0.0.1:5565") && said.contains("fine"), "{said}");
 }
