@@ -79,7 +79,9 @@ fn test() -> Result<(), String> {
 
 /// Runs a command to its end, from the root of the workspace.
 fn run(command: &mut Command) -> Result<(), String> {
-    eprintln!("+ {command:?}");
-    let status = command.current_dir(root()).status().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("failed, {status}: {command:?}")) }
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let line = words.join(OsStr::new(" ")).to_string_lossy().into_owned();
+    eprintln!("+ {line}");
+    let status = command.current_dir(root()).status().map_err(|error| format!("{line}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("failed, {status}: {line}")) }
 }
