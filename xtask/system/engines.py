@@ -53,10 +53,11 @@ def duckdb(metlog):
     import duckdb
     with duckdb.connect() as connection:
         for statement in statements(metlog, "duckdb"):
-            connection.sql(statement)
-        first = connection.sql("select min(timestamp)::varchar from messages").fetchone()[0]
+            connection.execute(statement)
+        ask = lambda query: connection.execute(query).fetchall()[0][0]
+        first = ask("select min(timestamp)::varchar from messages")
         assert first.startswith("2026-01-02 03:00:00"), first
-        return check(lambda query: connection.sql(query).fetchone()[0])
+        return check(ask)
 
 
 def spark_session(metlog, name, **options):
