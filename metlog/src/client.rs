@@ -69,8 +69,8 @@ impl Road {
     #[inline]
     pub fn emit<'t, T, F>(&self, now: i64, draft: &Draft<'_>, tokens: impl Fn() -> T, fields: impl Fn() -> F) -> Outcome
     where
-        T: ExactSizeIterator<Item = &'t str>,
-        F: ExactSizeIterator<Item = (&'t str, &'t str)>,
+        T: ExactSizeIterator<Item = &'t str> + Clone,
+        F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
     {
         let pipe = self.pipes.current();
         if !self.unfiltered && !self.settings.filters.passes(draft.r#type, draft.severity) {

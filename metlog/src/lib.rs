@@ -40,7 +40,7 @@
 //! datagram_bytes = 1432          # 512 across the internet, 8932 in jumbo frames, 65507 on loopback
 //! queue_bytes = 1048576          # memory for what waits to be sent
 //! key_id = "web"                 # with `key`: datagrams of messages are signed
-//! key = "a shared secret"
+//! key = "a shared secret"         # or `hex:` and hexadecimal digits
 //! disabled_timers = ["slow.one"] # or ["*"]
 //!
 //! [metlog.filters]               # of messages
@@ -49,7 +49,7 @@
 //! type_whitelist = ["login", "metlog"]
 //! type_severity_max = { login = 4 }
 //! ```
-//! The same keys are in the environment: [`Config::with_env`].
+//! The environment has them too: [`Config::with_env`].
 //!
 //! # What happens to a message
 //! The calling thread encodes it straight into the datagram that will carry it, under a mutex that is never held

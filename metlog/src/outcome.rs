@@ -28,7 +28,8 @@ pub struct Stats {
     pub statsd_queued: u64,
     /// Messages that the configuration's filters kept back.
     pub filtered: u64,
-    /// Messages and statsd values lost here, for whatever reason; the number that travels in each header.
+    /// Messages that never came into a datagram, and statsd values that never left; the number that travels in each
+    /// header. (Messages of a datagram that could not be sent are not in it: their gap in the sequence tells.)
     pub dropped: u64,
     /// How many of `dropped` were too large for a datagram.
     pub oversize: u64,

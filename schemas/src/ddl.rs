@@ -92,8 +92,9 @@ fn hive_table(name: &str, table: Table, folder: &str, timestamp: &str) -> String
     let partitions: Vec<_> =
         PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("`{name}` {}", type_name(r#type, timestamp))).collect();
     format!(
-        "CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITIONED BY ({})\nSTORED AS PARQUET\n\
+        "{}CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITIONED BY ({})\nSTORED AS PARQUET\n\
          LOCATION {};\nMSCK REPAIR TABLE `{name}`;\n",
+        azure_note(folder),
         columns(table, timestamp),
         partitions.join(", "),
         hadoop_location(folder),
@@ -125,8 +126,9 @@ fn spark(table: Table, folder: &str) -> String {
         let _ = write!(columns, ",\n  `{name}` {}", type_name(r#type, "TIMESTAMP"));
     }
     format!(
-        "CREATE TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nUSING PARQUET\nPARTITIONED BY ({})\nLOCATION {};\n\
+        "{}CREATE TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nUSING PARQUET\nPARTITIONED BY ({})\nLOCATION {};\n\
          ALTER TABLE `{name}` RECOVER PARTITIONS;\n",
+        azure_note(folder),
         PARTITION_COLUMNS.map(|(name, _)| format!("`{name}`")).join(", "),
         hadoop_location(folder),
     )
@@ -204,6 +206,15 @@ fn standard_type(r#type: &DataType) -> &'static str {
 
 fn standard_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The name of the account, which Hadoop wants, is not in an `az` URL.
+fn azure_note(folder: &str) -> &'static str {
+    if folder.starts_with("az://") {
+        "-- Hadoop knows no `az`: write the LOCATION as abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/…\n"
+    } else {
+        ""
+    }
 }
 
 /// A location as a literal of Hive and Spark. Hadoop takes it without percent signs, and knows S3 as `s3a`. Hive

@@ -15,7 +15,8 @@
 //!
 //! `fields` become flat: `{"headers": {"path": "/"}, "list": [1, {"a": 2}]}` has the keys `headers.path`,
 //! `list[0]`, `list[1].a`. Numbers, `true`, `false` and `null` are kept as they are written, `{}` and `[]`
-//! inside of `fields` too. What is more than [`DEPTH_MAX`] levels deep is kept as JSON text. `fields` that
+//! inside of `fields` too. What is more than [`DEPTH_MAX`] levels deep, or inside of what has a key of more than
+//! [`PATH_BYTES_MAX`] bytes, is kept as JSON text: short messages cannot make long rows. `fields` that
 //! are no object are `fields` (a scalar) or `fields[0]`… (an array); null, `{}` and `[]` are no field at all.
 //! A key that comes twice gets `#2` (see [`Row::field`]), in `fields`; of the other keys the last one counts.
 //!
@@ -35,6 +36,8 @@ use reading::Reading;
 
 /// Levels of `fields` that are made flat.
 pub const DEPTH_MAX: usize = 64;
+/// Bytes of a key that is repeated for each value inside.
+pub const PATH_BYTES_MAX: usize = 64;
 
 /// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,7 +127,8 @@ pub fn objects(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
                 rest = after;
                 return Some(before);
             }
-            from = at + 1;
+            // Each line end of this run says the same.
+            from = rest.len() - after.len();
         }
         let last = std::mem::take(&mut rest);
         (!last.is_empty()).then_some(last)

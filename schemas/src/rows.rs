@@ -52,15 +52,19 @@ impl Strings {
     fn finish(&mut self) -> Result<StringArray, ArrowError> {
         let ends = std::mem::take(&mut self.ends);
         let bytes = std::mem::take(&mut self.bytes);
-        StringArray::try_new(offsets(ends), Buffer::from_vec(bytes), None)
+        StringArray::try_new(offsets(ends)?, Buffer::from_vec(bytes), None)
     }
 }
 
-fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
+/// Ends that go back are those of more than 2 GiB, which whoever fills rows must not let happen.
+fn offsets(ends: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
+    if !ends.is_sorted() || ends.first().is_some_and(|first| *first < 0) {
+        return Err(ArrowError::OffsetOverflowError(ends.len()));
+    }
     let mut offsets = Vec::with_capacity(ends.len() + 1);
     offsets.push(0);
     offsets.extend_from_slice(&ends);
-    OffsetBuffer::new(ScalarBuffer::from(offsets))
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
 /// The single texts of a row.
@@ -116,7 +120,7 @@ impl Rows {
     /// Begins a row. What was begun before and not committed is forgotten.
     pub fn begin(&mut self) -> Row<'_> {
         self.rollback();
-        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0, keys: None }
+        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0, keys: None, number: 10, own_fields: 0..0 }
     }
 
     fn rollback(&mut self) {
@@ -203,7 +207,7 @@ fn list(field: &Field, ends: Vec<i32>, items: &mut Strings) -> Result<ArrayRef, 
     let DataType::List(item) = field.data_type() else {
         return Err(ArrowError::SchemaError(format!("{} is not a list", field.name())));
     };
-    Ok(Arc::new(ListArray::try_new(item.clone(), offsets(ends), Arc::new(items.finish()?), None)?))
+    Ok(Arc::new(ListArray::try_new(item.clone(), offsets(ends)?, Arc::new(items.finish()?), None)?))
 }
 
 fn map(field: &Field, ends: Vec<i32>, keys: &mut Strings, values: &mut Strings) -> Result<ArrayRef, ArrowError> {
@@ -216,7 +220,7 @@ fn map(field: &Field, ends: Vec<i32>, keys: &mut Strings, values: &mut Strings) 
     let columns: Vec<ArrayRef> = vec![Arc::new(keys.finish()?), Arc::new(values.finish()?)];
     let entries = StructArray::try_new(parts.clone(), columns, None)?;
     debug_assert_eq!(entries.null_count(), 0);
-    Ok(Arc::new(MapArray::try_new(entry.clone(), offsets(ends), entries, None, *sorted)?))
+    Ok(Arc::new(MapArray::try_new(entry.clone(), offsets(ends)?, entries, None, *sorted)?))
 }
 
 /// A row that is not committed yet. Dropping it forgets it.
@@ -231,6 +235,10 @@ pub struct Row<'r> {
     pub pid: i64,
     /// The keys, where there are too many to look through.
     keys: Option<HashSet<Box<str>>>,
+    /// What stands behind the next `#`: each number is tried once.
+    number: usize,
+    /// Which fields are those of the message's own `fields`, where it has other keys too.
+    pub(crate) own_fields: std::ops::Range<usize>,
 }
 
 /// Up to so many fields, looking through their keys is the cheapest way to find one.
@@ -254,17 +262,27 @@ impl Row<'_> {
         self.rows.tokens.push(token);
     }
 
-    /// Adds a field. A key that the row already has gets the next free of `key#2` to `key#9`, and then the number
-    /// of the field behind its `#`, so nothing is lost, and a thousand times the same key costs no search each.
+    /// Adds a field. A key that the row already has gets the next free of `key#2` to `key#9`, and then a number from
+    /// 10 on that the row has not used, so nothing is lost, and a thousand times the same key costs no search each.
     pub fn field(&mut self, key: &str, value: &str) {
         if self.has_field(key) {
-            let numbers = (2..10).chain(self.fields().len().max(10)..);
-            let free = numbers.map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
-            self.key(&free.unwrap_or_default());
+            let few = (2..10).map(|n| format!("{key}#{n}")).find(|key| !self.has_field(key));
+            let free = few.unwrap_or_else(|| self.numbered(key));
+            self.key(&free);
         } else {
             self.key(key);
         }
         self.rows.values.push(value);
+    }
+
+    fn numbered(&mut self, key: &str) -> String {
+        loop {
+            let numbered = format!("{key}#{}", self.number);
+            self.number += 1;
+            if !self.has_field(&numbered) {
+                return numbered;
+            }
+        }
     }
 
     fn key(&mut self, key: &str) {
@@ -276,10 +294,19 @@ impl Row<'_> {
         }
     }
 
-    /// The value of a field.
+    /// The value of a field, of the message's own `fields` first: there another key of the message may have taken
+    /// its name, so that it is the second.
     pub fn field_value(&self, key: &str) -> Option<&str> {
-        let at = self.fields().find(|at| self.rows.keys.get(*at) == Some(key))?;
+        let (all, second) = (self.fields(), format!("{key}#2"));
+        let own = all.start + self.own_fields.start..all.start + self.own_fields.end;
+        let find = |mut places: std::ops::Range<usize>, key| places.find(|at| self.rows.keys.get(*at) == Some(key));
+        let at = find(own.clone(), key).or_else(|| find(own, &second)).or_else(|| find(all, key))?;
         self.rows.values.get(at)
+    }
+
+    /// How many fields it has so far.
+    pub(crate) fn field_count(&self) -> usize {
+        self.fields().len()
     }
 
     fn fields(&self) -> std::ops::Range<usize> {

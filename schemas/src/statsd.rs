@@ -3,7 +3,7 @@
 //! ```text
 //! line    = name ":" group *( ":" group )          several groups: etsy's `key:1|c:2|c`
 //! group   = value *( ":" value ) "|" type *( "|" section )   several values: DogStatsD's packing, not for sets
-//! type    = "c" counter | "g" gauge | "ms" "h" "d" timer | "s" set
+//! type    = "c" counter | "g" gauge | "ms" "h" "d" timer | "s" set | anything else: a counter
 //! section = "@" rate | "#" tags | anything else, ignored ("T…", "c:…", "e:…", "card:…")
 //! ```
 //! A `:` ends a group only inside the type or the rate, so `k:1|c:2|c` is two values and in
@@ -11,7 +11,7 @@
 //! `_e{…}` and `_sc|…` are events and service checks, see [`Annotation`].
 //!
 //! Differences from etsy's server, all on purpose:
-//! * a type that is none of the six is rejected; etsy counts it;
+//! * an empty type is rejected; etsy counts it;
 //! * a rate of 0, an infinite value, a blank value, an empty name and bytes that are no UTF-8 are rejected;
 //! * `@2e-1` is 0.2; etsy checks the whole and then uses 2;
 //! * a section that is neither rate nor tags is ignored; etsy takes it for a bad rate. (An empty one is

@@ -6,7 +6,7 @@ use metlog_listener::config::{Config, JournalConfig, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
 use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
 use metlog_schemas::wire::limits::{NAME_BYTES_MAX, PORT_METLOG, PORT_STATSD};
-use metlog_schemas::wire::v1::SigningKey;
+use metlog_schemas::wire::v1::{SigningKey, secret};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn fit(name: &str) -> String {
 }
 
 fn keys(section: &mut Section<'_>) -> Vec<SigningKey> {
-    section.texts("keys", |id, text| match values::secret(text)? {
+    section.texts("keys", |id, text| match secret(text)? {
         _ if !(1..=NAME_BYTES_MAX).contains(&id.len()) => Err("its name must have 1 to 255 bytes".to_owned()),
         secret => Ok(SigningKey { id: id.to_owned(), secret }),
     })
@@ -147,7 +147,7 @@ fn rule(mut section: Section<'_>) -> Option<Rule> {
     let payload = section.read("payload", values::regex).map(Target::Payload);
     let verb =
         section.read("action", values::choice(&[("drop", Verb::Drop), ("hash", Verb::Hash), ("mask", Verb::Mask)]));
-    let key = section.read("key", |value| values::secret(&values::text(value)?));
+    let key = section.read("key", |value| Ok(secret(&values::text(value)?)?));
     let mask = section.read("mask", values::any_text);
     let named = [tokens.is_some(), fields.is_some(), payload.is_some()].into_iter().filter(|named| *named).count();
     let typed = ["tokens", "fields", "payload"].into_iter().filter(|key| section.has(key)).count();

@@ -171,17 +171,6 @@ pub fn whole_regex(value: &DeValue<'_>) -> Result<Regex, String> {
         .map_err(|error| format!("cannot be anchored: {}", last_line(&error.to_string())))
 }
 
-/// A shared secret: `hex:` and hexadecimal digits, or the text itself.
-pub fn secret(text: &str) -> Result<Vec<u8>, String> {
-    let Some(digits) = text.strip_prefix("hex:") else {
-        return if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.as_bytes().to_vec()) };
-    };
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let is_hex = digits.len() % 2 == 0 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
-    bytes.filter(|_| is_hex).ok_or_else(|| "after `hex:` must come pairs of hexadecimal digits".to_owned())
-}
-
 fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
 }

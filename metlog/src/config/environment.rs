@@ -2,6 +2,8 @@
 use super::{Config, ConfigError};
 use crate::destination::Destination;
 use metlog_wire::Severity;
+use metlog_wire::v1::secret;
+use std::cell::Cell;
 use std::str::FromStr;
 
 impl Config {
@@ -16,17 +18,29 @@ impl Config {
     /// This configuration, changed by the variables that are set: `METLOG_DESTINATION` (several with commas
     /// between), `METLOG_STATSD` (`true` or `false`), `METLOG_STATSD_DESTINATION`, `METLOG_STATSD_PREFIX`,
     /// `METLOG_STATSD_DATAGRAM_BYTES`, `METLOG_LOGGER`, `METLOG_HOSTNAME`, `METLOG_SEVERITY`, `METLOG_TYPE`,
-    /// `METLOG_DATAGRAM_BYTES`, `METLOG_QUEUE_BYTES`, `METLOG_KEY_ID`, `METLOG_KEY` and
-    /// `METLOG_DISABLED_TIMERS` (commas). Filters have none.
+    /// `METLOG_DATAGRAM_BYTES`, `METLOG_QUEUE_BYTES`, `METLOG_KEY_ID`, `METLOG_KEY` (`hex:` and digits, or the text
+    /// itself), `METLOG_DISABLED_TIMERS` (commas); and of the filters `METLOG_SEVERITY_MAX`,
+    /// `METLOG_TYPE_BLACKLIST`, `METLOG_TYPE_WHITELIST` (commas) and `METLOG_TYPE_SEVERITY_MAX` (`login=4,sync=3`).
     ///
     /// # Errors
     /// [`ConfigError::Environment`] names the variable whose value cannot be.
     pub fn with_env(self) -> Result<Config, ConfigError> {
-        self.with_variables(|name| std::env::var(name).ok())
+        let unreadable = Cell::new(None);
+        let config = self.with_variables(|name| match std::env::var(name) {
+            Err(std::env::VarError::NotUnicode(_)) => {
+                unreadable.set(Some(name));
+                None
+            }
+            value => value.ok(),
+        });
+        match unreadable.get() {
+            Some(variable) => Err(ConfigError::Environment { variable, reason: "is not UTF-8".into() }),
+            None => config,
+        }
     }
 
     /// [`Config::with_env`], with the environment as an argument.
-    pub(super) fn with_variables(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    pub(super) fn with_variables(mut self, get: impl Fn(&'static str) -> Option<String>) -> Result<Config, ConfigError> {
         if let Some(texts) = get("METLOG_DESTINATION") {
             self.destinations = Some(list(&texts).map(Destination::from).collect());
         }
@@ -55,17 +69,39 @@ impl Config {
             }
         }
         if let Some(text) = get("METLOG_SEVERITY") {
-            let reason = || wrong("METLOG_SEVERITY", &text, "0 to 7");
-            self.severity = Severity::new(number("METLOG_SEVERITY", &text)?).ok_or_else(reason)?;
+            self.severity = severity("METLOG_SEVERITY", &text)?;
         }
         self.hostname = get("METLOG_HOSTNAME").or(self.hostname);
         self.key_id = get("METLOG_KEY_ID").or(self.key_id);
-        self.key = get("METLOG_KEY").map(String::into_bytes).or(self.key);
+        self.key = get("METLOG_KEY").as_deref().map(secret).or(self.key);
         if let Some(names) = get("METLOG_DISABLED_TIMERS") {
             self.disabled_timers = list(&names).map(str::to_owned).collect();
         }
+        if let Some(text) = get("METLOG_SEVERITY_MAX") {
+            self.filters.severity_max = Some(severity("METLOG_SEVERITY_MAX", &text)?);
+        }
+        for (name, place) in [
+            ("METLOG_TYPE_BLACKLIST", &mut self.filters.type_blacklist),
+            ("METLOG_TYPE_WHITELIST", &mut self.filters.type_whitelist),
+        ] {
+            if let Some(types) = get(name) {
+                *place = list(&types).map(str::to_owned).collect();
+            }
+        }
+        if let Some(texts) = get("METLOG_TYPE_SEVERITY_MAX") {
+            let variable = "METLOG_TYPE_SEVERITY_MAX";
+            let rule = |text: &str| {
+                let (name, most) = text.split_once('=').ok_or_else(|| wrong(variable, text, "type=severity"))?;
+                Ok((name.trim().to_owned(), severity(variable, most)?))
+            };
+            self.filters.type_severity_max = list(&texts).map(rule).collect::<Result<_, _>>()?;
+        }
         Ok(self)
     }
+}
+
+fn severity(variable: &'static str, text: &str) -> Result<Severity, ConfigError> {
+    Severity::new(number(variable, text)?).ok_or_else(|| wrong(variable, text, "0 to 7"))
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {

@@ -3,6 +3,7 @@ use super::{Config, ConfigError};
 use crate::destination::Destination;
 use crate::filter::Filters;
 use metlog_wire::Severity;
+use metlog_wire::v1::secret;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -119,7 +120,7 @@ impl Section {
             datagram_bytes: self.datagram_bytes.unwrap_or(default.datagram_bytes),
             queue_bytes: self.queue_bytes.unwrap_or(default.queue_bytes),
             key_id: self.key_id,
-            key: self.key.map(String::into_bytes),
+            key: self.key.as_deref().map(secret),
             disabled_timers: self
                 .disabled_timers
                 .map_or(HashSet::new(), |names| Vec::from(names).into_iter().collect()),

@@ -48,7 +48,8 @@ pub struct Config {
     datagram_bytes: usize,
     queue_bytes: usize,
     key_id: Option<String>,
-    key: Option<Vec<u8>>,
+    /// As it was typed: wrong where it cannot be read.
+    key: Option<Result<Vec<u8>, &'static str>>,
     disabled_timers: HashSet<String>,
     filters: Filters,
 }
@@ -154,7 +155,7 @@ impl Config {
     /// Signs each datagram of messages with HMAC-SHA256. `id` is the name that the listener knows the key by.
     pub fn key(mut self, id: impl Into<String>, secret: impl Into<Vec<u8>>) -> Config {
         self.key_id = Some(id.into());
-        self.key = Some(secret.into());
+        self.key = Some(Ok(secret.into()));
         self
     }
 
@@ -219,6 +220,10 @@ impl Config {
         check_destination("statsd_destination", &self.statsd_destination)?;
         let datagram_bytes = check_datagram("statsd_datagram_bytes", self.statsd_datagram_bytes)?;
         let prefix = self.statsd_prefix.trim_end_matches('.');
+        if prefix.contains(|c: char| ":|@#".contains(c) || c.is_whitespace() || c.is_control()) {
+            let reason = "must not hold `:`, `|`, `@`, `#`, blanks or control characters: it begins every name";
+            return Err(invalid("statsd_prefix", reason.into()));
+        }
         Ok(StatsdSettings {
             destination: self.statsd_destination.clone(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}.") },
@@ -232,8 +237,9 @@ impl Config {
             (None, None) => Ok(None),
             (Some(_), None) => Err(invalid("key_id", "needs `key` beside it".into())),
             (None, Some(_)) => Err(invalid("key", "needs `key_id` beside it".into())),
-            (Some(_), Some(secret)) if secret.is_empty() => Err(invalid("key", "must not be empty".into())),
-            (Some(id), Some(secret)) => {
+            (Some(_), Some(Err(reason))) => Err(invalid("key", (*reason).into())),
+            (Some(_), Some(Ok(secret))) if secret.is_empty() => Err(invalid("key", "must not be empty".into())),
+            (Some(id), Some(Ok(secret))) => {
                 check_name("key_id", id)?;
                 Ok(Some(SigningKey { id: id.clone(), secret: secret.clone() }))
             }

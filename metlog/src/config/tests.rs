@@ -122,12 +122,20 @@ fn the_environment() {
         ("METLOG_KEY_ID", "web"),
         ("METLOG_KEY", "secret"),
         ("METLOG_DISABLED_TIMERS", "a,b"),
+        ("METLOG_SEVERITY_MAX", "5"),
+        ("METLOG_TYPE_BLACKLIST", "debug"),
+        ("METLOG_TYPE_WHITELIST", "login, sync"),
+        ("METLOG_TYPE_SEVERITY_MAX", "login=4, sync=3"),
     ];
     let settings = from_variables(&variables).unwrap().settings().unwrap();
     assert_eq!((settings.destinations.len(), settings.statsd.is_none()), (2, true));
     assert_eq!((settings.logger.as_str(), settings.hostname.as_str()), ("sync", "web1"));
     assert_eq!((settings.severity.number(), settings.r#type.as_str()), (3, "wsgi"));
     assert_eq!((settings.datagram_bytes, settings.message_datagrams), (512, 100));
+    let filters = &settings.filters;
+    assert_eq!(filters.severity_max.map(|most| most.number()), Some(5));
+    assert_eq!((filters.type_blacklist.len(), filters.type_whitelist.len()), (1, 2));
+    assert_eq!(filters.type_severity_max["sync"].number(), 3);
     assert_eq!((settings.key.map(|key| key.id), settings.disabled_timers.len()), (Some("web".into()), 2));
     let statsd = [("METLOG_STATSD_DESTINATION", "[::1]:9"), ("METLOG_STATSD_PREFIX", "a.b"), ("METLOG_STATSD", "1")];
     let statsd = from_variables(&statsd).unwrap().settings().unwrap().statsd.unwrap();

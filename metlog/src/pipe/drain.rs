@@ -169,14 +169,16 @@ struct Gate {
     told_dropped: u64,
     /// Since they were last added to the pipe's counts.
     send_errors: u64,
+    /// Likewise, values whose datagram was refused and has no number that would tell.
+    dropped: u64,
 }
 
 impl Gate {
     fn send<D: Traffic>(&mut self, datagram: &mut D, dropped: u64) {
         let bytes = datagram.seal(self.sequence, dropped);
-        for outlet in &mut self.outlets {
-            self.send_errors += u64::from(!D::send(bytes, outlet));
-        }
+        let refused = self.outlets.iter_mut().map(|outlet| u64::from(!D::send(bytes, outlet))).sum::<u64>();
+        self.send_errors += refused;
+        self.dropped += refused * datagram.unnumbered();
         datagram.clear();
         self.sequence += 1;
         self.told_dropped = dropped;
@@ -185,7 +187,7 @@ impl Gate {
 
 impl<D: Traffic> Road<D> {
     fn new(spare: D, outlets: Vec<Outlet>) -> Road<D> {
-        let gate = Gate { outlets, sequence: 0, told_dropped: 0, send_errors: 0 };
+        let gate = Gate { outlets, sequence: 0, told_dropped: 0, send_errors: 0, dropped: 0 };
         Road { spare, batch: Vec::with_capacity(BATCH_DATAGRAMS), gate }
     }
 
@@ -230,6 +232,7 @@ impl<D: Traffic> Road<D> {
         let stats = &mut state.control.stats;
         *D::sent(stats) += datagrams as u64;
         stats.send_errors += std::mem::take(&mut self.gate.send_errors);
+        stats.dropped += std::mem::take(&mut self.gate.dropped);
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) trait Datagram {
     fn clear(&mut self);
     /// The bytes to send, with what is known only now filled in.
     fn seal(&mut self, sequence: u64, dropped: u64) -> &[u8];
+    /// Values that nobody misses where it is not sent: it has no sequence number.
+    fn unnumbered(&self) -> u64;
 }
 
 impl Datagram for Encoder {
@@ -25,6 +27,10 @@ impl Datagram for Encoder {
     fn seal(&mut self, sequence: u64, dropped: u64) -> &[u8] {
         self.finish(sequence, dropped)
     }
+
+    fn unnumbered(&self) -> u64 {
+        0
+    }
 }
 
 /// A datagram of statsd lines.
@@ -32,23 +38,25 @@ impl Datagram for Encoder {
 pub(crate) struct Lines {
     bytes: Vec<u8>,
     capacity: usize,
+    values: u64,
 }
 
 impl Lines {
     pub fn new(capacity: usize) -> Lines {
-        Lines { bytes: Vec::with_capacity(capacity), capacity }
+        Lines { bytes: Vec::with_capacity(capacity), capacity, values: 0 }
     }
 
     /// Adds one or more lines, all or none.
     pub fn push(&mut self, lines: &str) -> Result<(), DoesNotFit> {
         let newline = usize::from(!self.bytes.is_empty());
         if self.bytes.len() + newline + lines.len() > self.capacity {
-            return Err(DoesNotFit { never: self.bytes.is_empty() });
+            return Err(DoesNotFit { never: lines.len() > self.capacity });
         }
         if newline == 1 {
             self.bytes.push(b'\n');
         }
         self.bytes.extend_from_slice(lines.as_bytes());
+        self.values += 1;
         Ok(())
     }
 }
@@ -60,10 +68,15 @@ impl Datagram for Lines {
 
     fn clear(&mut self) {
         self.bytes.clear();
+        self.values = 0;
     }
 
     fn seal(&mut self, _: u64, _: u64) -> &[u8] {
         &self.bytes
+    }
+
+    fn unnumbered(&self) -> u64 {
+        self.values
     }
 }
 

@@ -11,6 +11,7 @@ mod lane;
 mod send;
 
 pub(crate) use current::Pipes;
+pub(crate) use fork::generation;
 
 use crate::config::Settings;
 use crate::origin::Origin;
@@ -110,12 +111,12 @@ impl Pipe {
     #[inline]
     pub fn push<'t, T, F>(&self, now: i64, draft: &Draft<'_>, tokens: impl Fn() -> T, fields: impl Fn() -> F) -> Outcome
     where
-        T: ExactSizeIterator<Item = &'t str>,
-        F: ExactSizeIterator<Item = (&'t str, &'t str)>,
+        T: ExactSizeIterator<Item = &'t str> + Clone,
+        F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
     {
         let mut guard = self.lock();
         let State { messages, control, .. } = &mut *guard;
-        let Some(lane) = messages else { return control.refuse() };
+        let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
         let mut pushed = lane.current.push(now, draft, tokens(), fields());
         let mut urgent = false;
         if pushed == Err(DoesNotFit { never: false }) {
@@ -132,7 +133,7 @@ impl Pipe {
     pub fn push_statsd(&self, lines: &str) -> Outcome {
         let mut guard = self.lock();
         let State { statsd, control, .. } = &mut *guard;
-        let Some(lane) = statsd else { return control.refuse() };
+        let (Some(lane), Life::Running) = (statsd, control.life) else { return control.refuse() };
         let mut pushed = lane.current.push(lines);
         let mut urgent = false;
         if pushed == Err(DoesNotFit { never: false }) {

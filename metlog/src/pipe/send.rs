@@ -2,14 +2,17 @@
 //! in the sequence numbers tells the listener.
 use crate::destination::{Destination, Kind};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// After an error, how long until the name is looked up again.
 const REOPEN_UDP_AFTER: Duration = Duration::from_secs(5);
 /// After an error, how long until the path is opened again: a listener that restarts makes a new socket.
 const REOPEN_UNIX_AFTER: Duration = Duration::from_millis(100);
+/// How long a name may take to be looked up while datagrams wait; afterwards they are refused until it is known.
+const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
 /// How long a full socket is waited for, once, until it has room again.
 const CONGESTION_WAIT: Duration = Duration::from_millis(20);
 
@@ -25,13 +28,15 @@ pub(super) struct Outlet {
     destination: Destination,
     socket: Option<Socket>,
     opened_at: Option<Instant>,
+    /// A thread of its own looks the name up: a resolver that does not answer holds up nobody else.
+    looking_up: Option<Receiver<io::Result<SocketAddr>>>,
     /// It had no room for `CONGESTION_WAIT`; it is not waited for again before it took a datagram.
     congested: bool,
 }
 
 impl Outlet {
     pub fn new(destination: Destination) -> Outlet {
-        Outlet { destination, socket: None, opened_at: None, congested: false }
+        Outlet { destination, socket: None, opened_at: None, looking_up: None, congested: false }
     }
 
     /// Sends a datagram of messages. False: it was refused.
@@ -74,11 +79,10 @@ impl Outlet {
     /// Opens where that is due, sends, and waits once for a socket that is full.
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.socket.is_none() {
-            if !self.is_due() {
+            if self.looking_up.is_none() && !self.is_due() {
                 return Err(ErrorKind::NotConnected.into());
             }
-            self.opened_at = Some(Instant::now());
-            self.socket = Some(open(&self.destination.0)?);
+            self.socket = Some(self.open()?);
         }
         let Some(socket) = &self.socket else { return Err(ErrorKind::NotConnected.into()) };
         let give_up_at = Instant::now() + CONGESTION_WAIT;
@@ -91,6 +95,40 @@ impl Outlet {
                 Err(error) if is_full(&error) => return Err(ErrorKind::WouldBlock.into()),
                 sent => return sent.map(drop),
             }
+        }
+    }
+
+    fn open(&mut self) -> io::Result<Socket> {
+        let is_new = self.looking_up.is_none();
+        if is_new {
+            self.opened_at = Some(Instant::now());
+        }
+        match &self.destination.0 {
+            Kind::Udp { host, port } => match host.parse::<IpAddr>() {
+                Ok(address) => open_udp((address, *port).into()),
+                Err(_) => {
+                    let looking_up = match self.looking_up.take() {
+                        Some(looking_up) => looking_up,
+                        None => look_up(host.clone(), *port)?,
+                    };
+                    let wait = if is_new { LOOK_UP_WAIT } else { Duration::ZERO };
+                    match looking_up.recv_timeout(wait) {
+                        Ok(address) => open_udp(address?),
+                        Err(RecvTimeoutError::Timeout) => {
+                            self.looking_up = Some(looking_up);
+                            Err(ErrorKind::NotConnected.into())
+                        }
+                        Err(RecvTimeoutError::Disconnected) => Err(ErrorKind::NotFound.into()),
+                    }
+                }
+            },
+            Kind::Unix(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.set_nonblocking(true)?;
+                socket.connect(path)?;
+                Ok(Socket::Unix(socket))
+            }
+            Kind::Capture(_) | Kind::Noop | Kind::Malformed(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
 
@@ -121,34 +159,29 @@ impl Socket {
     }
 }
 
-fn open(kind: &Kind) -> io::Result<Socket> {
-    match kind {
-        Kind::Udp { host, port } => {
-            let address = look_up(host, *port)?;
-            let any: SocketAddr = match address {
-                SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-            };
-            let socket = UdpSocket::bind(any)?;
-            socket.set_nonblocking(true)?;
-            socket.connect(address)?;
-            Ok(Socket::Udp(socket))
-        }
-        Kind::Unix(path) => {
-            let socket = UnixDatagram::unbound()?;
-            socket.set_nonblocking(true)?;
-            socket.connect(path)?;
-            Ok(Socket::Unix(socket))
-        }
-        Kind::Capture(_) | Kind::Noop | Kind::Malformed(_) => Err(ErrorKind::Unsupported.into()),
-    }
+fn open_udp(address: SocketAddr) -> io::Result<Socket> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(address)?;
+    Ok(Socket::Udp(socket))
 }
 
-/// The first IPv4 address of a host, or else its first.
-fn look_up(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses.into_iter().next().ok_or_else(|| ErrorKind::NotFound.into())
+/// Looks for the first IPv4 address of a host, or else its first, in a thread that ends with the answer.
+fn look_up(host: String, port: u16) -> io::Result<Receiver<io::Result<SocketAddr>>> {
+    let (answer, answered) = sync_channel(1);
+    std::thread::Builder::new().name("metlog-resolver".into()).spawn(move || {
+        let address = (host.as_str(), port).to_socket_addrs().and_then(|addresses| {
+            let mut addresses: Vec<SocketAddr> = addresses.collect();
+            addresses.sort_by_key(SocketAddr::is_ipv6);
+            addresses.into_iter().next().ok_or_else(|| ErrorKind::NotFound.into())
+        });
+        let _ = answer.send(address);
+    })?;
+    Ok(answered)
 }
 
 #[cfg(test)]
@@ -170,6 +203,19 @@ mod tests {
             assert!(outlet.send_lines(b"a:1|c"));
             assert_eq!(received(&listener), b"a:1|c", "{any}");
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_up() {
+        let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut outlet = Outlet::new(Destination::from(format!("localhost:{port}")));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !outlet.send_lines(b"a:1|c") {
+            assert!(Instant::now() < deadline, "never looked up");
+            std::thread::yield_now();
+        }
+        assert_eq!(received(&listener), b"a:1|c");
     }
 
     #[test]

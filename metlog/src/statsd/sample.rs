@@ -1,4 +1,5 @@
 //! Which calls a sample rate takes: decided per call, without a system call or a lock.
+use crate::pipe::generation;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
@@ -10,16 +11,17 @@ pub(super) fn takes(rate: f64) -> bool {
 
 /// A number from 0 (included) to 1 (excluded), by xorshift64*: good enough to sample with.
 fn uniform() -> f64 {
-    thread_local!(static STATE: Cell<u64> = const { Cell::new(0) });
-    let next = |state: &Cell<u64>| {
-        let mut x = state.get();
-        if x == 0 {
-            x = RandomState::new().hash_one(0) | 1;
+    thread_local!(static STATE: Cell<(u64, u64)> = const { Cell::new((0, 0)) });
+    let next = |state: &Cell<(u64, u64)>| {
+        let (made_in, mut x) = state.get();
+        // Children of one process would all go on from its state, and decide alike.
+        if x == 0 || made_in != generation() {
+            x = RandomState::new().hash_one((std::process::id(), crate::origin::now())) | 1;
         }
         x ^= x >> 12;
         x ^= x << 25;
         x ^= x >> 27;
-        state.set(x);
+        state.set((generation(), x));
         x.wrapping_mul(0x2545_F491_4F6C_DD1D)
     };
     // While a thread ends there is no state of its own: then each call is seeded anew.

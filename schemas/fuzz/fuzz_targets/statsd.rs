@@ -32,4 +32,6 @@ impl Lines for Check {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| statsd::parse(bytes, &mut Check));
+fuzz_target!(|bytes: &[u8]| {
+    statsd::parse(bytes, &mut Check);
+});

@@ -1,5 +1,5 @@
 //! One message of Metlog JSON, read value by value into a row.
-use super::{DEPTH_MAX, Refusal, timestamp};
+use super::{DEPTH_MAX, PATH_BYTES_MAX, Refusal, timestamp};
 use crate::rows::{Row, Text};
 use jiter::{Jiter, Peek};
 use metlog_wire::Severity;
@@ -186,6 +186,13 @@ impl Reading<'_, '_, '_> {
 
     fn fields(&mut self, peek: Peek) -> Result<(), Refusal> {
         self.path.clear();
+        let from = self.row.field_count();
+        let read = self.fields_value(peek);
+        self.row.own_fields = from..self.row.field_count();
+        read
+    }
+
+    fn fields_value(&mut self, peek: Peek) -> Result<(), Refusal> {
         match peek {
             Peek::Null => Ok(self.jiter.known_null()?),
             Peek::Object => {
@@ -205,9 +212,10 @@ impl Reading<'_, '_, '_> {
 
     /// Adds the value at hand, and all inside of it, under the path. `depth` levels are around it.
     fn flatten(&mut self, peek: Peek, depth: usize) -> Result<(), Refusal> {
+        let is_short = depth < DEPTH_MAX && self.path.len() <= PATH_BYTES_MAX;
         match peek {
             Peek::String => self.row.field(self.path, self.jiter.known_str()?),
-            Peek::Object if depth < DEPTH_MAX => {
+            Peek::Object if is_short => {
                 let length = self.path.len();
                 let Some(key) = self.jiter.known_object()? else {
                     self.row.field(self.path, "{}");
@@ -218,7 +226,7 @@ impl Reading<'_, '_, '_> {
                 self.members(true, length + 1, depth + 1)?;
                 self.path.truncate(length);
             }
-            Peek::Array if depth < DEPTH_MAX => match self.jiter.known_array()? {
+            Peek::Array if is_short => match self.jiter.known_array()? {
                 None => self.row.field(self.path, "[]"),
                 first => self.elements(first, depth + 1)?,
             },

@@ -157,9 +157,13 @@ impl<'a> Datagram<'a> {
         if !bytes.starts_with(&MAGIC) {
             return Err(Refusal::NotWire);
         }
+        // Another version may be shorter.
+        if bytes.get(MAGIC.len()).is_some_and(|version| *version != VERSION) {
+            return Err(Refusal::UnknownVersion);
+        }
         let fixed = bytes.get(..PREAMBLE_BYTES).ok_or(Refusal::Truncated)?;
-        let (version, flags) = (fixed[3], fixed[4]);
-        if version != VERSION || flags & !FLAG_SIGNED != 0 {
+        let flags = fixed[4];
+        if flags & !FLAG_SIGNED != 0 {
             return Err(Refusal::UnknownVersion);
         }
         let signed = flags & FLAG_SIGNED != 0;
@@ -269,10 +273,11 @@ fn header_fields(input: &[u8], signed: bool) -> IResult<&[u8], Result<Header<'_>
 
 /// Bytes that follow the last value of a frame are left alone: a later version may add values there.
 fn message<'a>(input: &'a [u8], header: &Header<'a>) -> IResult<&'a [u8], Result<MessageView<'a>, Refusal>> {
-    let (input, (flags, delta, r#type)) = (number::u8, varint, name_bytes).parse(input)?;
+    let (input, flags) = number::u8(input)?;
     if flags & MESSAGE_UNKNOWN != 0 {
         return Ok((input, Err(Refusal::UnknownVersion)));
     }
+    let (input, (delta, r#type)) = (varint, name_bytes).parse(input)?;
     let (input, logger) = optional(flags & MESSAGE_LOGGER != 0, name_bytes, input)?;
     let (input, origin) = optional(flags & MESSAGE_ORIGIN != 0, (name_bytes, varint), input)?;
     let (input, env_version) = optional(flags & MESSAGE_ENV_VERSION != 0, name_bytes, input)?;
@@ -339,6 +344,20 @@ pub struct SigningKey {
     pub id: String,
     /// The shared secret.
     pub secret: Vec<u8>,
+}
+
+/// A shared secret as it is written in configurations: `hex:` and hexadecimal digits, or any other text itself.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn secret(text: &str) -> Result<Vec<u8>, &'static str> {
+    let Some(digits) = text.strip_prefix("hex:") else {
+        return if text.is_empty() { Err("must not be empty") } else { Ok(text.as_bytes().to_vec()) };
+    };
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let is_hex = digits.len() % 2 == 0 && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+    bytes.filter(|_| is_hex).ok_or("after `hex:` must come pairs of hexadecimal digits")
 }
 
 impl std::fmt::Debug for SigningKey {

@@ -77,6 +77,7 @@ impl Encoder {
         bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&header_bytes.to_le_bytes());
         let end = bytes.len();
         bytes.resize(capacity.max(end + MAC_BYTES), 0);
+        bytes.shrink_to_fit();
         let capacity = capacity.saturating_sub(if key.is_some() { MAC_BYTES } else { 0 });
         Encoder { bytes, capacity, header_end: end, body_end: end, opened_at: 0, key, messages: 0 }
     }
@@ -105,14 +106,16 @@ impl Encoder {
         &mut self,
         now: i64,
         draft: &Draft<'_>,
-        tokens: impl ExactSizeIterator<Item = &'t str>,
-        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+        tokens: impl ExactSizeIterator<Item = &'t str> + Clone,
+        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
     ) -> Result<(), DoesNotFit> {
         if self.messages == 0 {
             self.opened_at = now;
         }
-        let Some(end) = self.put(draft, tokens, fields) else {
-            return Err(DoesNotFit { never: self.messages == 0 });
+        let Some(end) = self.put(draft, tokens.clone(), fields.clone()) else {
+            let texts = tokens.map(str::len).chain(fields.map(|(key, value)| key.len() + value.len()));
+            let room = self.capacity - self.header_end;
+            return Err(DoesNotFit { never: self.messages == 0 || draft.payload.len() + texts.sum::<usize>() > room });
         };
         self.body_end = end;
         self.messages += 1;
