@@ -1,6 +1,7 @@
 //! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
 use crate::privacy::Rule;
 use metlog_schemas::wire::v1::SigningKey;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,7 +59,7 @@ pub struct JournalConfig {
 }
 
 /// How statsd values are aggregated.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WindowConfig {
     /// Length of a window; at least 100 ms. Windows begin at multiples of it since 1970 UTC.
     pub flush_interval: Duration,

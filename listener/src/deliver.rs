@@ -56,9 +56,11 @@ pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkState
 /// Hands over the next sealed segment; false where there is none.
 async fn segment(road: &Arc<Road>, sink: &mut dyn Sink, states: &SinkStates) -> std::io::Result<bool> {
     let Some(number) = road.next_segment(sink.name()) else { return Ok(false) };
-    let batch = blocking(road, move |road| road.batch(number)).await;
-    let batch = match batch {
+    // A copy is told by its content whether it was there already, so the content must always be the same.
+    let in_order = sink.role() == Role::Copy;
+    let batch = match blocking(road, move |road| road.batch(number, in_order)).await {
         Ok(batch) => batch,
+        Err(error) if error.kind() != std::io::ErrorKind::InvalidData => return Err(error),
         Err(error) => {
             set_aside(road, number, &format!("it cannot be read back: {error}"))?;
             road.acknowledge(sink.name(), number, true, 0)?;
@@ -66,6 +68,9 @@ async fn segment(road: &Arc<Road>, sink: &mut dyn Sink, states: &SinkStates) -> 
         }
     };
     let unreadable = road.expected(number).saturating_sub(messages_in(&batch));
+    if unreadable > 0 && sink.role() == Role::Store {
+        set_aside(road, number, "records of it cannot be read back")?;
+    }
     let written = write(sink, &batch, states).await;
     if let Err(error) = &written {
         set_aside(road, number, &format!("{} refused it: {error}", sink.name()))?;
@@ -111,7 +116,8 @@ async fn write(sink: &mut dyn Sink, batch: &Batch, states: &SinkStates) -> Resul
             Err(SinkError { next, message }) => {
                 tracing::warn!("{} is not available and will be tried again: {message}", sink.name());
                 let asked = if let Next::Retry(after) = next { after } else { None };
-                tokio::time::sleep(asked.unwrap_or(wait).clamp(WAIT_MIN, WAIT_MAX)).await;
+                // Up to the bound, so that many listeners do not come back at once; not before it was asked for.
+                tokio::time::sleep(asked.unwrap_or(WAIT_MIN) + wait.mul_f64(rand::random())).await;
                 wait = (wait * 2).min(WAIT_MAX);
             }
         }

@@ -17,6 +17,7 @@ mod receive;
 mod recover;
 mod replay;
 mod report;
+mod reserve;
 mod road;
 mod segment;
 pub mod senders;
@@ -44,6 +45,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
+/// How long until a segment that could not be sealed is tried again.
+const SEAL_AGAIN: Duration = Duration::from_secs(1);
 /// How often windows, segments and batches are looked after.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -86,10 +89,12 @@ pub struct HotRows {
 pub type ColdSegment = Arc<dyn Fn() -> Result<Vec<RecordBatch>, ArrowError> + Send + Sync>;
 
 /// What is left after a stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stopped {
     /// Messages that are still in the journal and will be stored after the next start.
     pub held: u64,
+    /// The sinks that have not had everything; they get it after the next start.
+    pub waiting: Vec<String>,
 }
 
 /// A running listener. Clones are the same one.
@@ -225,24 +230,30 @@ impl Listener {
         self.inner.road.subscribe()
     }
 
+    /// The sinks that have not had everything that is sealed.
+    pub fn waiting(&self) -> Vec<String> {
+        self.inner.road.waiting()
+    }
+
     /// Closes the intake, waits for the end of the open window where it holds values, seals the last segment
     /// and waits until every sink has everything. Once `hurry` is ready it waits no longer: what the sinks have
     /// not had stays in the journal.
     pub async fn stop(&self, hurry: impl Future<Output = ()> + Send) -> Stopped {
         let inner = self.inner.clone();
+        self.inner.end_intake.store(true, Ordering::Relaxed);
         let closed = tokio::task::spawn_blocking(move || {
-            inner.end_intake.store(true, Ordering::Relaxed);
             let intake: Vec<_> = lock(&inner.intake).drain(..).collect();
             intake.into_iter().for_each(|thread| drop(thread.join()));
         });
-        let _ = closed.await;
         let road = self.inner.road.clone();
         let drained = async {
+            let _ = closed.await;
             while road.open_values() > 0 {
                 tokio::time::sleep(TICK).await;
             }
-            if let Err(error) = road.seal() {
-                tracing::error!("the journal cannot be sealed: {error}");
+            while let Err(error) = road.seal() {
+                tracing::error!("the journal cannot be sealed, and will be tried again: {error}");
+                tokio::time::sleep(SEAL_AGAIN).await;
             }
             while !road.is_drained() {
                 tokio::time::sleep(TICK).await;
@@ -259,9 +270,9 @@ impl Listener {
             let clock: Vec<_> = lock(&inner.clock).drain(..).collect();
             clock.into_iter().for_each(|thread| drop(thread.join()));
             inner.road.sync();
-            Stopped { held: inner.road.ledger().held }
+            Stopped { held: inner.road.ledger().held, waiting: inner.road.waiting() }
         });
-        ended.await.unwrap_or(Stopped { held: 0 })
+        ended.await.unwrap_or_default()
     }
 }
 

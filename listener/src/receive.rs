@@ -9,6 +9,7 @@ use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Datagrams in one system call.
 const BATCH: usize = 64;
@@ -16,6 +17,9 @@ const BATCH: usize = 64;
 const DATAGRAM_BYTES: usize = 65_536;
 /// From one to the next. A power of two would put the beginnings of all of them into the same cache sets.
 const STRIDE_BYTES: usize = DATAGRAM_BYTES + 33 * 64;
+
+/// How long a socket is emptied when it shall end.
+const LAST_TAKES: Duration = Duration::from_millis(500);
 
 /// What is known of a socket that is received from.
 #[derive(Debug)]
@@ -39,14 +43,23 @@ struct Part {
 pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &SocketState, end: &Arc<AtomicBool>) {
     let mut memory = vec![0u8; BATCH * STRIDE_BYTES];
     let mut parts = Vec::with_capacity(BATCH);
-    while !end.load(Ordering::Relaxed) {
+    let mut give_up_at = None;
+    loop {
+        // What the socket holds when it shall end is taken too; but a flood cannot keep it open.
+        let ends = end.load(Ordering::Relaxed);
+        if ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_TAKES) {
+            return;
+        }
         parts.clear();
-        match fill(bound, &mut memory, &mut parts, state) {
+        match fill(bound, &mut memory, &mut parts, state, ends) {
             Ok(dropped) => road.kernel_dropped(dropped),
             Err(Errno::EAGAIN) => {
                 // What was dropped after the last datagram is not told with a datagram.
                 if let Some(total) = crate::bind::kernel_drops(&bound.socket) {
                     road.kernel_dropped(newly_dropped(state, total));
+                }
+                if ends {
+                    return;
                 }
                 continue;
             }
@@ -66,12 +79,18 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
 }
 
 /// One system call; the number of datagrams that the kernel dropped since the last one.
-fn fill(bound: &Bound, memory: &mut [u8], parts: &mut Vec<Part>, state: &SocketState) -> Result<u64, Errno> {
+fn fill(
+    bound: &Bound,
+    memory: &mut [u8],
+    parts: &mut Vec<Part>,
+    state: &SocketState,
+    at_once: bool,
+) -> Result<u64, Errno> {
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
-    let flags = MsgFlags::MSG_WAITFORONE;
+    let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
     let mut dropped = 0;
     for (slot, message) in received.enumerate() {

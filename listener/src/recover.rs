@@ -1,16 +1,17 @@
 //! What is done with the data folder at the start: it is locked, the receipts are read, the last segment is
 //! read back, a new one is begun. Older segments wait as they are.
 use crate::config::Config;
+use crate::journal::record::{Builder, FILE_MAGIC, Kind, Read, read};
 use crate::journal::{self, Journal};
 use crate::ledger::Receipts;
-use crate::replay::{self, Context, Replayed};
+use crate::replay::{self, Context, Replayed, Sealed};
 use crate::road::Found;
 use crate::segment::{Content, Segment, Segments};
 use crate::state::Checkpoint;
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was wrong with the journal; all of it is counted, and none of it stops the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Damage {
     pub torn_tails: u64,
     /// Regions that are no record; their bytes are in `set_aside`.
     pub corrupt_records: u64,
-    /// Segments whose checkpoint cannot be read; their files are in `set_aside`.
+    /// Segments of another version, or with a checkpoint that is none; their files are in `set_aside`.
     pub unreadable_segments: u64,
 }
 
@@ -32,12 +33,17 @@ fn receipts_path(data: &Path) -> std::path::PathBuf {
 /// # Errors
 /// Where the disk refuses; the old ones stand.
 pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
-    let unfinished = data.join("receipts.json.new");
+    replace(&receipts_path(data), &serde_json::to_vec_pretty(receipts)?)
+}
+
+/// Puts a file in the place of another, or leaves that one as it is.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
     let mut file = File::create(&unfinished)?;
-    file.write_all(&serde_json::to_vec_pretty(receipts)?)?;
+    file.write_all(bytes)?;
     file.sync_data()?;
-    fs::rename(&unfinished, receipts_path(data))?;
-    File::open(data)?.sync_all()
+    fs::rename(&unfinished, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn read_receipts(data: &Path) -> io::Result<Receipts> {
@@ -85,11 +91,18 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
     }
     let known = present.iter().map(|(number, _)| *number).chain(receipts.sinks.values().copied());
     let number = known.max().unwrap_or_default() + 1;
-    let mut list = VecDeque::new();
+    let mut list: VecDeque<(u64, u64, PathBuf, Checkpoint)> = VecDeque::new();
     for (number, bytes) in present {
         let path = folder.join(journal::file_name(number));
-        match replay::checkpoint(&path)? {
-            Some((checkpoint, _)) => list.push_back((number, bytes, path, checkpoint)),
+        let found = match replay::checkpoint(&path)? {
+            Some((checkpoint, _)) => Some((bytes, checkpoint)),
+            None => {
+                let before = list.back().map(|(_, _, path, _)| path.as_path());
+                heal(config, &receipts, number, &path, before, &mut damage)?
+            }
+        };
+        match found {
+            Some((bytes, checkpoint)) => list.push_back((number, bytes, path, checkpoint)),
             None => {
                 tracing::error!("{} has no checkpoint that can be read; it is set aside", path.display());
                 damage.unreadable_segments += 1;
@@ -98,7 +111,7 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
         }
     }
     let mut segments = Segments { list: VecDeque::new(), receipts, store };
-    let mut state = Checkpoint::empty();
+    let mut state = Checkpoint::empty(Context::new(config));
     let mut following: Option<Checkpoint> = None;
     while let Some((number, bytes, path, checkpoint)) = list.pop_back() {
         let segment = match &following {
@@ -112,14 +125,16 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
         segments.list.push_front(segment);
         following = Some(checkpoint);
     }
+    (state.context, state.by_start) = (Context::new(config), true);
     let sealed_bytes = segments.list.iter().map(|segment| segment.bytes).sum();
     let encoded = state.encode().map_err(io::Error::other)?;
-    let journal = Journal::begin(folder.clone(), config.journal.clone(), number, sealed_bytes, &encoded, now)?;
+    let mut journal = Journal::begin(folder.clone(), config.journal.clone(), number, sealed_bytes, &encoded, now)?;
     let path = folder.join(journal::file_name(number));
     segments.list.push_back(Segment { number, path, content: Content::empty(), sealed: None, bytes: 0 });
     write_receipts(&config.data, &segments.receipts)?;
     for retired in segments.take_retired() {
         fs::remove_file(&retired.path)?;
+        journal.removed(retired.bytes);
     }
     Ok((Found { journal, checkpoint: state, segments }, damage))
 }
@@ -131,30 +146,80 @@ fn first_number(now: i64) -> u64 {
 }
 
 /// A segment that another follows: what it came to is the difference of the two checkpoints.
-fn older(number: u64, bytes: u64, path: std::path::PathBuf, begun: &Checkpoint, next: &Checkpoint) -> Segment {
+fn older(number: u64, bytes: u64, path: PathBuf, begun: &Checkpoint, next: &Checkpoint) -> Segment {
     let closed = |checkpoint: &Checkpoint| checkpoint.totals.values - checkpoint.aggregator.open_values();
     let content = Content {
         messages: next.totals.messages.saturating_sub(begun.totals.messages),
         values: closed(next).saturating_sub(closed(begun)),
         ..Content::default()
     };
-    Segment { number, path, content, sealed: Some(next.aggregator.window_end()), bytes }
+    let sealed = Sealed { until: next.aggregator.window_end(), by_start: next.by_start };
+    Segment { number, path, content, sealed: Some(sealed), bytes }
+}
+
+/// A segment whose first record, the checkpoint, is corrupt gets another one: of what the segment before it came
+/// to, or else of nothing but the counts that the receipts tell. So everything behind it can be read.
+fn heal(
+    config: &Config,
+    receipts: &Receipts,
+    number: u64,
+    path: &Path,
+    before: Option<&Path>,
+    damage: &mut Damage,
+) -> io::Result<Option<(u64, Checkpoint)>> {
+    let bytes = fs::read(path)?;
+    let head = FILE_MAGIC.len().min(bytes.len());
+    let corrupt = match read(&bytes[head..]) {
+        Some(Read::Corrupt(region)) => region.len(),
+        Some(Read::Torn(length)) => length,
+        Some(Read::Record(..)) | None => return Ok(None),
+    };
+    let begun = match before {
+        Some(before) => {
+            let Replayed { ordered, totals, .. } = replay::replay(before, &fs::read(before)?, None)?;
+            Checkpoint::of(&ordered, totals)
+        }
+        None => {
+            let mut begun = Checkpoint::empty(Context::new(config));
+            begun.totals.received = receipts.stored + receipts.set_aside;
+            begun
+        }
+    };
+    let rest = &bytes[head + corrupt..];
+    let begun_at = match read(rest) {
+        Some(Read::Record(record, _)) => record.received_at,
+        _ => crate::road::now(),
+    };
+    let mut builder = Builder::default();
+    builder.begin(Kind::Checkpoint);
+    builder.raw(&begun.encode().map_err(io::Error::other)?);
+    tracing::error!("the checkpoint of {} is corrupt; it is set aside and made anew", path.display());
+    keep_region(config, number, 0, &bytes[head..head + corrupt])?;
+    damage.corrupt_records += 1;
+    let healed = [&FILE_MAGIC[..], builder.finish(begun_at), rest].concat();
+    replace(path, &healed)?;
+    Ok(Some((healed.len() as u64, begun)))
+}
+
+/// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
+pub fn keep_region(config: &Config, number: u64, at: usize, region: &[u8]) -> io::Result<()> {
+    let path = config.data.join("set_aside").join(format!("{}.{at}", journal::file_name(number)));
+    fs::write(path, [&FILE_MAGIC[..], region].concat())
 }
 
 /// The segment that was written last: it is read back whole, cut where its last write was cut off, and sealed.
 fn newest(
     config: &Config,
     number: u64,
-    path: std::path::PathBuf,
+    path: PathBuf,
     now: i64,
     damage: &mut Damage,
 ) -> io::Result<(Segment, Checkpoint)> {
     let bytes = fs::read(&path)?;
     let Replayed { rows, mut windows, mut ordered, totals, corrupt, torn_at, .. } =
-        replay::replay(&path, &bytes, &Context::new(config), None)?;
+        replay::replay(&path, &bytes, None)?;
     for region in corrupt {
-        let name = format!("{}.{}", journal::file_name(number), region.start);
-        fs::write(config.data.join("set_aside").join(name), &bytes[region])?;
+        keep_region(config, number, region.start, &bytes[region])?;
         damage.corrupt_records += 1;
     }
     if let Some(at) = torn_at {
@@ -166,7 +231,7 @@ fn newest(
         windows.extend(ordered.aggregator.close(now).map(std::sync::Arc::new));
     }
     let content = Content::of(rows, windows).map_err(io::Error::other)?;
-    let sealed = Some(ordered.aggregator.window_end());
+    let sealed = Some(Sealed { until: ordered.aggregator.window_end(), by_start: true });
     let bytes = torn_at.unwrap_or(bytes.len()) as u64;
     Ok((Segment { number, path, content, sealed, bytes }, Checkpoint::of(&ordered, totals)))
 }

@@ -5,18 +5,22 @@ use crate::journal::record::{FILE_MAGIC, HEADER_BYTES, Kind, Read, Record, read}
 use crate::ledger::Totals;
 use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use metlog_schemas::window::Window;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows are cut into batches of about this many.
+/// Rows are cut into batches of about this many, or of this many bytes of text.
 const ROWS_PER_BATCH: usize = 32 * 1024;
+const BYTES_PER_BATCH: usize = 64 << 20;
 
-/// What reading needs to know besides the segment.
-#[derive(Debug, Clone)]
+/// What of the configuration decides what a segment comes to. It is in the segment's checkpoint: a segment is read
+/// back as it was written, whatever the configuration says by then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Context {
     hostname: Arc<str>,
     windows: WindowConfig,
@@ -29,13 +33,24 @@ impl Context {
         let replay_window = (!config.keys.is_empty()).then_some(config.replay_window.as_micros() as i64);
         Context { hostname: config.hostname.as_str().into(), windows: config.statsd_windows.clone(), replay_window }
     }
+}
 
-    /// The state that a checkpoint tells.
-    pub fn ordered(&self, checkpoint: Checkpoint, now: i64) -> Ordered {
-        let (windows, hostname) = (self.windows.clone(), self.hostname.clone());
-        let aggregator = Aggregator::new(windows, hostname, checkpoint.aggregator, now);
-        Ordered { senders: checkpoint.senders, aggregator, replay_window: self.replay_window }
+impl Checkpoint {
+    /// The state that it tells.
+    pub fn ordered(self, now: i64) -> Ordered {
+        let Context { hostname, windows, replay_window } = self.context.clone();
+        let aggregator = Aggregator::new(windows, hostname, self.aggregator, now);
+        Ordered { senders: self.senders, aggregator, replay_window, context: self.context }
     }
+}
+
+/// Where a segment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// End of the window that was open then, µs; the windows before it closed in the segment.
+    pub until: i64,
+    /// It was sealed by a start: then the last of them closed late and alone, without those of the time between.
+    pub by_start: bool,
 }
 
 /// What a segment came to.
@@ -82,19 +97,18 @@ fn first_record(segment: &[u8]) -> Option<(Checkpoint, i64)> {
     }
 }
 
-/// Reads a whole segment. `until`: the end of the window that was open when the segment was sealed, µs; the
-/// windows before it closed in this segment. `None` where it was never sealed. `path` only names it in errors.
+/// Reads a whole segment. `sealed`: `None` where it never was. `path` only names it in errors.
 ///
 /// # Errors
 /// Where it is no segment, its checkpoint cannot be read, or Arrow refuses the rows.
-pub fn replay(path: &Path, bytes: &[u8], context: &Context, until: Option<i64>) -> io::Result<Replayed> {
+pub fn replay(path: &Path, bytes: &[u8], sealed: Option<Sealed>) -> io::Result<Replayed> {
     let bad = || format!("{}: not a journal segment of this version, or its checkpoint is corrupt", path.display());
     let (begun, begun_at) = first_record(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bad()))?;
     let mut replayed = Replayed {
         rows: Vec::new(),
         windows: Vec::new(),
         totals: begun.totals.clone(),
-        ordered: context.ordered(begun, begun_at),
+        ordered: begun.ordered(begun_at),
         corrupt: Vec::new(),
         torn_at: None,
         last_received_at: begun_at,
@@ -117,7 +131,11 @@ pub fn replay(path: &Path, bytes: &[u8], context: &Context, until: Option<i64>) 
             }
         };
     }
-    replayed.finish(decoding, until)
+    replayed.finish(decoding, sealed)
+}
+
+fn defect(error: ArrowError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 impl Replayed {
@@ -131,8 +149,8 @@ impl Replayed {
         if decoding.decode(record) {
             decoding.settle(&mut self.ordered);
         }
-        if decoding.rows.len() >= ROWS_PER_BATCH {
-            self.rows.push(decoding.rows.finish().map_err(io::Error::other)?);
+        if decoding.rows.len() >= ROWS_PER_BATCH || decoding.rows.text_bytes() >= BYTES_PER_BATCH {
+            self.rows.push(decoding.rows.finish().map_err(defect)?);
         }
         Ok(())
     }
@@ -145,12 +163,16 @@ impl Replayed {
         }
     }
 
-    fn finish(mut self, mut decoding: Decoding, until: Option<i64>) -> io::Result<Replayed> {
-        if let Some(open_end) = until {
-            self.close_until(open_end - 1);
+    fn finish(mut self, mut decoding: Decoding, sealed: Option<Sealed>) -> io::Result<Replayed> {
+        match sealed {
+            Some(Sealed { until, by_start: true }) if self.ordered.aggregator.window_end() < until => {
+                self.windows.extend(self.ordered.aggregator.close(until - 1).map(Arc::new));
+            }
+            Some(Sealed { until, .. }) => self.close_until(until - 1),
+            None => (),
         }
         if !decoding.rows.is_empty() {
-            self.rows.push(decoding.rows.finish().map_err(io::Error::other)?);
+            self.rows.push(decoding.rows.finish().map_err(defect)?);
         }
         let corrupt = self.corrupt.len() as u64;
         decoding.totals.received += corrupt;

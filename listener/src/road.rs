@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::journal::record::{Builder, Kind};
 use crate::journal::{Journal, Refused};
 use crate::ledger::Totals;
-use crate::replay::{self, Context, Replayed};
+use crate::replay::{self, Replayed, Sealed};
+use crate::reserve::Reserve;
 use crate::segment::{Content, Segment, Segments};
 use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
@@ -29,6 +30,8 @@ use tokio::sync::{broadcast, watch};
 const SLOT_ROWS_MAX: usize = 16 * 1024;
 /// Likewise, bytes of text.
 const SLOT_BYTES_MAX: usize = 4 << 20;
+/// With so many nobody waits for the next tick.
+const TAKE_BYTES_MAX: usize = 64 << 20;
 
 /// A stream is not read when the budget has less room than this.
 const FULL_MARGIN_BYTES: u64 = 256 * 1024;
@@ -55,7 +58,6 @@ struct Slot {
 #[derive(Debug)]
 pub struct Road {
     config: Config,
-    context: Context,
     admission: Admission,
     gate: RwLock<()>,
     slots: Vec<Mutex<Slot>>,
@@ -65,6 +67,9 @@ pub struct Road {
     /// Counts that no journal record holds yet.
     unjournaled: Mutex<Totals>,
     segments: Mutex<Segments>,
+    /// Held while receipts are written, which takes as long as the disk does.
+    acknowledging: Mutex<()>,
+    reserve: Reserve,
     /// End of the open window, µs.
     window_end: AtomicI64,
     /// When the segment that is written was begun, µs.
@@ -111,12 +116,12 @@ pub struct ClosedWindows {
 impl Road {
     /// A road with so many workers that goes on from what was found.
     pub fn new(config: Config, workers: usize, found: Found, now: i64) -> Road {
-        let context = Context::new(&config);
         let totals = found.checkpoint.totals.clone();
-        let ordered = context.ordered(found.checkpoint, now);
+        let ordered = found.checkpoint.ordered(now);
         Road {
             admission: Admission::new(&config),
-            context,
+            reserve: Reserve::new(&config.data),
+            acknowledging: Mutex::default(),
             gate: RwLock::new(()),
             slots: (0..workers).map(|_| Mutex::default()).collect(),
             journal: Mutex::new(found.journal),
@@ -141,23 +146,45 @@ impl Road {
 
     /// Takes what a socket gave: checks, journals and applies it. `worker` below the number of workers.
     pub fn take<'d>(&self, worker: usize, kind: Kind, datagrams: impl Iterator<Item = &'d [u8]>) -> Taken {
+        self.admit(worker, kind, datagrams, true)
+    }
+
+    /// As [`Road::take`], for a source that can wait: what is not journaled is not counted either, and may be
+    /// offered again.
+    pub fn offer(&self, worker: usize, kind: Kind, datagram: &[u8]) -> Taken {
+        if self.is_full() || (self.is_failing() && !self.probe()) {
+            return Taken::Dropped;
+        }
+        self.admit(worker, kind, std::iter::once(datagram), false)
+    }
+
+    /// `or_drop`: what the journal refuses is counted as dropped.
+    fn admit<'d>(&self, worker: usize, kind: Kind, datagrams: impl Iterator<Item = &'d [u8]>, or_drop: bool) -> Taken {
         if now() >= self.window_end.load(Ordering::Relaxed) {
             self.close_windows();
         }
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = self.slots.get(worker) else { return Taken::Dropped };
-        let slot = &mut *lock(slot);
+        let mut slot_guard = lock(slot);
+        let slot = &mut *slot_guard;
         slot.builder.begin(kind);
         let mut refused = Totals::default();
         for datagram in datagrams {
             self.admission.admit(kind, datagram, &mut slot.builder, &mut slot.moved, &mut refused);
         }
-        let mut taken = if slot.builder.is_empty() { Taken::Journaled } else { self.journal(slot, &mut refused) };
+        let mut taken = if slot.builder.is_empty() { Taken::Journaled } else { self.journal(slot) };
+        if taken == Taken::Dropped && or_drop {
+            refused.drop(self.admission.count(&slot.builder));
+        } else if taken == Taken::Dropped {
+            slot.moved.clear();
+            return taken;
+        }
         if !slot.moved.is_empty() {
             slot.builder.begin(Kind::Metlog);
             slot.moved.drain(..).for_each(|message| slot.builder.datagram(&message));
-            if self.journal(slot, &mut refused) == Taken::Dropped {
-                taken = Taken::Dropped;
+            if self.journal(slot) == Taken::Dropped {
+                refused.drop(self.admission.count(&slot.builder));
+                taken = if or_drop { Taken::Dropped } else { Taken::Journaled };
             }
         }
         let mut counted = std::mem::take(&mut slot.decoding.totals);
@@ -166,11 +193,33 @@ impl Road {
             lock(&self.unjournaled).add(&refused);
         }
         lock(&self.totals).add(&counted);
+        let is_large = slot.decoding.rows.text_bytes() >= TAKE_BYTES_MAX;
+        drop(slot_guard);
+        if is_large {
+            // More of the same would not fit into one batch.
+            self.cut(&mut lock(&self.segments), SLOT_ROWS_MAX, SLOT_BYTES_MAX);
+        }
         taken
     }
 
+    /// Tries whether the journal takes a record again, and notes it where it does.
+    fn probe(&self) -> bool {
+        let mut builder = Builder::default();
+        builder.begin(Kind::Tally);
+        builder.raw(&postcard::to_allocvec(&Totals::default()).unwrap_or_default());
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let mut journal = lock(&self.journal);
+        let latest = self.window_end.load(Ordering::Relaxed) - 1;
+        let received_at = now().max(journal.last_received_at()).min(latest);
+        let works = journal.append(&mut builder, received_at).is_ok();
+        if works {
+            self.journal_failing.store(false, Ordering::Relaxed);
+        }
+        works
+    }
+
     /// Appends the slot's record and applies it.
-    fn journal(&self, slot: &mut Slot, refused: &mut Totals) -> Taken {
+    fn journal(&self, slot: &mut Slot) -> Taken {
         let Slot { builder, decoding, .. } = slot;
         let mut journal = lock(&self.journal);
         // Inside the open window, and never back in time, whatever the clock does.
@@ -179,7 +228,6 @@ impl Road {
         if let Err(error) = journal.append(builder, received_at) {
             drop(journal);
             self.failed(&error);
-            refused.drop(self.admission.count(builder));
             return Taken::Dropped;
         }
         // The next lock is taken before the first is given back: what is appended first is entered first.
@@ -247,6 +295,9 @@ impl Road {
             self.cut(&mut lock(&self.segments), if watched { 1 } else { SLOT_ROWS_MAX }, SLOT_BYTES_MAX);
         }
         self.journal_counts(now);
+        if self.is_failing() && !self.is_full() {
+            self.probe();
+        }
     }
 
     fn has_content(&self) -> bool {
@@ -307,13 +358,13 @@ impl Road {
         self.cut(&mut segments, 1, 0);
         let mut journal = lock(&self.journal);
         let ordered = lock(&self.ordered);
-        // They are in the totals, which the checkpoint holds.
-        lock(&self.unjournaled).clone_from(&Totals::default());
         let checkpoint = Checkpoint::of(&ordered, lock(&self.totals).clone()).encode().map_err(io::Error::other)?;
         let bytes = journal.bytes();
-        journal.roll(&checkpoint, now)?;
+        self.reserve.with(|| journal.roll(&checkpoint, now))?;
+        // They are in the totals, which the checkpoint holds.
+        lock(&self.unjournaled).clone_from(&Totals::default());
         if let Some(active) = segments.active() {
-            active.sealed = Some(ordered.aggregator.window_end());
+            active.sealed = Some(Sealed { until: ordered.aggregator.window_end(), by_start: false });
             active.bytes = bytes;
         }
         let (number, path) = (journal.segment(), self.path(journal.segment()));
@@ -380,7 +431,7 @@ impl Road {
         }
         let windows = match windows {
             Some(windows) => windows,
-            None => self.batch(number)?.windows,
+            None => self.batch(number, false)?.windows,
         };
         let fresh = windows.get(cursor.1..).unwrap_or_default().to_vec();
         cursor.1 = windows.len();
@@ -388,11 +439,12 @@ impl Road {
         Ok((!closed.windows.is_empty() || closed.last).then_some(closed))
     }
 
-    /// The content of a sealed segment, from memory or read back from the journal.
+    /// The content of a sealed segment, from memory or read back from the journal. `in_order`: always read back,
+    /// so that the rows are in the order of the journal, each time the same. In memory they are in that of the workers.
     ///
     /// # Errors
     /// Where it must be read back and cannot be.
-    pub fn batch(&self, number: u64) -> io::Result<Batch> {
+    pub fn batch(&self, number: u64, in_order: bool) -> io::Result<Batch> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
         let (path, sealed, content) = {
             let mut segments = lock(&self.segments);
@@ -401,10 +453,9 @@ impl Road {
         };
         let listener = self.config.name.as_str().into();
         let (messages, windows) = match content {
-            Content { rows: Some(rows), windows: Some(windows), .. } => (rows, windows),
+            Content { rows: Some(rows), windows: Some(windows), .. } if !in_order => (rows, windows),
             _ => {
-                let Replayed { rows, windows, .. } =
-                    replay::replay(&path, &std::fs::read(&path)?, &self.context, sealed)?;
+                let Replayed { rows, windows, .. } = replay::replay(&path, &std::fs::read(&path)?, sealed)?;
                 (rows, windows)
             }
         };
@@ -416,6 +467,8 @@ impl Road {
     /// # Errors
     /// Where the receipt cannot be written: then the sink will be given the segment again.
     pub fn acknowledge(&self, sink: &str, number: u64, set_aside: bool, unreadable: u64) -> io::Result<()> {
+        // Two sinks that are told at once must not overwrite each other's receipts.
+        let _acknowledging = lock(&self.acknowledging);
         let mut segments = lock(&self.segments);
         let Some(segment) = segments.get(number) else { return Ok(()) };
         let content = segment.content.messages + segment.content.values;
@@ -426,7 +479,9 @@ impl Road {
             receipts.set_aside += aside;
             receipts.stored += content - aside;
         }
-        crate::recover::write_receipts(&self.config.data, &receipts)?;
+        drop(segments);
+        self.reserve.with(|| crate::recover::write_receipts(&self.config.data, &receipts))?;
+        let mut segments = lock(&self.segments);
         segments.receipts = receipts;
         let retired = segments.take_retired();
         drop(segments);
@@ -436,6 +491,7 @@ impl Road {
             }
             lock(&self.journal).removed(segment.bytes);
         }
+        self.reserve.restore();
         self.progress();
         Ok(())
     }
@@ -443,6 +499,15 @@ impl Road {
     /// Messages and closed values that a segment is known to hold.
     pub fn expected(&self, number: u64) -> u64 {
         lock(&self.segments).get(number).map_or(0, |segment| segment.content.messages + segment.content.values)
+    }
+
+    /// The sinks that lack a sealed segment.
+    pub fn waiting(&self) -> Vec<String> {
+        let segments = lock(&self.segments);
+        let newest =
+            segments.list.iter().filter(|segment| segment.sealed.is_some()).map(|segment| segment.number).max();
+        let lacks = |last: u64| newest.is_some_and(|newest| newest > last);
+        segments.receipts.sinks.iter().filter(|(_, last)| lacks(**last)).map(|(sink, _)| sink.clone()).collect()
     }
 
     /// True where every sink has every segment before the one that is written.

@@ -1,9 +1,10 @@
 //! Segments in memory: what each came to, who still needs it, and which rows are not in the store yet.
 use crate::ledger::Receipts;
+use crate::replay::Sealed;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::tables::metrics_rows;
-use metlog_schemas::window::Window;
+use metlog_schemas::window::{Metric, MetricData, Window};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +71,8 @@ impl Content {
     /// Bytes in memory, about.
     pub fn memory(&self) -> usize {
         let batches = self.rows.iter().flatten().chain(&self.metrics);
-        batches.map(RecordBatch::get_array_memory_size).sum()
+        let windows = self.windows.iter().flatten().map(|window| window_bytes(window));
+        batches.map(RecordBatch::get_array_memory_size).chain(windows).sum()
     }
 
     /// Keeps only the counts.
@@ -78,6 +80,20 @@ impl Content {
         (self.rows, self.windows) = (None, None);
         self.metrics.clear();
     }
+}
+
+/// Idle series are in it too, for Graphite. Names and tags are shared with the aggregator.
+fn window_bytes(window: &Window) -> usize {
+    let row = |row: &Metric| {
+        size_of::<Metric>()
+            + match &row.data {
+                MetricData::Timer(Some(timer)) => {
+                    size_of_val(&**timer) + timer.sketch.len() + timer.percentiles.len() * 64
+                }
+                _ => 0,
+            }
+    };
+    window.rows.iter().map(row).sum()
 }
 
 /// One segment that some sink still needs, or that is written.
@@ -89,8 +105,8 @@ pub struct Segment {
     pub path: PathBuf,
     /// What it came to.
     pub content: Content,
-    /// End of the window that was open when it was sealed, µs; `None` while it is written.
-    pub sealed: Option<i64>,
+    /// Where it ends; `None` while it is written.
+    pub sealed: Option<Sealed>,
     /// Bytes of its file, once sealed.
     pub bytes: u64,
 }

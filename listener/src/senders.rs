@@ -32,6 +32,8 @@ struct Sender {
     hostname: String,
     logger: String,
     pid: u32,
+    /// Where it began, for us.
+    first: u64,
     /// The next sequence number that is due.
     next: u64,
     seen: [u64; WORDS],
@@ -146,6 +148,7 @@ impl Sender {
             hostname: header.hostname.to_owned(),
             logger: header.logger.to_owned(),
             pid: header.pid,
+            first: if header.sequence < SEEN { 0 } else { header.sequence },
             next: if header.sequence < SEEN { 0 } else { header.sequence },
             seen: [0; WORDS],
             datagrams: 0,
@@ -176,7 +179,8 @@ impl Sender {
         }
         self.seen[word] |= bit;
         self.late += 1;
-        self.lost = self.lost.saturating_sub(1);
+        // What was sent before we knew of the sender was never counted as lost.
+        self.lost -= u64::from(sequence >= self.first && self.lost > 0);
         Verdict::Late
     }
 

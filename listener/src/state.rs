@@ -3,6 +3,7 @@
 use crate::aggregate::{self, Aggregator, Refused};
 use crate::journal::record::{Kind, Record};
 use crate::ledger::Totals;
+use crate::replay::Context;
 use crate::senders::{Senders, Verdict};
 use metlog_schemas::metlog_json::{self, Decoder};
 use metlog_schemas::rows::Rows;
@@ -17,6 +18,10 @@ const CHECKPOINT_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     version: u32,
+    /// How the segment is read.
+    pub context: Context,
+    /// It was written by a start, not by a running listener.
+    pub by_start: bool,
     /// Counts of everything before the segment.
     pub totals: Totals,
     /// The open window and all series.
@@ -27,15 +32,16 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Nothing has come yet.
-    pub fn empty() -> Checkpoint {
+    pub fn empty(context: Context) -> Checkpoint {
         let (totals, aggregator, senders) = Default::default();
-        Checkpoint { version: CHECKPOINT_VERSION, totals, aggregator, senders }
+        Checkpoint { version: CHECKPOINT_VERSION, context, by_start: true, totals, aggregator, senders }
     }
 
     /// Of this state and these counts.
     pub fn of(ordered: &Ordered, totals: Totals) -> Checkpoint {
         let (aggregator, senders) = (ordered.aggregator.state(), ordered.senders.clone());
-        Checkpoint { version: CHECKPOINT_VERSION, totals, aggregator, senders }
+        let context = ordered.context.clone();
+        Checkpoint { version: CHECKPOINT_VERSION, context, by_start: false, totals, aggregator, senders }
     }
 
     /// Its bytes.
@@ -62,6 +68,8 @@ pub struct Ordered {
     pub aggregator: Aggregator,
     /// µs; where signatures are asked for.
     pub replay_window: Option<i64>,
+    /// What it was made with.
+    pub context: Context,
 }
 
 /// Buffers for decoding, used again and again.

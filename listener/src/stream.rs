@@ -43,41 +43,26 @@ pub fn accept(road: &Arc<Road>, worker: usize, listener: &TcpListener, end: &Arc
     Ok(())
 }
 
-/// Takes whole lines; what is left without an end of line when the sender closes is a line too.
+/// Takes whole lines; what is left without an end of line when the sender closes is a line too. What the journal
+/// does not take is offered again, and not read further.
 fn lines(road: &Road, worker: usize, mut stream: TcpStream, end: &AtomicBool) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let mut buffer = vec![0; 2 * LINE_BYTES_MAX];
     let mut held = 0;
-    loop {
-        if road.is_full() {
-            if end.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            std::thread::sleep(READ_TIMEOUT);
-            continue;
-        }
+    while !end.load(Ordering::Relaxed) {
         match stream.read(&mut buffer[held..]) {
-            Ok(0) => {
-                take(road, worker, &buffer[..held]);
-                return Ok(());
-            }
+            Ok(0) => break,
             Ok(bytes) => held += bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                if end.load(Ordering::Relaxed) {
-                    take(road, worker, &buffer[..held]);
-                    return Ok(());
-                }
-                continue;
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                take(road, worker, &buffer[..held]);
+                take(road, worker, &buffer[..held], end);
                 return Err(error);
             }
         }
         let whole = buffer[..held].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        take(road, worker, &buffer[..whole]);
+        take(road, worker, &buffer[..whole], end);
         buffer.copy_within(whole..held, 0);
         held -= whole;
         if held > LINE_BYTES_MAX {
@@ -86,11 +71,20 @@ fn lines(road: &Road, worker: usize, mut stream: TcpStream, end: &AtomicBool) ->
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"));
         }
     }
+    take(road, worker, &buffer[..held], end);
+    Ok(())
 }
 
-fn take(road: &Road, worker: usize, lines: &[u8]) -> Taken {
+/// Offers lines until they are taken; at the end they are taken or dropped, and counted.
+fn take(road: &Road, worker: usize, lines: &[u8], end: &AtomicBool) {
     if lines.is_empty() {
-        return Taken::Journaled;
+        return;
     }
-    road.take(worker, Kind::Statsd, [lines].into_iter())
+    while road.offer(worker, Kind::Statsd, lines) == Taken::Dropped {
+        if end.load(Ordering::Relaxed) {
+            road.take(worker, Kind::Statsd, [lines].into_iter());
+            return;
+        }
+        std::thread::sleep(READ_TIMEOUT);
+    }
 }

@@ -37,7 +37,7 @@ use reading::Reading;
 /// Levels of `fields` that are made flat.
 pub const DEPTH_MAX: usize = 64;
 /// Bytes of a key that is repeated for each value inside.
-pub const PATH_BYTES_MAX: usize = 64;
+pub const PATH_BYTES_MAX: usize = 128;
 
 /// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -120,7 +120,15 @@ impl Rows {
     /// Begins a row. What was begun before and not committed is forgotten.
     pub fn begin(&mut self) -> Row<'_> {
         self.rollback();
-        Row { rows: self, timestamp: None, severity: Severity::default(), pid: 0, keys: None, number: 10, own_fields: 0..0 }
+        Row {
+            rows: self,
+            timestamp: None,
+            severity: Severity::default(),
+            pid: 0,
+            keys: None,
+            number: 10,
+            own_fields: 0..0,
+        }
     }
 
     fn rollback(&mut self) {

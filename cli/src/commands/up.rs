@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::{serve, sinks};
 use metlog_listener::Listener;
 use metlog_query::Engine;
+use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -102,10 +103,29 @@ async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<D
     signals.next().await;
     drop(demo);
     let held = listener.ledger().held;
-    eprintln!("stopping: {held} messages are yet to be stored; once more to leave them in the journal");
-    match listener.stop(signals.next()).await.held {
-        0 => Ok(()),
+    let waiting = match listener.waiting() {
+        none if none.is_empty() => String::new(),
+        sinks => format!(", {} must catch up", sinks.join(" and ")),
+    };
+    eprintln!("stopping: {held} messages are yet to be stored{waiting}; once more to leave them in the journal");
+    let stopped = listener.stop(signals.next()).await;
+    let sinks = stopped.waiting.join(" and ");
+    match stopped.held {
+        0 if sinks.is_empty() => Ok(()),
+        0 => Err(Failure::failed(format!(
+            "all messages are stored, but {sinks} has not had everything; it is in the journal, and delivered after the next start"
+        ))),
         held => Err(Failure::failed(format!("{held} messages are left in the journal; the next start stores them"))),
+    }
+}
+
+/// Where `send` must be told to send to, unless that is its default.
+fn to(addresses: &[(String, String)]) -> String {
+    let metlog = |(name, address): &(String, String)| (name == "metlog").then(|| address.clone());
+    let default = SocketAddr::from(([127, 0, 0, 1], PORT_METLOG)).to_string();
+    match addresses.iter().find_map(metlog) {
+        Some(address) if address != default => format!("--to {address} "),
+        _ => String::new(),
     }
 }
 
@@ -141,7 +161,10 @@ fn start_text(
         }
         text.push_str(&format!("  metlog tail {server}--filter type=error\n"));
     } else if has_sql {
-        text.push_str("Send something, and ask for it:\n  metlog send --type hello \"first message\"\n");
+        text.push_str(&format!(
+            "Send something, and ask for it:\n  metlog send {}--type hello \"first message\"\n",
+            to(addresses)
+        ));
         text.push_str(&format!("  metlog query {server}\"select type, logger, payload from messages limit 10\"\n"));
     }
     text

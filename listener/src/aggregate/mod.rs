@@ -171,7 +171,7 @@ impl Aggregator {
         let mut rows: Vec<_> = self.table.all_mut().map(|series| series.close(end, &self.config.percentiles)).collect();
         rows.sort_by(|a, b| (&a.name, a.data.kind(), &a.tags).cmp(&(&b.name, b.data.kind(), &b.tags)));
         let Open { values, bad_lines, packets, lines, .. } = self.open;
-        self.open = Open { end: end_of_window(now, self.length).max(end + self.length), ..Open::default() };
+        self.open = Open { end: end_of_window(now.max(end), self.length), ..Open::default() };
         let empty = rows.is_empty() && values == 0 && bad_lines == 0 && packets == 0;
         let hostname = self.hostname.clone();
         (!empty).then_some(Window { end, length: self.length, hostname, values, bad_lines, packets, lines, rows })

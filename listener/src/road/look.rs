@@ -43,12 +43,12 @@ impl Road {
 
     fn cold(&self, segment: &Segment, table: Table) -> crate::ColdSegment {
         // Opened now: the file may be gone from its folder when the query comes to it, its bytes are not.
-        let (path, context, sealed) = (segment.path.clone(), self.context.clone(), segment.sealed);
+        let (path, sealed) = (segment.path.clone(), segment.sealed);
         let file = std::fs::File::open(&path);
         Arc::new(move || {
             let bytes = file.as_ref().map_err(|error| io::Error::other(error.to_string())).and_then(read_whole);
             let replayed = bytes
-                .and_then(|bytes| replay::replay(&path, &bytes, &context, sealed))
+                .and_then(|bytes| replay::replay(&path, &bytes, sealed))
                 .map_err(|error| ArrowError::IoError(error.to_string(), error))?;
             match table {
                 Table::Messages => Ok(replayed.rows),

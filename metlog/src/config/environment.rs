@@ -40,7 +40,10 @@ impl Config {
     }
 
     /// [`Config::with_env`], with the environment as an argument.
-    pub(super) fn with_variables(mut self, get: impl Fn(&'static str) -> Option<String>) -> Result<Config, ConfigError> {
+    pub(super) fn with_variables(
+        mut self,
+        get: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Config, ConfigError> {
         if let Some(texts) = get("METLOG_DESTINATION") {
             self.destinations = Some(list(&texts).map(Destination::from).collect());
         }

@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    /// Writes all of it, or fails within the two timeouts; then nothing may be taken as written.
+    /// Writes all of it, or fails where nothing moves within the timeouts; then nothing may be taken as written.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
         // Taken out, so that a write that fails or is given up on leaves no connection that ends inside a line.
         let mut stream = match self.stream.take().filter(is_open) {
@@ -66,10 +66,16 @@ impl Connection {
 
     async fn write_to(&self, stream: &mut TcpStream, bytes: &[u8]) -> Result<(), SinkError> {
         let failed = |said: &dyn std::fmt::Display| SinkError::retry(format!("write to {}: {said}", self.address));
-        match timeout(self.write_timeout, stream.write_all(bytes)).await {
-            Ok(written) => written.map_err(|error| failed(&error)),
-            Err(_) => Err(failed(&format!("not taken within {:?}", self.write_timeout))),
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // Each part has its time: much is no reason to fail, standing still is.
+            match timeout(self.write_timeout, stream.write(rest)).await {
+                Ok(Ok(0)) => return Err(failed(&"closed")),
+                Ok(written) => rest = &rest[written.map_err(|error| failed(&error))?..],
+                Err(_) => return Err(failed(&format!("nothing was taken within {:?}", self.write_timeout))),
+            }
         }
+        Ok(())
     }
 
     /// Opens a connection and repeats on it what is kept.

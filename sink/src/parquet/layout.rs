@@ -1,6 +1,4 @@
 //! How each column lies in an object: its encoding, its statistics, its bloom filter.
-//!
-//! The reasons, with what was measured, are in `docs/decisions/parquet-layout.md`.
 use super::config::Config;
 use metlog_schemas::tables::Table;
 use parquet::basic::{Compression, Encoding, ZstdLevel};

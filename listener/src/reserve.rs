@@ -1,0 +1,65 @@
+//! Room on the disk for what gives room back: where the disk is full, receipts and the next segment are written in
+//! the place of a file that was put there for them.
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Enough for receipts and a checkpoint of many series.
+const RESERVE_BYTES: usize = 4 << 20;
+
+/// The file.
+#[derive(Debug)]
+pub struct Reserve {
+    path: PathBuf,
+}
+
+impl Reserve {
+    /// Made at once, where there is room.
+    pub fn new(data: &Path) -> Reserve {
+        let reserve = Reserve { path: data.join("reserve") };
+        reserve.restore();
+        reserve
+    }
+
+    /// Does what needs room; where there is none, once more without the file.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn with<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && std::fs::remove_file(&self.path).is_ok() => {
+                tracing::warn!("the disk is full: {} is given up", self.path.display());
+                work()
+            }
+            done => done,
+        }
+    }
+
+    /// Makes the file again. Half a file would be no help, so one that cannot be made is none.
+    pub fn restore(&self) {
+        if !self.path.exists() && std::fs::write(&self.path, vec![0; RESERVE_BYTES]).is_err() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_given_up_once_and_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = Reserve::new(folder.path());
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let mut attempts = 0;
+        let done = reserve.with(|| {
+            attempts += 1;
+            if attempts == 1 { Err(full()) } else { Ok(attempts) }
+        });
+        assert_eq!(done.unwrap(), 2);
+        assert!(!folder.path().join("reserve").exists());
+        assert!(reserve.with(|| Err::<(), _>(full())).is_err());
+        reserve.restore();
+        assert_eq!(folder.path().join("reserve").metadata().unwrap().len(), RESERVE_BYTES as u64);
+    }
+}
