@@ -55,7 +55,7 @@ pub enum Command {
     Query(QueryOptions),
     /// Send one message. Exit code 1 where it was not sent.
     #[command(
-        after_help = "Example:\n  metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"\n\nSigned where METLOG_KEY_ID and METLOG_KEY are set."
+        after_help = "Example:\n  metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"\n\nSigned where METLOG_KEY_ID and METLOG_KEY are set. UDP does not tell whether anybody listens."
     )]
     Send(SendOptions),
     /// Send the lines of files: Metlog JSON as it is, any other line as the payload of a message.
@@ -72,7 +72,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  metlog check --config metlog.toml")]
     Check(CheckOptions),
     /// Show a datagram or a journal segment as JSON lines.
-    #[command(after_help = "Example:\n  metlog decode data/journal/000000000007.journal")]
+    #[command(after_help = "Example:\n  metlog decode data/journal/segment-179527626525.mlj")]
     Decode(DecodeOptions),
     /// Print the statements that make the tables known to another engine.
     #[command(

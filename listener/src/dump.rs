@@ -3,8 +3,9 @@ use crate::journal::record::{FILE_MAGIC, Kind, Read, Record, read};
 use crate::state::Checkpoint;
 use metlog_schemas::metlog_json;
 use metlog_schemas::rows::Rows;
+use metlog_schemas::statsd::{self, Annotation, Lines, Reason, Sample};
 use metlog_schemas::wire::Message;
-use metlog_schemas::wire::v1::Datagram;
+use metlog_schemas::wire::v1::{Datagram, Refusal};
 use serde_json::{Value, json};
 use std::io;
 
@@ -29,7 +30,9 @@ fn segment(mut bytes: &[u8], tell: &mut dyn FnMut(Value)) {
                 length
             }
             Read::Corrupt(region) => {
-                tell(json!({"at": at, "kind": "corrupt", "bytes": region.len()}));
+                tell(
+                    json!({"at": at, "kind": "corrupt", "bytes": region.len(), "text": String::from_utf8_lossy(region)}),
+                );
                 region.len()
             }
             Read::Torn(length) => {
@@ -80,8 +83,18 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         }
         return Ok(());
     }
-    let datagram = Datagram::decode(bytes)
-        .map_err(|refusal| format!("neither a journal segment, wire v1 nor Metlog JSON: {}", refusal.reason()))?;
+    let datagram = match Datagram::decode(bytes) {
+        Ok(datagram) => datagram,
+        Err(Refusal::NotWire) if is_statsd(bytes) => {
+            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            lines.for_each(|line| tell(json!({"statsd": String::from_utf8_lossy(line)})));
+            return Ok(());
+        }
+        Err(refusal) => {
+            let none = "neither a journal segment, wire v1, Metlog JSON nor statsd lines";
+            return Err(format!("{none}: {}", refusal.reason()));
+        }
+    };
     let header = datagram.header;
     tell(json!({
         "sender": format!("{:016x}", header.sender), "sequence": header.sequence, "opened_at": header.opened_at,
@@ -95,6 +108,24 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         });
     }
     Ok(())
+}
+
+/// True where any line can be read.
+fn is_statsd(bytes: &[u8]) -> bool {
+    #[derive(Default)]
+    struct Found(bool);
+    impl Lines for Found {
+        fn sample(&mut self, _: Sample<'_>) {
+            self.0 = true;
+        }
+        fn message(&mut self, _: &Annotation<'_>) {
+            self.0 = true;
+        }
+        fn bad(&mut self, _: &[u8], _: Reason) {}
+    }
+    let mut found = Found::default();
+    statsd::parse(bytes, &mut found);
+    found.0
 }
 
 fn as_json(message: &Message, timestamp: Option<i64>) -> Value {

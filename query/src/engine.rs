@@ -3,18 +3,20 @@ use crate::answer::{Answer, Bounds};
 use crate::error::{Error, Kind};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{Hot, prepare, sketch};
+use crate::{Hot, growth, held, prepare, sketch};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -58,6 +60,18 @@ pub struct Engine {
     warehouse: Warehouse,
     hot: Option<Arc<dyn Hot>>,
     turns: Arc<Semaphore>,
+    /// Where questions are answered that come over HTTP. A function that works long without a pause holds up its
+    /// own kind only.
+    workers: Option<Runtime>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Nobody waits for what is still being worked at.
+        if let Some(workers) = self.workers.take() {
+            workers.shutdown_background();
+        }
+    }
 }
 
 impl Engine {
@@ -76,7 +90,16 @@ impl Engine {
             .with_object_store_registry(Arc::new(OnlyStore(Arc::clone(&store))))
             .build_arc()?;
         let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        Ok(Engine { config, state: state(runtime)?, warehouse: Warehouse { store, prefix }, hot, turns })
+        let workers = tokio::runtime::Builder::new_multi_thread().thread_name("query").enable_all().build();
+        let workers = workers.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+        let warehouse = Warehouse { store, prefix };
+        Ok(Engine { config, state: state(runtime)?, warehouse, hot, turns, workers: Some(workers) })
+    }
+
+    /// Where to answer what comes over HTTP.
+    pub(crate) fn workers(&self) -> Result<&Handle, Error> {
+        let gone = || Error::new(Kind::Internal, "the server is stopping");
+        self.workers.as_ref().map(Runtime::handle).ok_or_else(gone)
     }
 
     /// The limits it was made with.
@@ -108,12 +131,12 @@ impl Engine {
         state.register_catalog_list(Snapshot::catalogs(&self.warehouse, self.hot.as_ref())?);
         state.mark_start_execution();
         let plan = prepare::plan(&state, sql).await?;
-        let plan = state.create_physical_plan(&plan).await?;
+        let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
         Ok(execute_stream(plan, Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?)
     }
 
-    fn too_late(&self) -> Error {
+    pub(crate) fn too_late(&self) -> Error {
         crate::answer::too_late(self.config.time_max)
     }
 }
@@ -135,6 +158,9 @@ fn state(runtime: Arc<RuntimeEnv>) -> Result<SessionState, Error> {
     let mut defaults = SessionStateBuilder::new_with_default_features();
     let scalar = defaults.scalar_functions().take().unwrap_or_default();
     let scalar = scalar.into_iter().filter(|function| !FUNCTIONS_LEFT_OUT.contains(&function.name()));
+    let scalar = scalar.map(growth::guarded);
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(growth::Concatenation::new())];
+    planners.extend(defaults.expr_planners().take().unwrap_or_default());
     let mut aggregate = defaults.aggregate_functions().take().unwrap_or_default();
     aggregate.push(Arc::new(sketch::merge()));
     let builder = defaults
@@ -143,6 +169,7 @@ fn state(runtime: Arc<RuntimeEnv>) -> Result<SessionState, Error> {
         .with_file_formats(Vec::new())
         .with_table_factories(Default::default())
         .with_scalar_functions(scalar.chain([Arc::new(sketch::quantile())]).collect())
-        .with_aggregate_functions(aggregate);
+        .with_aggregate_functions(aggregate)
+        .with_expr_planners(planners);
     Ok(builder.build())
 }

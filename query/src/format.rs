@@ -1,6 +1,6 @@
 //! How answers are written: for people, for programs, for spreadsheets. The server and the command line share
 //! it. Moments are RFC 3339 in UTC; in JSON a null is written out.
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, StringBuilder};
 use arrow::csv;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -8,6 +8,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{
     EncoderOptions, JsonArray, LineDelimited, Writer as JsonWriter, WriterBuilder, make_encoder,
 };
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 use std::collections::HashSet;
 use std::io::Write;
@@ -104,7 +105,7 @@ impl<W: Write> Writer<W> {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         match &mut self.0 {
             Inner::Table { batches, .. } => {
-                batches.push(batch.clone());
+                batches.push(printable(batch)?);
                 Ok(())
             }
             Inner::Json { writer, schema } => writer.write(&named(batch, schema)?),
@@ -121,7 +122,7 @@ impl<W: Write> Writer<W> {
     pub fn finish(self) -> Result<W, ArrowError> {
         let mut out = match self.0 {
             Inner::Table { mut out, schema, batches } => {
-                writeln!(out, "{}", pretty_format_batches_with_schema(schema, &batches)?)?;
+                writeln!(out, "{}", pretty_format_batches_with_schema(texts(&schema), &batches)?)?;
                 out
             }
             Inner::Json { mut writer, .. } => {
@@ -138,6 +139,41 @@ impl<W: Write> Writer<W> {
         out.flush()?;
         Ok(out)
     }
+}
+
+/// Every value as a text that stays on its line and steers no terminal: it may come from outside.
+fn printable(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let options = FormatOptions::default();
+    let column = |column: &ArrayRef| {
+        let values = ArrayFormatter::try_new(column, &options)?;
+        let text = |row| values.value(row).try_to_string().map(|text| harmless(&text));
+        let texts: StringArray =
+            (0..column.len()).map(text).map(|text| text.map(Some)).collect::<Result<_, ArrowError>>()?;
+        Ok(Arc::new(texts) as ArrayRef)
+    };
+    let columns = batch.columns().iter().map(column).collect::<Result<_, ArrowError>>()?;
+    RecordBatch::try_new_with_options(texts(&batch.schema()), columns, &row_count(batch))
+}
+
+fn row_count(batch: &RecordBatch) -> RecordBatchOptions {
+    RecordBatchOptions::new().with_row_count(Some(batch.num_rows()))
+}
+
+fn texts(schema: &SchemaRef) -> SchemaRef {
+    let text = |field: &Arc<Field>| Field::new(field.name(), DataType::Utf8, true);
+    Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>()))
+}
+
+/// Control characters as `\n`, `\u{1b}`.
+pub fn harmless(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut text, c| {
+        if c.is_control() {
+            text.extend(c.escape_default())
+        } else {
+            text.push(c)
+        }
+        text
+    })
 }
 
 /// Objects cannot have two values of one name, though answers can have two such columns: `n`, `n_2`.

@@ -13,21 +13,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Longest body: the longest query, were each of its bytes escaped.
 const BODY_BYTES_MAX: usize = 8 * crate::SQL_BYTES_MAX;
 
-/// The media types that are answered, and with what. The first is the one for whoever asks for nothing.
-const ACCEPTED: [(&str, Format); 8] = [
+/// How much later than its time a query may notice that by itself.
+const LATE: Duration = Duration::from_millis(500);
+
+/// The media types that are answered, and with what; of those that are as welcome as others, the first.
+const ACCEPTED: [(&str, Format); 5] = [
     ("application/json", Format::Json),
     ("text/csv", Format::Csv),
     ("application/vnd.apache.arrow.stream", Format::Arrow),
     ("application/x-ndjson", Format::Ndjson),
     ("application/ndjson", Format::Ndjson),
-    ("*/*", Format::Json),
-    ("application/*", Format::Json),
-    ("text/*", Format::Csv),
 ];
 
 /// The paths of this crate, to be merged into the server's.
@@ -59,14 +61,18 @@ async fn answer(
     // On a task of its own, so that a panic below is an answer too; dropping the set ends the query when the
     // asker hangs up.
     let mut task = JoinSet::new();
-    task.spawn(async move { write(engine.query(&question.query).await?, format, engine.config().memory_bytes).await });
-    let body = match task.join_next().await {
-        Some(Ok(body)) => body?,
-        Some(Err(error)) => {
+    let asked = engine.clone();
+    let write = async move { write(asked.query(&question.query).await?, format, asked.config().memory_bytes).await };
+    task.spawn_on(write, engine.workers()?);
+    // The query looks at its time whenever it pauses; one that does not is answered for here.
+    let body = match timeout(engine.config().time_max + LATE, task.join_next()).await {
+        Err(_) => return Err(engine.too_late().into()),
+        Ok(Some(Ok(body))) => body?,
+        Ok(Some(Err(error))) => {
             tracing::error!(%error, "a query failed in a way that it must not");
             return Err(Error::new(Kind::Internal, "the query failed inside the server; its log says more").into());
         }
-        None => return Err(Error::new(Kind::Internal, "the query was never begun").into()),
+        Ok(None) => return Err(Error::new(Kind::Internal, "the query was never begun").into()),
     };
     Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
@@ -112,31 +118,37 @@ impl std::io::Write for Bounded {
     }
 }
 
-/// The format of the highest weight, the first of those that are equal; JSON where nothing is asked for.
+/// The format of the highest weight, the first of those that are equal; JSON where nothing is asked for. For each format its most specific range counts
+/// (RFC 9110, 12.5.1).
 fn negotiate(headers: &HeaderMap) -> Result<Format, Refusal> {
-    let mut best: Option<(f32, Format)> = None;
-    let mut has_asked = false;
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    for range in values.flat_map(|value| value.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
-        has_asked |= !media_type.is_empty();
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-        let format = ACCEPTED.into_iter().find(|(name, _)| *name == media_type).map(|(_, format)| format);
-        match format {
-            Some(format) if weight > best.map_or(0.0, |(weight, _)| weight) => best = Some((weight, format)),
-            _ => (),
+    let ranges: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).filter_map(range).collect();
+    if ranges.is_empty() {
+        return Ok(Format::Json);
+    }
+    let mut best: Option<(f32, usize, Format)> = None;
+    for (name, format) in ACCEPTED {
+        let group = name.split('/').next().unwrap_or_default();
+        let names = [name.to_owned(), format!("{group}/*"), "*/*".to_owned()];
+        let found = names.iter().find_map(|name| ranges.iter().position(|(range, _)| range == name));
+        let Some((at, weight)) = found.map(|at| (at, ranges[at].1)).filter(|(_, weight)| *weight > 0.0) else {
+            continue;
+        };
+        if best.is_none_or(|(most, first, _)| weight > most || (weight == most && at < first)) {
+            best = Some((weight, at, format));
         }
     }
-    match best {
-        Some((_, format)) => Ok(format),
-        None if !has_asked => Ok(Format::Json),
-        None => {
-            let names: Vec<&str> = ACCEPTED.iter().map(|(name, _)| *name).filter(|name| !name.contains('*')).collect();
-            let message = format!("answers are {}", names.join(", "));
-            Err(Refusal(StatusCode::NOT_ACCEPTABLE, Error::new(Kind::Request, message)))
-        }
-    }
+    let names = || ACCEPTED.map(|(name, _)| name).join(", ");
+    let refusal = || Error::new(Kind::Request, format!("answers are {}", names()));
+    best.map(|(.., format)| format).ok_or_else(|| Refusal(StatusCode::NOT_ACCEPTABLE, refusal()))
+}
+
+/// A range of media types and its weight.
+fn range(text: &str) -> Option<(String, f32)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
+    let weight = parts.find_map(|part| part.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case("q")));
+    Some((name, weight.map_or(1.0, |(_, q)| q.trim().parse().unwrap_or(0.0))))
 }
 
 /// An error and how HTTP calls it.

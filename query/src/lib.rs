@@ -12,6 +12,8 @@ mod depth;
 mod engine;
 mod error;
 pub mod format;
+mod growth;
+mod held;
 mod hot;
 mod http;
 mod partition;

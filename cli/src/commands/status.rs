@@ -11,7 +11,7 @@ const COLUMNS: [(&str, &str, &str); 6] = [
     ("received", " ", "messages that arrived; a statsd value is one"),
     ("stored", "=", "in the store, acknowledged"),
     ("held", "+", "in the journal, on their way to the store"),
-    ("set_aside", "+", "on disk in `set_aside`: the store refused them, look at them"),
+    ("set_aside", "+", "on disk in `set_aside`: corrupt, or refused by the store; look at them"),
     ("rejected", "+", "could not be read or were not allowed"),
     ("dropped", "+", "no room: the journal's disk or its budget was used up"),
 ];
@@ -33,8 +33,10 @@ pub fn run(options: &ServerOptions) -> Result<(), Failure> {
         let health: Value = json(&server, "/health", true).await?;
         let ledger: Value = json(&server, "/api/ledger", false).await?;
         print(&in_words(server.address(), &health, &ledger))?;
-        match health["ok"].as_bool() {
-            Some(true) => Ok(()),
+        match (health["ok"].as_bool(), health["problems"].as_array()) {
+            _ if !balances(&ledger) => Err(Failure::failed("the ledger does not balance")),
+            (Some(true), Some(problems)) if problems.is_empty() => Ok(()),
+            (Some(true), _) => Err(Failure::failed("messages are taken, but something is wrong")),
             _ => Err(Failure::failed("not healthy")),
         }
     })
@@ -69,11 +71,14 @@ fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
     for (key, meaning) in NEVER_ARRIVED {
         let _ = writeln!(text, "  {key:<18} {:>15}  {meaning}", number(key));
     }
-    let sum: u64 = COLUMNS[1..].iter().filter_map(|(key, ..)| ledger[*key].as_u64()).sum();
-    let balance =
-        if ledger["received"].as_u64() == Some(sum) { "The ledger balances." } else { "The ledger does NOT balance." };
+    let balance = if balances(ledger) { "The ledger balances." } else { "The ledger does NOT balance." };
     let _ = writeln!(text, "\n{balance}");
     text
+}
+
+fn balances(ledger: &Value) -> bool {
+    let sum: u64 = COLUMNS[1..].iter().filter_map(|(key, ..)| ledger[*key].as_u64()).sum();
+    ledger["received"].as_u64() == Some(sum)
 }
 
 /// 1234567 as 1,234,567.

@@ -67,19 +67,7 @@ fn in_words(message: &Value) -> String {
     for (key, value) in message["fields"].as_object().into_iter().flatten() {
         let _ = write!(line, " {key}={}", value.as_str().unwrap_or_default());
     }
-    harmless(&line)
-}
-
-/// What came from outside must not steer the terminal.
-fn harmless(line: &str) -> String {
-    line.chars().fold(String::with_capacity(line.len()), |mut text, c| {
-        if c.is_control() {
-            text.extend(c.escape_default())
-        } else {
-            text.push(c)
-        }
-        text
-    })
+    metlog_query::format::harmless(&line)
 }
 
 #[cfg(test)]

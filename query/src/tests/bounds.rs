@@ -29,11 +29,35 @@ async fn groups_sorts_and_the_answer_itself_have_bounded_memory() {
         "select value from range(10000000) order by value desc limit 900000",
         "select * from range(900000)",
         "select a.value from range(1000000) a join range(1000000) b on a.value = b.value limit 1",
+        "select max(s) from (select sum(value) over () s, max(value) over () t from range(10000000))",
     ] {
         let config = Config { memory_bytes: 1 << 20, ..Config::default() };
         let error = outcome(config, sql).await.expect_err(sql);
         assert_eq!(error.kind, Kind::Limit, "{sql}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn no_function_makes_much_out_of_little() {
+    let x = "x".repeat(1_000);
+    let longer = vec!["s"; 10].join(" || ");
+    let grown = |n: usize| {
+        (0..n).fold("select 'xxxxxxxxxxxxxxxx' as s".to_owned(), |sql, _| format!("select {longer} as s from ({sql})"))
+    };
+    for sql in [
+        format!("select length(replace(replace(replace('{x}','x','{x}'),'x','{x}'),'x','{x}'))"),
+        format!("select length(replace(concat('{x}', cast(value as varchar)), 'x', '{x}')) from range(10000)"),
+        format!("select length(regexp_replace(regexp_replace('{x}', 'x', '{x}', 'g'), 'x', '{x}{x}', 'g'))"),
+        "select length(concat(s, s, s, s)) from (select concat(s, s, s, s, s, s, s, s, s, s) s from (select concat(s, s, s, s, s, s, s, s, s, s) s from (select replace('xxxxxxxxxx', 'x', 'yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy') || cast(value as varchar) s from range(10000))))".to_owned(),
+        format!("select length(s) from ({})", grown(8)),
+    ] {
+        let outcome = outcome(Config::default(), &sql).await;
+        let said = format!("{:?}", outcome.as_ref().err());
+        assert_eq!(kind(outcome), Some(Kind::Limit), "{said}: {}", &sql[..sql.len().min(100)]);
+    }
+    check(outcome(Config::default(), "select replace('a.b', '.', '-') || upper('c') || null as n").await, json!([{}]));
+    let sql = "select replace('a.b', '.', '-') || upper('c') as n, concat('a', 1) as c";
+    check(outcome(Config::default(), sql).await, json!([{"n": "a-bC", "c": "a1"}]));
 }
 
 #[tokio::test]

@@ -115,19 +115,34 @@ fn depth_costs_neither_the_stack_nor_the_message() {
     for levels in [DEPTH_MAX - 1, DEPTH_MAX, DEPTH_MAX + 1, 200, 30_000] {
         let arrays = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         let message = decode(&format!(r#"{{"type":"t","fields":{{"a":{arrays}}}}}"#)).unwrap();
-        let flat = levels.min(DEPTH_MAX - 1);
+        // A path that is too long ends it first.
+        let flat = levels.min(PATH_BYTES_MAX / 3 + 1);
         assert_eq!(message.fields[0].0, format!("a{}", "[0]".repeat(flat)));
         let rest = levels - flat;
         assert_eq!(message.fields[0].1, format!("{}1{}", "[".repeat(rest), "]".repeat(rest)));
         let objects = format!("{}[]{}", r#"{"k": "#.repeat(levels), "}".repeat(levels));
         let message = decode(&format!(r#"{{"type":"t","payload":{objects},"x":{objects}}}"#)).unwrap();
         assert_eq!(message.payload, objects);
-        assert_eq!(message.fields[0].0, format!("x{}", ".k".repeat(flat)));
+        assert_eq!(message.fields[0].0, format!("x{}", ".k".repeat(levels.min(DEPTH_MAX - 1))));
     }
     check_refused(&format!(r#"{{"type":"t","fields":{}"#, "[".repeat(60_000)), Refusal::NotJson);
     check_refused(&format!(r#"{{"type":"t","fields":{}1,]"#, "[".repeat(100)), Refusal::NotJson);
     check_refused(&"[".repeat(60_000), Refusal::NotAnObject);
     check_refused(&r#"{"a":"#.repeat(60_000), Refusal::NotJson);
+}
+
+#[test]
+fn a_long_key_is_not_repeated() {
+    let (key, short) = ("k".repeat(PATH_BYTES_MAX + 1), "k".repeat(PATH_BYTES_MAX));
+    let message = decode(&format!(r#"{{"type":"t","fields":{{"{key}":[1,[2]],"{short}":[3]}}}}"#)).unwrap();
+    assert_eq!(message.fields, [(key, "[1,[2]]".to_owned()), (format!("{short}[0]"), "3".to_owned())]);
+}
+
+#[test]
+fn white_space_is_passed_over_once() {
+    // Quadratic work would take minutes here.
+    let spread = format!("{{{}\"type\":\"t\"}}", "\n".repeat(4_000_000));
+    assert_eq!(objects(spread.as_bytes()).count(), 1);
 }
 
 #[test]
