@@ -298,6 +298,14 @@ impl Inner {
         Ok(())
     }
 
+    /// True where a thread ended that nobody told to.
+    fn has_lost_a_thread(&self) -> bool {
+        let lost = |end: &AtomicBool, threads: &Mutex<Vec<JoinHandle<()>>>| {
+            !end.load(Ordering::Relaxed) && lock(threads).iter().any(JoinHandle::is_finished)
+        };
+        lost(&self.end_intake, &self.intake) || lost(&self.end_clock, &self.clock)
+    }
+
     fn start_intake(&mut self, sources: Vec<(&'static str, String, Source)>) -> std::io::Result<()> {
         for (worker, (name, address, source)) in sources.into_iter().enumerate() {
             let (road, end) = (self.road.clone(), self.end_intake.clone());

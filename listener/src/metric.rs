@@ -34,6 +34,8 @@ pub enum Metric {
     TornTails,
     /// Journal records that could not be read, since the data folder was made. Should be zero.
     CorruptRecords,
+    /// Segments of the journal that could not be read at all, found at this start. Should be zero.
+    UnreadableSegments,
     /// Series that are remembered.
     Series,
     /// Values refused because there were too many series or tags, by `name`; `*` stands for the rest.
@@ -54,7 +56,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 23] = [
+    pub const ALL: [Metric; 24] = [
         Metric::Received,
         Metric::Rejected,
         Metric::Dropped,
@@ -70,6 +72,7 @@ impl Metric {
         Metric::JournalFailing,
         Metric::TornTails,
         Metric::CorruptRecords,
+        Metric::UnreadableSegments,
         Metric::Series,
         Metric::SeriesOverflow,
         Metric::Senders,
@@ -98,6 +101,7 @@ impl Metric {
             Metric::JournalFailing => "metlog_journal_failing",
             Metric::TornTails => "metlog_journal_torn_tails",
             Metric::CorruptRecords => "metlog_journal_corrupt_records_total",
+            Metric::UnreadableSegments => "metlog_journal_unreadable_segments",
             Metric::Series => "metlog_series",
             Metric::SeriesOverflow => "metlog_series_overflow_total",
             Metric::Senders => "metlog_senders",

@@ -23,13 +23,17 @@ impl Listener {
     pub fn health(&self) -> Health {
         let failing = self.inner.road.is_failing();
         let mut problems = Vec::new();
+        let ended = self.inner.has_lost_a_thread();
+        if ended {
+            problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
+        }
         if failing {
             problems.push("messages are dropped: the journal cannot be written or its budget is used up".to_owned());
         }
         for (sink, state) in lock(&self.inner.sinks).iter() {
             problems.extend(state.failing.as_ref().map(|why| format!("{sink}: {why}")));
         }
-        Health { ok: !failing, problems }
+        Health { ok: !failing && !ended, problems }
     }
 
     /// Prometheus text.
@@ -68,6 +72,7 @@ impl Listener {
         text.value(Metric::JournalFailing, u64::from(road.is_failing()));
         text.value(Metric::TornTails, self.inner.damage.torn_tails);
         text.value(Metric::CorruptRecords, road.totals().corrupt_records);
+        text.value(Metric::UnreadableSegments, self.inner.damage.unreadable_segments);
         let (series, overflow, senders) = road.with_ordered(|ordered| {
             (ordered.aggregator.series(), ordered.aggregator.overflow().clone(), ordered.senders.count())
         });

@@ -111,6 +111,23 @@ pub fn open_store(
     Ok(Store { objects, prefix: prefix()?, folder: None })
 }
 
+/// Tells whether the store of `url` has this option.
+///
+/// # Errors
+/// [`StoreError::Option`] where it has not.
+pub fn check_option(url: &str, key: &str) -> Result<(), StoreError> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let name = key.to_ascii_lowercase();
+    let known = match scheme {
+        "s3" | "s3a" => name.parse::<AmazonS3ConfigKey>().is_ok(),
+        "gs" => name.parse::<GoogleConfigKey>().is_ok(),
+        "az" | "abfs" | "abfss" => name.parse::<AzureConfigKey>().is_ok(),
+        _ => false,
+    };
+    let unknown = || StoreError::Option { scheme: scheme.to_owned(), key: key.to_owned() };
+    known.then_some(()).ok_or_else(unknown)
+}
+
 fn open_folder(
     url: &Url,
     options: &[(String, String)],

@@ -2,7 +2,7 @@
 
     python3 engines.py BINARY       (with the packages duckdb and pyspark)
 """
-import json, subprocess, sys
+import json, os, subprocess, sys
 from metlog_process import Metlog, running, until
 
 MESSAGES = 500
@@ -62,6 +62,7 @@ def duckdb(metlog):
 
 def spark_session(metlog, name, **options):
     from pyspark.sql import SparkSession
+    os.environ["SPARK_SUBMIT_OPTS"] = f"-Dderby.stream.error.file={metlog.folder}/derby.log"
     builder = SparkSession.builder.master("local[1]").appName(name).enableHiveSupport()
     settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.sql.session.timeZone": "UTC",
                 "spark.sql.warehouse.dir": f"{metlog.folder}/{name}-warehouse",
@@ -108,7 +109,8 @@ def main(binary):
         if function in (spark, hive) and engine is None:
             # A session keeps its catalogue for the life of the process: each gets its own.
             done = subprocess.run([sys.executable, __file__, binary, function.__name__], capture_output=True, text=True)
-            print(*[line for line in done.stdout.splitlines() if line[:4] in ("pass", "FAIL")], sep="\n", flush=True)
+            said = [line for line in done.stdout.splitlines() if line[:4] in ("pass", "FAIL")]
+            print(*said or [f"FAIL  {function.__name__}: {done.stderr[-1500:]}"], sep="\n", flush=True)
             passed, failed = passed + (done.returncode == 0), failed + (done.returncode != 0)
             continue
         try:

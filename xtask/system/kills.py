@@ -1,12 +1,13 @@
-"""`kill -9` at random moments under load, with the store and carbon failing in between.
+"""`kill -9` at random moments under load, with the store, carbon and an HTTP receiver failing in between.
 
     python3 kills.py BINARY [ROUNDS] [SEED]
 
 What SQL had shown before a kill must be there afterwards; nothing may be there twice; Parquet and Graphite must
-agree on every window; and the ledger must balance.
+agree on every window; every document must be the same each time it is sent, and all of them together must hold
+every message once; and the ledger must balance.
 """
 import collections, json, random, sys, threading, time
-from metlog_process import Carbon, balanced, run, running, until
+from metlog_process import Carbon, Receiver, balanced, run, running, until
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns() % 1_000_000
@@ -45,16 +46,25 @@ def store_fails(metlog, fails):
         away.rename(warehouse)
 
 
+def documents_hold_each_once(receiver, number):
+    changed = [path for path, bodies in receiver.documents.items() if len(set(bodies)) > 1]
+    assert not changed, f"sent again with another content (seed {SEED}): {changed}"
+    sent = collections.Counter(message["payload"] for bodies in receiver.documents.values() for message in json.loads(bodies[0]))
+    twice = [payload for payload, times in sent.items() if times > 1]
+    assert len(sent) == number and not twice, f"{len(sent)} of {number} in documents, twice {twice[:5]} (seed {SEED})"
+
+
 def every_message_once(binary):
     chance = random.Random(SEED)
-    carbon = Carbon()
-    with running(binary, carbon=carbon, flush="1s", roll="500ms") as metlog:
+    carbon, receiver = Carbon(), Receiver()
+    with running(binary, carbon=carbon, receiver=receiver, flush="1s", roll="500ms") as metlog:
         (metlog.folder / "warehouse").mkdir(exist_ok=True)
         number, seen = 0, 0
         for _ in range(ROUNDS):
             load = Load(metlog, number)
             time.sleep(chance.uniform(0.05, 1.5))
             store_fails(metlog, True) if chance.random() < 0.3 else None
+            receiver.away = chance.random() < 0.3
             carbon.close() if (down := chance.random() < 0.3) else None
             time.sleep(chance.uniform(0.0, 1.0))
             store_fails(metlog, False)
@@ -70,6 +80,7 @@ def every_message_once(binary):
             balanced(metlog.ledger())
         rows = metlog.sql("select count(*) as n, count(distinct payload) as d from messages where type = 'kill'")[0]
         assert rows["n"] == rows["d"], f"{rows['n'] - rows['d']} messages are there twice (seed {SEED})"
+        receiver.away = False
         until("nothing is held", lambda: metlog.ledger()["held"] == 0)
         ledger = metlog.ledger()
         balanced(ledger)
@@ -83,6 +94,7 @@ def every_message_once(binary):
         told = {t: v for (path, t), v in carbon.last().items() if path == "stats.counters.kills.hits.count" and v}
         assert told == windows, f"Graphite and Parquet differ: {set(told.items()) ^ set(windows.items())} (seed {SEED})"
         metlog.stop()
+        documents_hold_each_once(receiver, rows["n"])
         return f"{ROUNDS} kills, {rows['n']} messages and {counted * 3 // 2} values, each once; seed {SEED}"
 
 

@@ -1,5 +1,5 @@
 """One `metlog up` with its own folder and ports, for the system tests beside this file, and what they share."""
-import contextlib, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
+import contextlib, gzip, http.server, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, time, urllib.error, urllib.request
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -52,18 +52,46 @@ class Carbon:
         return out
 
 
+class Receiver:
+    """Takes documents by HTTP, under their path; refuses them with 503 while it is told to be away."""
+
+    def __init__(self):
+        self.documents, self.away = {}, False
+        receiver = self
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not receiver.away:
+                    body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+                    receiver.documents.setdefault(self.path, []).append(body)
+                self.send_response(503 if receiver.away else 201)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{server.server_port}/submit/{{logger}}/{{uuid}}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
 class Metlog:
-    def __init__(self, binary, folder, extra="", carbon=None, flush="1s", roll="1s"):
+    def __init__(self, binary, folder, extra="", carbon=None, receiver=None, flush="1s", roll="1s"):
         self.binary, self.folder = binary, pathlib.Path(folder)
         self.metlog, self.statsd, self.http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM), free_port()
         graphite = f'[sink.graphite]\naddress = "127.0.0.1:{carbon.port}"\n' if carbon else ""
+        http = f'[sink.http]\nurl = "{receiver.url}"\n' if receiver else ""
         self.config = self.folder / "metlog.toml"
         self.config.write_text(
             f'data = "{self.folder}/data"\n'
             f'[listener]\nname = "test"\nmetlog = "127.0.0.1:{self.metlog}"\nstatsd = "127.0.0.1:{self.statsd}"\n'
             f'[statsd]\nflush_interval = "{flush}"\npercentiles = [90]\n'
             f'[sink.parquet]\nurl = "file://{self.folder}/warehouse"\nroll_after = "{roll}"\n'
-            f'{graphite}[query]\nlisten = "127.0.0.1:{self.http}"\n{extra}'
+            f'{graphite}{http}[query]\nlisten = "127.0.0.1:{self.http}"\n{extra}'
         )
         self.start()
 

@@ -2,7 +2,8 @@
 //! are where their address is given.
 use super::document::Section;
 use super::values;
-use metlog_sink::http::UrlTemplate;
+use metlog_sink::http::{UrlTemplate, header};
+use metlog_sink::store::check_option;
 use metlog_sink::{graphite, http, parquet};
 use std::path::Path;
 use std::time::Duration;
@@ -76,12 +77,17 @@ fn parquet(mut section: Section<'_>, data: &Path) -> ParquetConfig {
     let mut objects = parquet::Config::default();
     let level = section.read("compression_level", values::integer(1..=22));
     objects.compression_level = level.map_or(objects.compression_level, |level| level as i32);
+    let url = section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse")));
+    let option = |key: &str, text: &str| {
+        check_option(&url, key).map_err(|error| error.to_string())?;
+        pair(key, text)
+    };
     let config = ParquetConfig {
-        url: section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse"))),
         roll_after: section.read("roll_after", values::duration(roll_bounds)).unwrap_or(Duration::from_secs(60)),
         roll_bytes: section.read("roll_bytes", values::size(64 * KIB..=GIB)).unwrap_or(64 << 20),
-        options: section.texts("options", pair),
+        options: section.texts("options", option),
         objects,
+        url,
     };
     section.finish();
     config
@@ -118,8 +124,12 @@ fn http(mut section: Section<'_>, data: &Path) -> Option<http::Config> {
     let nowhere = UrlTemplate::parse("http://localhost/{uuid}").ok()?;
     let mut config = http::Config::new(url.clone().unwrap_or(nowhere), data.join(HTTP_SET_ASIDE));
     let timeout_bounds = Duration::from_millis(100)..=Duration::from_secs(600);
-    config.headers = section.texts("headers", pair);
-    config.bearer_token = section.read("bearer_token", values::text);
+    config.headers = section.texts("headers", |name, value| header(name, value).and_then(|_| pair(name, value)));
+    config.bearer_token = section.read("bearer_token", |value| {
+        let token = values::text(value)?;
+        header("authorization", &token).map_err(|_| "has a character that no header can hold".to_owned())?;
+        Ok(token)
+    });
     config.gzip = section.read("gzip", values::truth).unwrap_or(config.gzip);
     let typed = |read: Option<u64>, default: usize| read.map_or(default, |number| number as usize);
     config.batch_messages =

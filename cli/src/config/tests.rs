@@ -188,6 +188,22 @@ fn impossible_values_are_named() {
         "2:7: sink.http.url: `http://h/` lacks {uuid}, by which a repeated document is told from a new one",
     );
     check(
+        "[sink.http.headers]\n\"x y\" = \"1\"\n",
+        "2:9: sink.http.headers.x y: header `x y`: the name cannot be sent",
+    );
+    check(
+        "[sink.http]\nbearer_token = \"a\\nb\"\n",
+        "2:16: sink.http.bearer_token: has a character that no header can hold",
+    );
+    check(
+        "[sink.parquet]\nurl = \"s3://logs\"\n[sink.parquet.options]\nregoin = \"x\"\n",
+        "4:10: sink.parquet.options.regoin: `s3` has no option `regoin`",
+    );
+    check(
+        "[sink.parquet.options]\nregion = \"x\"\n",
+        "2:10: sink.parquet.options.region: `file` has no option `region`",
+    );
+    check(
         "[listener.keys]\na = \"hex:0\"\n",
         "2:5: listener.keys.a: after `hex:` must come pairs of hexadecimal digits",
     );

@@ -18,6 +18,7 @@ use crate::{Batch, Receipt, Role, Sink, SinkError};
 use bytes::Bytes;
 use connect::Connection;
 use futures::future::BoxFuture;
+use metlog_schemas::window::Window;
 use points::{Flush, pickles, plaintext, points};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -35,9 +36,9 @@ impl Graphite {
         Graphite { connection: Connection::new(&config), config, last: Flush::default() }
     }
 
-    fn bytes_of(&mut self, batch: &Batch) -> Bytes {
+    fn bytes_of(&mut self, window: &Window) -> Bytes {
         let started = Instant::now();
-        let points: Vec<_> = batch.windows.iter().flat_map(|window| points(window, &self.last, &self.config)).collect();
+        let points = points(window, &self.last, &self.config);
         self.last.calculation_ms = whole_ms(started);
         match self.config.protocol {
             Protocol::Plaintext => plaintext(&points).into(),
@@ -46,16 +47,16 @@ impl Graphite {
     }
 
     async fn write_all(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
-        if batch.windows.is_empty() {
-            return Ok(Receipt::default());
+        // One by one: after an outage there are many, and their points together would be large.
+        for window in &batch.windows {
+            let bytes = self.bytes_of(window);
+            let (started, length) = (Instant::now(), bytes.len());
+            if let Err(error) = self.connection.write(bytes).await {
+                self.last.failed_at = seconds_now();
+                return Err(error);
+            }
+            self.last = Flush { write_ms: whole_ms(started), bytes: length, ended_at: seconds_now(), ..self.last };
         }
-        let bytes = self.bytes_of(batch);
-        let (started, length) = (Instant::now(), bytes.len());
-        if let Err(error) = self.connection.write(bytes).await {
-            self.last.failed_at = seconds_now();
-            return Err(error);
-        }
-        self.last = Flush { write_ms: whole_ms(started), bytes: length, ended_at: seconds_now(), ..self.last };
         Ok(Receipt { written: batch.value_count(), set_aside: 0 })
     }
 }

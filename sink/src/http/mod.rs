@@ -19,6 +19,7 @@ mod set_aside;
 mod tests;
 
 pub use config::{Config, UrlTemplate};
+pub use post::header;
 
 use crate::{Batch, Receipt, Sink, SinkError};
 use documents::{Columns, Document, body, documents, uuid};

@@ -28,6 +28,18 @@ pub enum Answer {
     Refused(String),
 }
 
+/// A header as it is sent; its value is not printed.
+///
+/// # Errors
+/// In words for a human, where it cannot be sent.
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let wrong = |what: &str| format!("header `{}`: {what} cannot be sent", name.escape_debug());
+    let header = HeaderName::try_from(name).map_err(|_| wrong("the name"))?;
+    let mut value = HeaderValue::try_from(value).map_err(|_| wrong("the value"))?;
+    value.set_sensitive(true);
+    Ok((header, value))
+}
+
 /// Sends documents.
 #[derive(Debug, Clone)]
 pub struct Poster {
@@ -43,11 +55,8 @@ impl Poster {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let token = config.bearer_token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
         for (name, value) in config.headers.iter().cloned().chain(token) {
-            let wrong = |what: &str| format!("header `{name}`: {what} cannot be sent");
-            let header = HeaderName::try_from(&name).map_err(|_| wrong("the name"))?;
-            let mut value = HeaderValue::try_from(value).map_err(|_| wrong("the value"))?;
-            value.set_sensitive(true);
-            headers.insert(header, value);
+            let (name, value) = header(&name, &value)?;
+            headers.insert(name, value);
         }
         let client = Client::builder()
             .user_agent(concat!("metlog/", env!("CARGO_PKG_VERSION")))

@@ -1,6 +1,8 @@
 //! A whole listener with a store in memory: what comes in by real sockets is stored once, whatever happens to
 //! the process in between. A kill is a listener whose data folder is copied while it runs.
 #![allow(clippy::unwrap_used)]
+mod damage;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use futures::future::BoxFuture;
@@ -177,124 +179,6 @@ async fn every_road_leads_into_the_store() {
     assert_eq!(store.count_of("app.hits"), 8.0);
     let row = &listener.senders()[0];
     assert_eq!((row.datagrams, row.late, row.duplicates, row.lost, row.dropped), (3, 1, 1, 0, 5));
-}
-
-/// Copies the folder as a kill would leave it: journal and receipts as they stand at some moment, receipts
-/// first, since a segment goes only after its receipt is written.
-fn killed(data: &Path, to: &Path) {
-    std::fs::create_dir_all(to.join("journal")).unwrap();
-    std::fs::copy(data.join("receipts.json"), to.join("receipts.json")).unwrap();
-    for entry in std::fs::read_dir(data.join("journal")).unwrap() {
-        let entry = entry.unwrap();
-        let _ = std::fs::copy(entry.path(), to.join("journal").join(entry.file_name()));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_loses_nothing_and_doubles_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::default();
-    let mut data = folder.path().join("data0");
-    let mut sent = 0;
-    let mut listener = start(config(&data), &store);
-    for round in 1..6 {
-        store.down.store(round % 2 == 0, Ordering::Relaxed);
-        let lines: Vec<String> = (sent..sent + 200).map(json).collect();
-        for part in lines.chunks(20) {
-            send(&address(&listener, "metlog"), part);
-            send(&address(&listener, "statsd"), ["hits:1|c\nt:3|ms"; 5]);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        sent += 200;
-        let received = (sent + round * 100) as u64;
-        until("a round is received", || listener.ledger().received == received).await;
-        let ledger = listener.ledger();
-        assert!(ledger.is_balanced(), "{ledger:?}");
-        // Nothing may move between the copies of two files: the store is down while they are made.
-        store.down.store(true, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let next = folder.path().join(format!("data{round}"));
-        killed(&data, &next);
-        let hurried = listener.stop(std::future::ready(())).await;
-        assert!(hurried.held <= received);
-        data = next;
-        store.down.store(false, Ordering::Relaxed);
-        listener = start(config(&data), &store);
-        let ledger = listener.ledger();
-        assert!(ledger.is_balanced() && ledger.received == received, "{ledger:?}, expected {received}");
-    }
-    assert_eq!(stop(&listener).await, 0);
-    let payloads = store.payloads();
-    let expected: Vec<String> = (0..sent).map(|n| format!("p{n:05}")).collect();
-    assert_eq!(payloads, expected);
-    assert_eq!((store.count_of("hits"), store.count_of("t")), (250.0, 250.0));
-    let ledger = listener.ledger();
-    assert!(ledger.is_balanced() && ledger.stored == (sent + 500) as u64, "{ledger:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_journal_starts_and_says_what_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, data) = (Store::default(), folder.path().join("data"));
-    store.down.store(true, Ordering::Relaxed);
-    let mut calm = config(&data);
-    calm.journal.roll_after = Duration::from_secs(60);
-    let listener = start(calm.clone(), &store);
-    for n in 0..3 {
-        send(&address(&listener, "metlog"), [json(n)]);
-        until("it is received", || listener.ledger().received == n as u64 + 1).await;
-    }
-    let copy = folder.path().join("copy");
-    killed(&data, &copy);
-    listener.stop(std::future::ready(())).await;
-    let segment = std::fs::read_dir(copy.join("journal")).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&segment).unwrap();
-    let middle = bytes.windows(6).position(|window| window == b"p00001").unwrap();
-    bytes[middle] ^= 1;
-    bytes.extend_from_slice(b"half a record");
-    std::fs::write(&segment, &bytes).unwrap();
-    store.down.store(false, Ordering::Relaxed);
-    calm.data.clone_from(&copy);
-    let listener = start(calm, &store);
-    let ledger = listener.ledger();
-    assert!(ledger.is_balanced(), "{ledger:?}");
-    assert_eq!((ledger.received, ledger.set_aside), (3, 1));
-    let metrics = listener.metrics_text();
-    assert!(metrics.contains("metlog_journal_torn_tails 1\n"), "{metrics}");
-    assert!(metrics.contains("metlog_journal_corrupt_records_total 1\n"), "{metrics}");
-    assert_eq!(std::fs::read_dir(copy.join("set_aside")).unwrap().count(), 1);
-    stop(&listener).await;
-    assert_eq!(store.payloads(), ["p00000", "p00002"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_journal_drops_and_counts() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, data) = (Store::default(), folder.path().join("data"));
-    store.down.store(true, Ordering::Relaxed);
-    let mut small = config(&data);
-    small.journal.budget_bytes = 20_000;
-    let listener = start(small, &store);
-    for (n, part) in (0..1_000).map(json).collect::<Vec<_>>().chunks(100).enumerate() {
-        send(&address(&listener, "metlog"), part);
-        until("a part of it is received", || listener.ledger().received == (n as u64 + 1) * 100).await;
-    }
-    let full = listener.ledger();
-    assert!(full.is_balanced() && full.dropped > 100 && full.held > 50, "{full:?}");
-    assert!(!listener.health().ok);
-    store.down.store(false, Ordering::Relaxed);
-    until("what is held is stored", || listener.ledger().held == 0).await;
-    // The room is given back once the files are gone, which is after the receipts.
-    let journal_bytes = || {
-        let text = listener.metrics_text();
-        text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse::<u64>().ok()).unwrap()
-    };
-    until("there is room again", || journal_bytes() < 10_000).await;
-    send(&address(&listener, "metlog"), [json(7)]);
-    until("it is received", || listener.ledger().received == 1_001).await;
-    assert!(listener.health().ok);
-    stop(&listener).await;
-    assert_eq!(store.payloads().len() as u64, full.held + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,260 @@
+//! A kill, a damaged journal, a full disk, another configuration than before: what was accepted is stored once.
+use super::*;
+use std::io::Write;
+use std::net::TcpStream;
+
+/// Copies the folder as a kill would leave it: journal and receipts as they stand at some moment, receipts
+/// first, since a segment goes only after its receipt is written.
+fn killed(data: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("journal")).unwrap();
+    std::fs::copy(data.join("receipts.json"), to.join("receipts.json")).unwrap();
+    for entry in std::fs::read_dir(data.join("journal")).unwrap() {
+        let entry = entry.unwrap();
+        let _ = std::fs::copy(entry.path(), to.join("journal").join(entry.file_name()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_nothing_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::default();
+    let mut data = folder.path().join("data0");
+    let mut sent = 0;
+    let mut listener = start(config(&data), &store);
+    for round in 1..6 {
+        store.down.store(round % 2 == 0, Ordering::Relaxed);
+        let lines: Vec<String> = (sent..sent + 200).map(json).collect();
+        for part in lines.chunks(20) {
+            send(&address(&listener, "metlog"), part);
+            send(&address(&listener, "statsd"), ["hits:1|c\nt:3|ms"; 5]);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        sent += 200;
+        let received = (sent + round * 100) as u64;
+        until("a round is received", || listener.ledger().received == received).await;
+        let ledger = listener.ledger();
+        assert!(ledger.is_balanced(), "{ledger:?}");
+        // Nothing may move between the copies of two files: the store is down while they are made.
+        store.down.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let next = folder.path().join(format!("data{round}"));
+        killed(&data, &next);
+        let hurried = listener.stop(std::future::ready(())).await;
+        assert!(hurried.held <= received);
+        data = next;
+        store.down.store(false, Ordering::Relaxed);
+        listener = start(config(&data), &store);
+        let ledger = listener.ledger();
+        assert!(ledger.is_balanced() && ledger.received == received, "{ledger:?}, expected {received}");
+    }
+    assert_eq!(stop(&listener).await, 0);
+    let payloads = store.payloads();
+    let expected: Vec<String> = (0..sent).map(|n| format!("p{n:05}")).collect();
+    assert_eq!(payloads, expected);
+    assert_eq!((store.count_of("hits"), store.count_of("t")), (250.0, 250.0));
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.stored == (sent + 500) as u64, "{ledger:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_journal_starts_and_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut calm = config(&data);
+    calm.journal.roll_after = Duration::from_secs(60);
+    let listener = start(calm.clone(), &store);
+    for n in 0..3 {
+        send(&address(&listener, "metlog"), [json(n)]);
+        until("it is received", || listener.ledger().received == n as u64 + 1).await;
+    }
+    let copy = folder.path().join("copy");
+    killed(&data, &copy);
+    listener.stop(std::future::ready(())).await;
+    let segment = std::fs::read_dir(copy.join("journal")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.windows(6).position(|window| window == b"p00001").unwrap();
+    bytes[middle] ^= 1;
+    bytes.extend_from_slice(b"half a record");
+    std::fs::write(&segment, &bytes).unwrap();
+    store.down.store(false, Ordering::Relaxed);
+    calm.data.clone_from(&copy);
+    let listener = start(calm, &store);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.set_aside), (3, 1));
+    let metrics = listener.metrics_text();
+    assert!(metrics.contains("metlog_journal_torn_tails 1\n"), "{metrics}");
+    assert!(metrics.contains("metlog_journal_corrupt_records_total 1\n"), "{metrics}");
+    assert_eq!(std::fs::read_dir(copy.join("set_aside")).unwrap().count(), 1);
+    stop(&listener).await;
+    assert_eq!(store.payloads(), ["p00000", "p00002"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_journal_drops_and_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut small = config(&data);
+    small.journal.budget_bytes = 20_000;
+    let listener = start(small, &store);
+    for (n, part) in (0..1_000).map(json).collect::<Vec<_>>().chunks(100).enumerate() {
+        send(&address(&listener, "metlog"), part);
+        until("a part of it is received", || listener.ledger().received == (n as u64 + 1) * 100).await;
+    }
+    let full = listener.ledger();
+    assert!(full.is_balanced() && full.dropped > 100 && full.held > 50, "{full:?}");
+    assert!(!listener.health().ok);
+    store.down.store(false, Ordering::Relaxed);
+    until("what is held is stored", || listener.ledger().held == 0).await;
+    // The room is given back once the files are gone, which is after the receipts.
+    let journal_bytes = || {
+        let text = listener.metrics_text();
+        text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse::<u64>().ok()).unwrap()
+    };
+    until("there is room again", || journal_bytes() < 10_000).await;
+    send(&address(&listener, "metlog"), [json(7)]);
+    until("it is received", || listener.ledger().received == 1_001).await;
+    assert!(listener.health().ok);
+    stop(&listener).await;
+    assert_eq!(store.payloads().len() as u64, full.held + 1);
+}
+
+/// The only file in the journal of a folder.
+fn only_segment(data: &Path) -> std::path::PathBuf {
+    std::fs::read_dir(data.join("journal")).unwrap().next().unwrap().unwrap().path()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_checkpoint_costs_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut calm = config(&data);
+    calm.journal.roll_after = Duration::from_secs(60);
+    let listener = start(calm.clone(), &store);
+    send(&address(&listener, "metlog"), (0..3).map(json));
+    send(&address(&listener, "statsd"), ["hits:4|c"]);
+    until("all is received", || listener.ledger().received == 4).await;
+    let copy = folder.path().join("copy");
+    killed(&data, &copy);
+    listener.stop(std::future::ready(())).await;
+    let segment = only_segment(&copy);
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+    store.down.store(false, Ordering::Relaxed);
+    calm.data.clone_from(&copy);
+    let listener = start(calm, &store);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.received == 4, "{ledger:?}");
+    assert!(listener.metrics_text().contains("metlog_journal_unreadable_segments 0\n"));
+    assert_eq!(std::fs::read_dir(copy.join("set_aside")).unwrap().count(), 1, "the corrupt record is kept");
+    stop(&listener).await;
+    assert_eq!((store.payloads().len(), store.count_of("hits")), (3, 4.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_configuration_changes_nothing_that_was_accepted_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut before = config(&data);
+    before.memory_bytes = 0;
+    let listener = start(before.clone(), &store);
+    for n in 1..=3 {
+        send(&address(&listener, "statsd"), ["hits:1|c\nt:5|ms"; 4]);
+        until("it is received", || listener.ledger().received == n * 8).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    let copy = folder.path().join("copy");
+    killed(&data, &copy);
+    listener.stop(std::future::ready(())).await;
+    let mut after = Config { hostname: "renamed".into(), data: copy, ..before };
+    after.statsd_windows =
+        WindowConfig { flush_interval: Duration::from_millis(500), series_max: 1, ..after.statsd_windows };
+    let listener = start(after, &store);
+    store.down.store(false, Ordering::Relaxed);
+    stop(&listener).await;
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.stored == 24, "{ledger:?}");
+    assert_eq!((store.count_of("hits"), store.count_of("t")), (12.0, 12.0));
+    let segments = store.segments.lock().unwrap();
+    let windows: Vec<_> = segments.values().flat_map(|batch| &batch.windows).filter(|w| w.values > 0).collect();
+    assert!(windows.iter().all(|window| &*window.hostname == "host"), "{windows:?}");
+    assert!(windows.iter().all(|window| window.length == 200_000), "{windows:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_waits_while_the_budget_is_used_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    store.down.store(true, Ordering::Relaxed);
+    let mut small = config(&data);
+    small.journal.budget_bytes = 600_000;
+    let listener = start(small, &store);
+    let to = address(&listener, "statsd_tcp");
+    let sender = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(to).unwrap();
+        let lines = "a.name.that.is.rather.long.and.fills.the.journal:1|c\n".repeat(1_000);
+        (0..40).for_each(|_| stream.write_all(lines.as_bytes()).unwrap());
+    });
+    until("some of it is received", || listener.ledger().received > 3_000).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let full = listener.ledger();
+    assert!(full.is_balanced() && full.dropped == 0 && full.received < 40_000, "{full:?}");
+    store.down.store(false, Ordering::Relaxed);
+    until("all of it is received", || listener.ledger().received == 40_000).await;
+    sender.join().unwrap();
+    stop(&listener).await;
+    let ledger = listener.ledger();
+    assert_eq!((ledger.stored, ledger.dropped), (40_000, 0));
+    assert_eq!(store.count_of("a.name.that.is.rather.long.and.fills.the.journal"), 40_000.0);
+}
+
+/// A second receiver of everything, that answers as it is told and notes when it was asked.
+#[derive(Clone, Default)]
+struct Other {
+    asked: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Sink for Other {
+    fn name(&self) -> &'static str {
+        "other"
+    }
+    fn role(&self) -> Role {
+        Role::Copy
+    }
+    fn write<'a>(&'a mut self, _: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.asked.lock().unwrap().push(Instant::now());
+        let again = Next::Retry(Some(Duration::from_millis(400)));
+        Box::pin(std::future::ready(Err(SinkError { next: again, message: "busy".into() })))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_no_more_gives_its_room_back_and_one_that_asks_for_time_gets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, other, data) = (Store::default(), Other::default(), folder.path().join("data"));
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store.clone()), Box::new(other.clone())];
+    let listener = Listener::start(config(&data), sinks, &tokio::runtime::Handle::current()).unwrap();
+    for n in 1..=3 {
+        send(&address(&listener, "metlog"), (0..200).map(json));
+        until("it is stored", || listener.ledger().stored == n * 200).await;
+    }
+    until("it was asked again and again", || other.asked.lock().unwrap().len() > 3).await;
+    assert!(listener.health().ok && listener.health().problems.len() == 1, "{:?}", listener.health());
+    let waiting = listener.stop(tokio::time::sleep(Duration::from_millis(500))).await.waiting;
+    assert_eq!(waiting, ["other"]);
+    let asked = other.asked.lock().unwrap();
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(400)), "{asked:?}");
+    drop(listener);
+    let listener = start(config(&data), &store);
+    let text = listener.metrics_text();
+    let bytes = text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse::<u64>().ok()).unwrap();
+    assert!(bytes < 10_000, "{bytes}: nobody waits for those segments any more");
+    assert!(listener.ledger().is_balanced() && listener.ledger().stored == 600, "{:?}", listener.ledger());
+    stop(&listener).await;
+    assert_eq!(store.payloads().len(), 600);
+}
