@@ -108,10 +108,7 @@ impl Builder {
 
     /// The record that [`Builder::finish`] finished.
     pub fn record(&self) -> Option<Record<'_>> {
-        match read(&self.bytes)? {
-            Read::Record(record, _) => Some(record),
-            _ => None,
-        }
+        fields(&self.bytes)
     }
 }
 
@@ -160,9 +157,14 @@ fn whole(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     if crc != number(8) {
         return None;
     }
+    Some((fields(record)?, record.len()))
+}
+
+/// A record's fields; the bytes are trusted to be one.
+fn fields(record: &[u8]) -> Option<Record<'_>> {
+    let (header, payload) = record.split_first_chunk::<HEADER_BYTES>()?;
     let kind = Kind::ALL.into_iter().find(|kind| kind.code() == header[12])?;
-    let received_at = i64::from_le_bytes(*header[16..].first_chunk()?);
-    Some((Record { kind, received_at, payload: &record[HEADER_BYTES..] }, record.len()))
+    Some(Record { kind, received_at: i64::from_le_bytes(*header[16..].first_chunk()?), payload })
 }
 
 #[cfg(test)]
