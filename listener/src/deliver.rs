@@ -146,13 +146,16 @@ fn messages_in(batch: &Batch) -> u64 {
     rows as u64 + batch.windows.iter().map(|window| window.values).sum::<u64>()
 }
 
-/// Copies a segment that nobody can take to where a human finds it.
+/// Gives the file of a segment that nobody can take a second name, where a human finds it. On a full disk too.
 fn set_aside(road: &Road, number: u64, why: &str) -> std::io::Result<()> {
     let name = crate::journal::file_name(number);
     let folder = road.config().data.join("set_aside");
     tracing::error!("segment {number} is set aside in {}: {why}", folder.display());
     let source = road.config().data.join("journal").join(&name);
-    std::fs::copy(source, folder.join(&name)).map(|_| ())
+    match std::fs::hard_link(source, folder.join(&name)) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -36,7 +36,7 @@ fn segment(mut bytes: &[u8], tell: &mut dyn FnMut(Value)) {
                 region.len()
             }
             Read::Torn(length) => {
-                tell(json!({"at": at, "kind": "torn", "bytes": length}));
+                tell(json!({"at": at, "kind": "torn", "bytes": length, "text": String::from_utf8_lossy(bytes)}));
                 length
             }
         };

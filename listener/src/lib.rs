@@ -36,7 +36,7 @@ use metlog_schemas::tables::Table;
 use metlog_sink::{Role, Sink};
 use receive::SocketState;
 use recover::Damage;
-use road::{Road, lock, now};
+use road::{Road, SEAL_AGAIN, lock, now};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,8 +45,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-/// How long until a segment that could not be sealed is tried again.
-const SEAL_AGAIN: Duration = Duration::from_secs(1);
 /// How often windows, segments and batches are looked after.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -251,8 +249,7 @@ impl Listener {
             while road.open_values() > 0 {
                 tokio::time::sleep(TICK).await;
             }
-            while let Err(error) = road.seal() {
-                tracing::error!("the journal cannot be sealed, and will be tried again: {error}");
+            while road.seal().is_err() {
                 tokio::time::sleep(SEAL_AGAIN).await;
             }
             while !road.is_drained() {

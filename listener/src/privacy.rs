@@ -2,7 +2,7 @@
 use crate::journal::record::Kind;
 use hmac::{Hmac, KeyInit, Mac};
 use metlog_schemas::metlog_json::{self, Decoder};
-use metlog_schemas::rows::Rows as MessageRows;
+use metlog_schemas::rows::{Row, Rows as MessageRows};
 use metlog_schemas::statsd::{self, Annotation, Lines, Reason, Sample, Value};
 use metlog_schemas::time::{SECOND, civil_from_days};
 use metlog_schemas::wire::Message;
@@ -140,6 +140,7 @@ impl Rules {
                 Ok(row) => {
                     let timestamp = row.timestamp;
                     let mut message = row.to_message(0);
+                    own_fields_first(&row, &mut message);
                     if self.message(&mut message) {
                         lines.extend_from_slice(&as_json(&message, timestamp));
                         lines.push(b'\n');
@@ -243,6 +244,24 @@ fn rewrite<T>(items: &mut Vec<T>, matches: impl Fn(&T) -> bool, text: impl Fn(&m
             None => false,
         }
     });
+}
+
+/// What a statistic is made of stands in its own `fields`. Where another key of the message took such a name, so that
+/// it is the second, they change places: written again, all of them are `fields`.
+fn own_fields_first(row: &Row<'_>, message: &mut Message) {
+    if !matches!(&*message.r#type, "counter" | "timer") {
+        return;
+    }
+    for name in ["name", "rate"] {
+        let (Some(own), second) = (row.field_value(name), format!("{name}#2")) else { continue };
+        let at = |wanted: &str| message.fields.iter().position(|(key, _)| key == wanted);
+        if let (Some(first), Some(second)) = (at(name), at(&second))
+            && message.fields[first].1 != own
+        {
+            let value = std::mem::take(&mut message.fields[second].1);
+            message.fields[second].1 = std::mem::replace(&mut message.fields[first].1, value);
+        }
+    }
 }
 
 /// Metlog JSON of a message. `timestamp`: `None` where it had none.

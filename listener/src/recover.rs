@@ -3,8 +3,9 @@
 use crate::config::Config;
 use crate::journal::record::{Builder, FILE_MAGIC, Kind, Read, read};
 use crate::journal::{self, Journal};
-use crate::ledger::Receipts;
+use crate::ledger::{Receipts, Totals};
 use crate::replay::{self, Context, Replayed, Sealed};
+use crate::reserve::Reserve;
 use crate::road::Found;
 use crate::segment::{Content, Segment, Segments};
 use crate::state::Checkpoint;
@@ -18,9 +19,9 @@ use std::path::{Path, PathBuf};
 pub struct Damage {
     /// A record at the end that was cut off.
     pub torn_tails: u64,
-    /// Regions that are no record; their bytes are in `set_aside`.
-    pub corrupt_records: u64,
-    /// Segments of another version, or with a checkpoint that is none; their files are in `set_aside`.
+    /// Checkpoints that were corrupt and are made anew; their bytes are in `set_aside`.
+    pub healed: u64,
+    /// Segments of another version, or without anything that could be read; their files are in `set_aside`.
     pub unreadable_segments: u64,
 }
 
@@ -91,18 +92,22 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
     }
     let known = present.iter().map(|(number, _)| *number).chain(receipts.sinks.values().copied());
     let number = known.max().unwrap_or_default() + 1;
-    let mut list: VecDeque<(u64, u64, PathBuf, Checkpoint)> = VecDeque::new();
+    let reserve = Reserve::new(&config.data);
+    let mut list: VecDeque<OnDisk> = VecDeque::new();
     for (number, bytes) in present {
         let path = folder.join(journal::file_name(number));
         let found = match replay::checkpoint(&path)? {
-            Some((checkpoint, _)) => Some((bytes, checkpoint)),
+            Some((begun, _)) => Some(OnDisk { number, bytes, path: path.clone(), begun, healed: false }),
             None => {
-                let before = list.back().map(|(_, _, path, _)| path.as_path());
-                heal(config, &receipts, number, &path, before, &mut damage)?
+                let stored = receipts.sinks.get(store).copied().unwrap_or_default();
+                reserve.with(|| heal(config, &receipts, stored, number, &path, list.back()))?
             }
         };
         match found {
-            Some((bytes, checkpoint)) => list.push_back((number, bytes, path, checkpoint)),
+            Some(found) => {
+                damage.healed += u64::from(found.healed);
+                list.push_back(found);
+            }
             None => {
                 tracing::error!("{} has no checkpoint that can be read; it is set aside", path.display());
                 damage.unreadable_segments += 1;
@@ -113,30 +118,58 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
     let mut segments = Segments { list: VecDeque::new(), receipts, store };
     let mut state = Checkpoint::empty(Context::new(config));
     let mut following: Option<Checkpoint> = None;
-    while let Some((number, bytes, path, checkpoint)) = list.pop_back() {
+    while let Some(found) = list.pop_back() {
+        let begun = found.begun.clone();
         let segment = match &following {
-            Some(next) => older(number, bytes, path, &checkpoint, next),
+            Some(next) => older(found, next)?,
             None => {
-                let (segment, end) = newest(config, number, path, now, &mut damage)?;
+                let (segment, end) = newest(config, found, now, &mut damage)?;
                 state = end;
                 segment
             }
         };
         segments.list.push_front(segment);
-        following = Some(checkpoint);
+        following = Some(begun);
     }
     (state.context, state.by_start) = (Context::new(config), true);
+    if damage.healed + damage.unreadable_segments > 0 {
+        reconcile(&mut state.totals, state.aggregator.open_values(), damage.healed, &mut segments);
+    }
     let sealed_bytes = segments.list.iter().map(|segment| segment.bytes).sum();
     let encoded = state.encode().map_err(io::Error::other)?;
-    let mut journal = Journal::begin(folder.clone(), config.journal.clone(), number, sealed_bytes, &encoded, now)?;
+    let begin = || Journal::begin(folder.clone(), config.journal.clone(), number, sealed_bytes, &encoded, now);
+    let mut journal = reserve.with(begin)?;
     let path = folder.join(journal::file_name(number));
     segments.list.push_back(Segment { number, path, content: Content::empty(), sealed: None, bytes: 0 });
-    write_receipts(&config.data, &segments.receipts)?;
+    reserve.with(|| write_receipts(&config.data, &segments.receipts))?;
     for retired in segments.take_retired() {
         fs::remove_file(&retired.path)?;
         journal.removed(retired.bytes);
     }
-    Ok((Found { journal, checkpoint: state, segments }, damage))
+    Ok((Found { journal, checkpoint: state, segments, reserve }, damage))
+}
+
+/// A segment as it is found.
+struct OnDisk {
+    number: u64,
+    bytes: u64,
+    path: PathBuf,
+    /// The state at its beginning.
+    begun: Checkpoint,
+    /// That state was made anew, and tells nothing of what the segment came to.
+    healed: bool,
+}
+
+/// Damage takes counts with it. What was received and is found nowhere is in the files that were set aside; what is
+/// found and was not counted is counted now.
+fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &mut Segments) {
+    totals.corrupt_records += healed;
+    let receipts = &mut segments.receipts;
+    let found = totals.rejected() + totals.dropped + receipts.stored + receipts.set_aside + totals.corrupt_records;
+    let found = found + segments.held() + open_values;
+    tracing::warn!("damage: {} messages were counted, {found} are found; the ledger follows", totals.received);
+    segments.receipts.set_aside += totals.received.saturating_sub(found);
+    totals.received = totals.received.max(found);
 }
 
 /// Where numbering begins in a new data folder: hundredths of a second since 1970. A folder that was lost and
@@ -146,27 +179,33 @@ fn first_number(now: i64) -> u64 {
 }
 
 /// A segment that another follows: what it came to is the difference of the two checkpoints.
-fn older(number: u64, bytes: u64, path: PathBuf, begun: &Checkpoint, next: &Checkpoint) -> Segment {
+fn older(found: OnDisk, next: &Checkpoint) -> io::Result<Segment> {
+    let OnDisk { number, bytes, path, begun, healed } = found;
+    let sealed = Sealed { until: next.aggregator.window_end(), by_start: next.by_start };
     let closed = |checkpoint: &Checkpoint| checkpoint.totals.values - checkpoint.aggregator.open_values();
-    let content = Content {
+    let mut content = Content {
         messages: next.totals.messages.saturating_sub(begun.totals.messages),
-        values: closed(next).saturating_sub(closed(begun)),
+        values: closed(next).saturating_sub(closed(&begun)),
         ..Content::default()
     };
-    let sealed = Sealed { until: next.aggregator.window_end(), by_start: next.by_start };
-    Segment { number, path, content, sealed: Some(sealed), bytes }
+    if healed {
+        let Replayed { rows, windows, .. } = replay::replay(&path, &fs::read(&path)?, Some(sealed))?;
+        content = Content::of(rows, windows).map_err(io::Error::other)?;
+        content.evict();
+    }
+    Ok(Segment { number, path, content, sealed: Some(sealed), bytes })
 }
 
 /// A segment whose first record, the checkpoint, is corrupt gets another one: of what the segment before it came
-/// to, or else of nothing but the counts that the receipts tell. So everything behind it can be read.
+/// to, or else of nothing. So everything behind it can be read. `stored` is the last segment that the store has.
 fn heal(
     config: &Config,
     receipts: &Receipts,
+    stored: u64,
     number: u64,
     path: &Path,
-    before: Option<&Path>,
-    damage: &mut Damage,
-) -> io::Result<Option<(u64, Checkpoint)>> {
+    before: Option<&OnDisk>,
+) -> io::Result<Option<OnDisk>> {
     let bytes = fs::read(path)?;
     let head = FILE_MAGIC.len().min(bytes.len());
     let corrupt = match read(&bytes[head..]) {
@@ -176,14 +215,15 @@ fn heal(
     };
     let begun = match before {
         Some(before) => {
-            let Replayed { ordered, totals, .. } = replay::replay(before, &fs::read(before)?, None)?;
+            let Replayed { mut ordered, totals, .. } = replay::replay(&before.path, &fs::read(&before.path)?, None)?;
+            // Whether the last window closed before or behind the seal, only the counts of what is stored can tell.
+            let all_stored = receipts.stored + receipts.set_aside >= totals.messages + totals.values;
+            if stored == before.number && all_stored {
+                let _ = ordered.aggregator.close(ordered.aggregator.window_end());
+            }
             Checkpoint::of(&ordered, totals)
         }
-        None => {
-            let mut begun = Checkpoint::empty(Context::new(config));
-            begun.totals.received = receipts.stored + receipts.set_aside;
-            begun
-        }
+        None => Checkpoint::empty(Context::new(config)),
     };
     let rest = &bytes[head + corrupt..];
     let begun_at = match read(rest) {
@@ -195,10 +235,9 @@ fn heal(
     builder.raw(&begun.encode().map_err(io::Error::other)?);
     tracing::error!("the checkpoint of {} is corrupt; it is set aside and made anew", path.display());
     keep_region(config, number, 0, &bytes[head..head + corrupt])?;
-    damage.corrupt_records += 1;
     let healed = [&FILE_MAGIC[..], builder.finish(begun_at), rest].concat();
     replace(path, &healed)?;
-    Ok(Some((healed.len() as u64, begun)))
+    Ok(Some(OnDisk { number, bytes: healed.len() as u64, path: path.to_owned(), begun, healed: true }))
 }
 
 /// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
@@ -208,19 +247,13 @@ pub fn keep_region(config: &Config, number: u64, at: usize, region: &[u8]) -> io
 }
 
 /// The segment that was written last: it is read back whole, cut where its last write was cut off, and sealed.
-fn newest(
-    config: &Config,
-    number: u64,
-    path: PathBuf,
-    now: i64,
-    damage: &mut Damage,
-) -> io::Result<(Segment, Checkpoint)> {
+fn newest(config: &Config, found: OnDisk, now: i64, damage: &mut Damage) -> io::Result<(Segment, Checkpoint)> {
+    let OnDisk { number, path, .. } = found;
     let bytes = fs::read(&path)?;
     let Replayed { rows, mut windows, mut ordered, totals, corrupt, torn_at, .. } =
         replay::replay(&path, &bytes, None)?;
     for region in corrupt {
         keep_region(config, number, region.start, &bytes[region])?;
-        damage.corrupt_records += 1;
     }
     if let Some(at) = torn_at {
         File::options().write(true).open(&path)?.set_len(at as u64)?;

@@ -21,19 +21,15 @@ pub struct Health {
 impl Listener {
     /// Whether messages are taken and passed on.
     pub fn health(&self) -> Health {
-        let failing = self.inner.road.is_failing();
-        let mut problems = Vec::new();
+        let mut problems = self.inner.road.problems();
         let ended = self.inner.has_lost_a_thread();
         if ended {
             problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
         }
-        if failing {
-            problems.push("messages are dropped: the journal cannot be written or its budget is used up".to_owned());
-        }
         for (sink, state) in lock(&self.inner.sinks).iter() {
             problems.extend(state.failing.as_ref().map(|why| format!("{sink}: {why}")));
         }
-        Health { ok: !failing && !ended, problems }
+        Health { ok: !self.inner.road.is_failing() && !ended, problems }
     }
 
     /// Prometheus text.

@@ -2,6 +2,7 @@
 //! the place of a file that was put there for them.
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Enough for receipts and a checkpoint of many series.
 const RESERVE_BYTES: usize = 4 << 20;
@@ -10,12 +11,13 @@ const RESERVE_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
+    given_up: AtomicBool,
 }
 
 impl Reserve {
     /// Made at once, where there is room.
     pub fn new(data: &Path) -> Reserve {
-        let reserve = Reserve { path: data.join("reserve") };
+        let reserve = Reserve { path: data.join("reserve"), given_up: AtomicBool::new(false) };
         reserve.restore();
         reserve
     }
@@ -28,15 +30,25 @@ impl Reserve {
         match work() {
             Err(error) if error.kind() == io::ErrorKind::StorageFull && std::fs::remove_file(&self.path).is_ok() => {
                 tracing::warn!("the disk is full: {} is given up", self.path.display());
+                self.given_up.store(true, Ordering::Relaxed);
                 work()
             }
             done => done,
         }
     }
 
+    /// True from when it was given up until it is there again. So long its room is for what gives room back, and no
+    /// message may take it.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
     /// Makes the file again. Half a file would be no help, so one that cannot be made is none.
     pub fn restore(&self) {
-        if !self.path.exists() && std::fs::write(&self.path, vec![0; RESERVE_BYTES]).is_err() {
+        let whole = self.path.metadata().is_ok_and(|file| file.len() == RESERVE_BYTES as u64);
+        if whole || std::fs::write(&self.path, vec![0; RESERVE_BYTES]).is_ok() {
+            self.given_up.store(false, Ordering::Relaxed);
+        } else {
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -57,9 +69,10 @@ mod tests {
             if attempts == 1 { Err(full()) } else { Ok(attempts) }
         });
         assert_eq!(done.unwrap(), 2);
-        assert!(!folder.path().join("reserve").exists());
+        assert!(!folder.path().join("reserve").exists() && reserve.is_given_up());
         assert!(reserve.with(|| Err::<(), _>(full())).is_err());
         reserve.restore();
+        assert!(!reserve.is_given_up());
         assert_eq!(folder.path().join("reserve").metadata().unwrap().len(), RESERVE_BYTES as u64);
     }
 }

@@ -12,8 +12,8 @@ pub use serve::ClosedWindows;
 
 use crate::admission::Admission;
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::journal::record::{Builder, Kind};
-use crate::journal::{Journal, Refused};
 use crate::ledger::Totals;
 use crate::replay::Sealed;
 use crate::reserve::Reserve;
@@ -24,7 +24,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, watch};
 
 /// Rows wait in their slot until there are this many, or until somebody asks for them.
@@ -33,6 +33,9 @@ const SLOT_ROWS_MAX: usize = 16 * 1024;
 const SLOT_BYTES_MAX: usize = 4 << 20;
 /// With so many nobody waits for the next tick.
 const TAKE_BYTES_MAX: usize = 64 << 20;
+
+/// How long until a segment that could not be sealed is tried again.
+pub const SEAL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A stream is not read when the budget has less room than this.
 const FULL_MARGIN_BYTES: u64 = 256 * 1024;
@@ -78,8 +81,18 @@ pub struct Road {
     /// Changes whenever a sink may have something to do.
     progress: watch::Sender<u64>,
     rows: broadcast::Sender<RecordBatch>,
-    journal_failing: AtomicBool,
+    failing: Failing,
     kernel_dropped: AtomicU64,
+}
+
+/// What goes wrong at the moment. Each is cleared only by a success of its own kind.
+#[derive(Debug, Default)]
+struct Failing {
+    append: AtomicBool,
+    seal: AtomicBool,
+    sync: AtomicBool,
+    /// Not before this moment is a segment sealed, µs.
+    seal_after: AtomicI64,
 }
 
 /// µs since 1970 UTC.
@@ -101,6 +114,8 @@ pub struct Found {
     pub checkpoint: Checkpoint,
     /// Older segments and the new one.
     pub segments: Segments,
+    /// What a full disk gives up.
+    pub reserve: Reserve,
 }
 
 impl Road {
@@ -110,7 +125,7 @@ impl Road {
         let ordered = found.checkpoint.ordered(now);
         Road {
             admission: Admission::new(&config),
-            reserve: Reserve::new(&config.data),
+            reserve: found.reserve,
             acknowledging: Mutex::default(),
             gate: RwLock::new(()),
             slots: (0..workers).map(|_| Mutex::default()).collect(),
@@ -123,7 +138,7 @@ impl Road {
             begun_at: AtomicI64::new(now),
             progress: watch::Sender::new(0),
             rows: broadcast::Sender::new(1_024),
-            journal_failing: AtomicBool::new(false),
+            failing: Failing::default(),
             kernel_dropped: AtomicU64::new(0),
             config,
         }
@@ -170,9 +185,13 @@ impl Road {
             return taken;
         }
         if !slot.moved.is_empty() {
+            let nothing_yet = slot.builder.is_empty();
             slot.builder.begin(Kind::Metlog);
             slot.moved.drain(..).for_each(|message| slot.builder.datagram(&message));
             if self.journal(slot) == Taken::Dropped {
+                if nothing_yet && !or_drop {
+                    return Taken::Dropped;
+                }
                 refused.drop(self.admission.count(&slot.builder));
                 taken = if or_drop { Taken::Dropped } else { Taken::Journaled };
             }
@@ -192,8 +211,23 @@ impl Road {
         taken
     }
 
+    /// Counts something that came and is refused before it is a datagram.
+    pub fn reject(&self, reason: &'static str) {
+        let mut refused = Totals::default();
+        refused.reject(reason, 1);
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        lock(&self.unjournaled).add(&refused);
+        lock(&self.totals).add(&refused);
+    }
+
     /// Tries whether the journal takes a record again, and notes it where it does.
     fn probe(&self) -> bool {
+        if self.reserve.is_given_up() {
+            self.reserve.restore();
+        }
+        if self.reserve.is_given_up() {
+            return false;
+        }
         let mut builder = Builder::default();
         builder.begin(Kind::Tally);
         builder.raw(&postcard::to_allocvec(&Totals::default()).unwrap_or_default());
@@ -203,7 +237,7 @@ impl Road {
         let received_at = now().max(journal.last_received_at()).min(latest);
         let works = journal.append(&mut builder, received_at).is_ok();
         if works {
-            self.journal_failing.store(false, Ordering::Relaxed);
+            self.failing.append.store(false, Ordering::Relaxed);
         }
         works
     }
@@ -211,19 +245,23 @@ impl Road {
     /// Appends the slot's record and applies it.
     fn journal(&self, slot: &mut Slot) -> Taken {
         let Slot { builder, decoding, .. } = slot;
+        if self.reserve.is_given_up() {
+            self.failed(&self.failing.append, "messages are dropped: the disk is full");
+            return Taken::Dropped;
+        }
         let mut journal = lock(&self.journal);
         // Inside the open window, and never back in time, whatever the clock does.
         let latest = self.window_end.load(Ordering::Relaxed) - 1;
         let received_at = now().max(journal.last_received_at()).min(latest);
         if let Err(error) = journal.append(builder, received_at) {
             drop(journal);
-            self.failed(&error);
+            self.failed(&self.failing.append, format_args!("messages are dropped: {error}"));
             return Taken::Dropped;
         }
         // The next lock is taken before the first is given back: what is appended first is entered first.
         let mut ordered = lock(&self.ordered);
         drop(journal);
-        self.journal_failing.store(false, Ordering::Relaxed);
+        self.failing.append.store(false, Ordering::Relaxed);
         let Some(record) = builder.record() else { return Taken::Journaled };
         decoding.enter(&record, &mut ordered);
         drop(ordered);
@@ -233,9 +271,10 @@ impl Road {
         Taken::Journaled
     }
 
-    fn failed(&self, error: &Refused) {
-        if !self.journal_failing.swap(true, Ordering::Relaxed) {
-            tracing::error!("messages are dropped: {error}");
+    /// Notes a failure, and says so the first time.
+    fn failed(&self, failing: &AtomicBool, what: impl std::fmt::Display) {
+        if !failing.swap(true, Ordering::Relaxed) {
+            tracing::error!("{what}");
         }
     }
 
@@ -276,10 +315,10 @@ impl Road {
         }
         let (bytes, begun_at) = (lock(&self.journal).bytes(), self.begun_at.load(Ordering::Relaxed));
         let old = now - begun_at >= self.config.journal.roll_after.as_micros() as i64;
-        if bytes >= self.config.journal.roll_bytes || (old && self.has_content()) {
-            if let Err(error) = self.seal() {
-                self.failed(&Refused::Io(error));
-            }
+        let due = bytes >= self.config.journal.roll_bytes || (old && self.has_content());
+        if due && now >= self.failing.seal_after.load(Ordering::Relaxed) {
+            // A failure is noted where it happens.
+            let _ = self.seal();
         } else {
             let watched = self.rows.receiver_count() > 0;
             self.cut(&mut lock(&self.segments), if watched { 1 } else { SLOT_ROWS_MAX }, SLOT_BYTES_MAX);
@@ -341,6 +380,18 @@ impl Road {
     /// # Errors
     /// Where the next file cannot be made; the old one is still written.
     pub fn seal(&self) -> io::Result<()> {
+        let sealed = self.seal_now();
+        match &sealed {
+            Ok(()) => self.failing.seal.store(false, Ordering::Relaxed),
+            Err(error) => {
+                self.failing.seal_after.store(now() + SEAL_AGAIN.as_micros() as i64, Ordering::Relaxed);
+                self.failed(&self.failing.seal, format_args!("the journal's segment cannot be sealed: {error}"));
+            }
+        }
+        sealed
+    }
+
+    fn seal_now(&self) -> io::Result<()> {
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         let now = now();
         self.close_windows_gated(now);
@@ -388,9 +439,12 @@ impl Road {
     pub fn sync(&self) {
         let files = lock(&self.journal).take_unsynced();
         for file in files {
-            if let Err(error) = file.sync_data() {
-                self.failed(&Refused::Io(error));
-                lock(&self.journal).sync_failed(file);
+            match file.sync_data() {
+                Ok(()) => self.failing.sync.store(false, Ordering::Relaxed),
+                Err(error) => {
+                    self.failed(&self.failing.sync, format_args!("the journal cannot be synced: {error}"));
+                    lock(&self.journal).sync_failed(file);
+                }
             }
         }
     }
@@ -424,7 +478,18 @@ impl Road {
 
     /// True while the disk or its budget refuses.
     pub fn is_failing(&self) -> bool {
-        self.journal_failing.load(Ordering::Relaxed)
+        self.failing.append.load(Ordering::Relaxed)
+    }
+
+    /// What goes wrong with the journal at the moment, in words.
+    pub fn problems(&self) -> Vec<String> {
+        let failing = [
+            (&self.failing.append, "messages are dropped: the journal cannot be written or its budget is used up"),
+            (&self.failing.seal, "the journal's segment cannot be sealed, so nothing is stored: the log says why"),
+            (&self.failing.sync, "the journal cannot be synced: a power cut may cost more than usual"),
+        ];
+        let now = failing.into_iter().filter(|(failing, _)| failing.load(Ordering::Relaxed));
+        now.map(|(_, what)| what.to_owned()).collect()
     }
 
     /// The kernel dropped more datagrams at a socket of ours.

@@ -12,7 +12,7 @@ use metlog_schemas::wire::v1::Datagram;
 use serde::{Deserialize, Serialize};
 
 /// The version of [`Checkpoint`]'s bytes.
-const CHECKPOINT_VERSION: u32 = 1;
+const CHECKPOINT_VERSION: u32 = 2;
 
 /// All state at the beginning of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,13 +5,15 @@ use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Connections at a time; further ones are closed at once.
 const CONNECTIONS_MAX: usize = 1_024;
 /// A line longer than this is refused and ends its connection.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
+/// At the end what the kernel already took is still read, from a sender that never pauses so long.
+const LAST_READS: Duration = Duration::from_millis(500);
 
 /// Accepts connections until told to end; waits for those that are open. They share one worker.
 pub fn accept(road: &Arc<Road>, worker: usize, listener: &TcpListener, end: &Arc<AtomicBool>) -> io::Result<()> {
@@ -43,21 +45,33 @@ pub fn accept(road: &Arc<Road>, worker: usize, listener: &TcpListener, end: &Arc
     Ok(())
 }
 
-/// Takes whole lines; what is left without an end of line when the sender closes is a line too. What the journal
-/// does not take is offered again, and not read further.
+/// Takes whole lines; what is left without an end of line when the sender closes is a line too. What is left when we
+/// or an error end it may be half a line, and is refused: it could be read as another value. What the journal does
+/// not take is offered again, and not read further.
 fn lines(road: &Road, worker: usize, mut stream: TcpStream, end: &AtomicBool) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let mut buffer = vec![0; 2 * LINE_BYTES_MAX];
     let mut held = 0;
-    while !end.load(Ordering::Relaxed) {
+    let mut give_up_at = None;
+    loop {
+        let ends = end.load(Ordering::Relaxed);
+        let late = ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_READS);
         match stream.read(&mut buffer[held..]) {
-            Ok(0) => break,
-            Ok(bytes) => held += bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
+            Ok(0) => {
                 take(road, worker, &buffer[..held], end);
+                return Ok(());
+            }
+            Ok(bytes) => held += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                if ends {
+                    return refuse(road, &buffer[..held], "line_cut_off");
+                }
+                continue;
+            }
+            Err(error) => {
+                refuse(road, &buffer[..held], "line_cut_off")?;
                 return Err(error);
             }
         }
@@ -66,13 +80,21 @@ fn lines(road: &Road, worker: usize, mut stream: TcpStream, end: &AtomicBool) ->
         buffer.copy_within(whole..held, 0);
         held -= whole;
         if held > LINE_BYTES_MAX {
-            // Its first byte stands for it: one line, refused and counted.
-            road.take(worker, Kind::Statsd, [&buffer[..1]].into_iter());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"));
+            return refuse(road, &buffer[..held], "line_too_long");
+        }
+        if late {
+            return refuse(road, &buffer[..held], "line_cut_off");
         }
     }
-    take(road, worker, &buffer[..held], end);
-    Ok(())
+}
+
+/// A line that is not whole is counted, and ends the connection.
+fn refuse(road: &Road, line: &[u8], reason: &'static str) -> io::Result<()> {
+    if line.is_empty() {
+        return Ok(());
+    }
+    road.reject(reason);
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// Offers lines until they are taken; at the end they are taken or dropped, and counted.

@@ -54,8 +54,8 @@ async fn read(url: &str, options: &QueryOptions) -> Result<(), Failure> {
     // Those of one kind of store mean nothing to another.
     let parquet = config.sinks.parquet;
     let scheme = |url: &str| url.split(':').next().map(str::to_owned);
-    let options = if scheme(url) == scheme(&parquet.url) { parquet.options } else { Vec::new() };
-    let store = open_url(url, &options)?;
+    let meant = if scheme(url) == scheme(&parquet.url) { parquet.options } else { Vec::new() };
+    let store = open_url(url, &meant)?;
     let engine =
         Engine::new(engine_config(&config.query), store.objects, store.prefix, None).map_err(Failure::failed)?;
     let mut answer = engine.query(&options.sql).await.map_err(|error| refused(&error))?;

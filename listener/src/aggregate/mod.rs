@@ -51,9 +51,12 @@ pub struct Aggregator {
 }
 
 /// What is counted about the open window as a whole.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Open {
     end: i64,
+    /// It keeps what it was begun with, whatever the configuration says by its end.
+    length: i64,
+    hostname: Arc<str>,
     values: u64,
     bad_lines: u64,
     packets: u64,
@@ -86,8 +89,8 @@ impl Aggregator {
     pub fn new(config: WindowConfig, hostname: Arc<str>, state: State, now: i64) -> Aggregator {
         let length = (config.flush_interval.as_micros() as i64).max(1);
         let mut open = state.open;
-        if open.values == 0 && open.end <= now {
-            open = Open { end: end_of_window(now, length), ..Open::default() };
+        if open.values == 0 && (open.end <= now || open.length != length) {
+            open = Open::at(now, length, &hostname);
         }
         let table = Table::from_series(state.series);
         Aggregator { config, hostname, length, open, table, overflow: state.overflow }
@@ -95,7 +98,7 @@ impl Aggregator {
 
     /// Everything it knows.
     pub fn state(&self) -> State {
-        State { open: self.open, series: self.table.all().cloned().collect(), overflow: self.overflow.clone() }
+        State { open: self.open.clone(), series: self.table.all().cloned().collect(), overflow: self.overflow.clone() }
     }
 
     /// End of the open window, exclusive, in µs since 1970 UTC.
@@ -170,16 +173,18 @@ impl Aggregator {
         self.table.retain(|series| series.last_value > forgotten_before);
         let mut rows: Vec<_> = self.table.all_mut().map(|series| series.close(end, &self.config.percentiles)).collect();
         rows.sort_by(|a, b| (&a.name, a.data.kind(), &a.tags).cmp(&(&b.name, b.data.kind(), &b.tags)));
-        let Open { values, bad_lines, packets, lines, .. } = self.open;
-        self.open = Open { end: end_of_window(now.max(end), self.length), ..Open::default() };
+        let next = Open::at(now.max(end), self.length, &self.hostname);
+        let Open { length, hostname, values, bad_lines, packets, lines, .. } = std::mem::replace(&mut self.open, next);
         let empty = rows.is_empty() && values == 0 && bad_lines == 0 && packets == 0;
-        let hostname = self.hostname.clone();
-        (!empty).then_some(Window { end, length: self.length, hostname, values, bad_lines, packets, lines, rows })
+        (!empty).then_some(Window { end, length, hostname, values, bad_lines, packets, lines, rows })
     }
 }
 
-fn end_of_window(now: i64, length: i64) -> i64 {
-    (now.div_euclid(length) + 1) * length
+impl Open {
+    /// The empty window that `now` is in.
+    fn at(now: i64, length: i64, hostname: &Arc<str>) -> Open {
+        Open { end: (now.div_euclid(length) + 1) * length, length, hostname: hostname.clone(), ..Open::default() }
+    }
 }
 
 fn overflowed(overflow: &mut BTreeMap<String, u64>, name: String) {

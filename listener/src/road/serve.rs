@@ -2,6 +2,7 @@
 //! that they have.
 use super::{Road, lock};
 use crate::replay::{self, Replayed};
+use crate::segment::Content;
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;

@@ -148,11 +148,51 @@ async fn a_corrupt_checkpoint_costs_no_message() {
     calm.data.clone_from(&copy);
     let listener = start(calm, &store);
     let ledger = listener.ledger();
-    assert!(ledger.is_balanced() && ledger.received == 4, "{ledger:?}");
-    assert!(listener.metrics_text().contains("metlog_journal_unreadable_segments 0\n"));
+    assert!(ledger.is_balanced() && ledger.received == 5 && ledger.set_aside == 1, "{ledger:?}");
+    let metrics = listener.metrics_text();
+    assert!(metrics.contains("metlog_journal_unreadable_segments 0\n"), "{metrics}");
+    assert!(metrics.contains("metlog_journal_corrupt_records_total 1\n"), "{metrics}");
     assert_eq!(std::fs::read_dir(copy.join("set_aside")).unwrap().count(), 1, "the corrupt record is kept");
     stop(&listener).await;
     assert_eq!((store.payloads().len(), store.count_of("hits")), (3, 4.0));
+}
+
+/// The first of several segments, after many messages that were stored before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_checkpoint_before_others_leaves_the_ledger_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let listener = start(config(&data), &store);
+    send(&address(&listener, "metlog"), (0..50).map(json));
+    until("all is stored", || listener.ledger().stored == 50).await;
+    store.down.store(true, Ordering::Relaxed);
+    let segments = |data: &Path| {
+        let mut all: Vec<_> =
+            std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all
+    };
+    for n in 1..=2 {
+        send(&address(&listener, "metlog"), (50..53).map(json));
+        until("they are received", || listener.ledger().received == 50 + n * 3).await;
+        until("their segment is sealed", || segments(&data).len() as u64 > n).await;
+    }
+    let copy = folder.path().join("copy");
+    killed(&data, &copy);
+    listener.stop(std::future::ready(())).await;
+    let first = segments(&copy).remove(0);
+    let mut bytes = std::fs::read(&first).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&first, &bytes).unwrap();
+    store.down.store(false, Ordering::Relaxed);
+    let listener = start(config(&copy), &store);
+    until("all is stored", || listener.ledger().held == 0).await;
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    // The corrupt record counts as one message.
+    assert_eq!((ledger.received, ledger.stored, ledger.set_aside), (57, 56, 1));
+    stop(&listener).await;
+    assert_eq!(store.payloads().len(), 56);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,11 +202,11 @@ async fn a_new_configuration_changes_nothing_that_was_accepted_before() {
     store.down.store(true, Ordering::Relaxed);
     let mut before = config(&data);
     before.memory_bytes = 0;
+    before.statsd_windows.flush_interval = Duration::from_secs(1);
     let listener = start(before.clone(), &store);
     for n in 1..=3 {
         send(&address(&listener, "statsd"), ["hits:1|c\nt:5|ms"; 4]);
         until("it is received", || listener.ledger().received == n * 8).await;
-        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     let copy = folder.path().join("copy");
     killed(&data, &copy);
@@ -183,7 +223,7 @@ async fn a_new_configuration_changes_nothing_that_was_accepted_before() {
     let segments = store.segments.lock().unwrap();
     let windows: Vec<_> = segments.values().flat_map(|batch| &batch.windows).filter(|w| w.values > 0).collect();
     assert!(windows.iter().all(|window| &*window.hostname == "host"), "{windows:?}");
-    assert!(windows.iter().all(|window| window.length == 200_000), "{windows:?}");
+    assert!(windows.iter().all(|window| window.length == 1_000_000), "{windows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

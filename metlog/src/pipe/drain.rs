@@ -110,14 +110,15 @@ impl Sender {
         let messages = Waiting::take(&mut state, &mut self.messages);
         let statsd = Waiting::take(&mut state, &mut self.statsd);
         drop(state);
+        // First, so that the messages' datagrams tell what was dropped here.
+        if let Some(road) = &mut self.statsd {
+            road.run(pipe, statsd);
+        }
         if let Some(road) = &mut self.messages {
             road.run(pipe, messages);
             if asked {
                 road.tell_dropped(pipe);
             }
-        }
-        if let Some(road) = &mut self.statsd {
-            road.run(pipe, statsd);
         }
         pipe.lock().control.flush_done = flush;
         pipe.done.notify_all();

@@ -13,6 +13,8 @@ const REOPEN_UDP_AFTER: Duration = Duration::from_secs(5);
 const REOPEN_UNIX_AFTER: Duration = Duration::from_millis(100);
 /// How long a name may take to be looked up while datagrams wait; afterwards they are refused until it is known.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
+/// Likewise the first time: what a process sends at its start, or before it ends soon, is worth a wait.
+const FIRST_LOOK_UP_WAIT: Duration = Duration::from_secs(1);
 /// How long a full socket is waited for, once, until it has room again.
 const CONGESTION_WAIT: Duration = Duration::from_millis(20);
 
@@ -30,13 +32,15 @@ pub(super) struct Outlet {
     opened_at: Option<Instant>,
     /// A thread of its own looks the name up: a resolver that does not answer holds up nobody else.
     looking_up: Option<Receiver<io::Result<SocketAddr>>>,
+    /// A name was looked up before.
+    looked_up: bool,
     /// It had no room for `CONGESTION_WAIT`; it is not waited for again before it took a datagram.
     congested: bool,
 }
 
 impl Outlet {
     pub fn new(destination: Destination) -> Outlet {
-        Outlet { destination, socket: None, opened_at: None, looking_up: None, congested: false }
+        Outlet { destination, socket: None, opened_at: None, looking_up: None, looked_up: false, congested: false }
     }
 
     /// Sends a datagram of messages. False: it was refused.
@@ -111,7 +115,11 @@ impl Outlet {
                         Some(looking_up) => looking_up,
                         None => look_up(host.clone(), *port)?,
                     };
-                    let wait = if is_new { LOOK_UP_WAIT } else { Duration::ZERO };
+                    let wait = match (is_new, std::mem::replace(&mut self.looked_up, true)) {
+                        (true, false) => FIRST_LOOK_UP_WAIT,
+                        (true, true) => LOOK_UP_WAIT,
+                        (false, _) => Duration::ZERO,
+                    };
                     match looking_up.recv_timeout(wait) {
                         Ok(address) => open_udp(address?),
                         Err(RecvTimeoutError::Timeout) => {
