@@ -2,6 +2,7 @@
 //! the process in between. A kill is a listener whose data folder is copied while it runs.
 #![allow(clippy::unwrap_used)]
 mod damage;
+mod privacy;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
@@ -14,7 +15,7 @@ use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -130,9 +131,21 @@ fn json(n: usize) -> String {
     format!(r#"{{"type":"t","payload":"p{n:05}","fields":{{"n":{n}}}}}"#)
 }
 
+/// The segments in the journal of a folder, oldest first.
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|mlj| mlj == "mlj")).collect();
+    found.sort();
+    found
+}
+
+fn now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64
+}
+
 fn wire(sender: u64, sequence: u64, payload: &str, key: Option<SigningKey>) -> Vec<u8> {
     let mut encoder = Encoder::new(1_432, sender, 1, "h", "l", key);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let now = now();
     let draft = Draft { timestamp: now, r#type: "t", payload, ..Draft::default() };
     encoder.push(now, &draft, [].into_iter(), [].into_iter()).unwrap();
     encoder.finish(sequence, 5).to_vec()
