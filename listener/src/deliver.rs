@@ -60,12 +60,7 @@ async fn segment(road: &Arc<Road>, sink: &mut dyn Sink, states: &SinkStates) -> 
     let in_order = sink.role() == Role::Copy;
     let batch = match blocking(road, move |road| road.batch(number, in_order)).await {
         Ok(batch) => batch,
-        Err(error) if error.kind() != std::io::ErrorKind::InvalidData => return Err(error),
-        Err(error) => {
-            set_aside(road, number, &format!("it cannot be read back: {error}"))?;
-            road.acknowledge(sink.name(), number, true, 0)?;
-            return Ok(true);
-        }
+        Err(error) => return pass_over(road, sink.name(), number, error).await,
     };
     let unreadable = road.expected(number).saturating_sub(messages_in(&batch));
     if unreadable > 0 && sink.role() == Role::Store {
@@ -88,8 +83,13 @@ async fn windows(
     cursor: &mut (u64, usize),
 ) -> std::io::Result<bool> {
     let (name, mut from) = (sink.name(), *cursor);
-    let (next, from) = blocking(road, move |road| road.next_windows(name, &mut from).map(|next| (next, from))).await?;
-    let Some(ClosedWindows { segment, windows, last }) = next else { return Ok(false) };
+    // The cursor comes back with an error too: it says which segment cannot be read.
+    let (next, from) = blocking(road, move |road| Ok((road.next_windows(name, &mut from), from))).await?;
+    let ClosedWindows { segment, windows, last } = match next {
+        Ok(Some(next)) => next,
+        Ok(None) => return Ok(false),
+        Err(error) => return pass_over(road, name, from.0, error).await,
+    };
     if !windows.is_empty() {
         let listener = road.config().name.as_str().into();
         let batch = Batch { listener, segment, messages: Vec::new(), windows };
@@ -101,6 +101,19 @@ async fn windows(
     if last {
         blocking(road, move |road| road.acknowledge(name, segment, false, 0)).await?;
     }
+    Ok(true)
+}
+
+/// A segment that cannot be read back is set aside, or what is behind it would never come; another error may pass.
+async fn pass_over(road: &Arc<Road>, sink: &'static str, number: u64, error: std::io::Error) -> std::io::Result<bool> {
+    if error.kind() != std::io::ErrorKind::InvalidData {
+        return Err(error);
+    }
+    let work = move |road: &Road| {
+        set_aside(road, number, &format!("it cannot be read back: {error}"))?;
+        road.acknowledge(sink, number, true, 0)
+    };
+    blocking(road, work).await?;
     Ok(true)
 }
 

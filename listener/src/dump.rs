@@ -1,5 +1,6 @@
 //! A datagram or a journal segment, told as JSON for a human.
 use crate::journal::record::{FILE_MAGIC, Kind, Read, Record, read};
+use crate::ledger::Totals;
 use crate::state::Checkpoint;
 use metlog_schemas::metlog_json;
 use metlog_schemas::rows::Rows;
@@ -46,21 +47,20 @@ fn segment(mut bytes: &[u8], tell: &mut dyn FnMut(Value)) {
 }
 
 fn record(at: usize, record: &Record<'_>) -> Value {
-    let kind = match record.kind {
+    let received_at = record.received_at;
+    let (kind, datagrams): (_, Vec<Value>) = match record.kind {
         Kind::Checkpoint => {
             let totals = Checkpoint::decode(record.payload).map(|checkpoint| checkpoint.totals);
-            return json!({"at": at, "kind": "checkpoint", "received_at": record.received_at, "totals": totals});
+            return json!({"at": at, "kind": "checkpoint", "received_at": received_at, "totals": totals});
         }
-        Kind::Tally => "tally",
-        Kind::Metlog => "metlog",
-        Kind::Statsd => "statsd",
+        Kind::Tally => {
+            let totals = postcard::from_bytes::<Totals>(record.payload).ok();
+            return json!({"at": at, "kind": "tally", "received_at": received_at, "datagrams": [], "totals": totals});
+        }
+        Kind::Metlog => ("metlog", record.datagrams().map(told).collect()),
+        Kind::Statsd => ("statsd", record.datagrams().map(|lines| ToldLines::of(lines).values.into()).collect()),
     };
-    let datagrams: Vec<Value> = match record.kind {
-        Kind::Statsd => record.datagrams().map(|lines| String::from_utf8_lossy(lines).into()).collect(),
-        Kind::Metlog => record.datagrams().map(told).collect(),
-        _ => Vec::new(),
-    };
-    json!({"at": at, "kind": kind, "received_at": record.received_at, "datagrams": datagrams})
+    json!({"at": at, "kind": kind, "received_at": received_at, "datagrams": datagrams})
 }
 
 fn told(bytes: &[u8]) -> Value {
@@ -85,12 +85,12 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
     }
     let datagram = match Datagram::decode(bytes) {
         Ok(datagram) => datagram,
-        Err(Refusal::NotWire) if is_statsd(bytes) => {
-            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            lines.for_each(|line| tell(json!({"statsd": String::from_utf8_lossy(line)})));
-            return Ok(());
-        }
         Err(refusal) => {
+            let lines = ToldLines::of(bytes);
+            if matches!(refusal, Refusal::NotWire) && lines.readable {
+                lines.values.into_iter().for_each(tell);
+                return Ok(());
+            }
             let none = "neither a journal segment, wire v1, Metlog JSON nor statsd lines";
             return Err(format!("{none}: {}", refusal.reason()));
         }
@@ -110,22 +110,73 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
     Ok(())
 }
 
-/// True where any line can be read.
-fn is_statsd(bytes: &[u8]) -> bool {
-    #[derive(Default)]
-    struct Found(bool);
-    impl Lines for Found {
-        fn sample(&mut self, _: Sample<'_>) {
-            self.0 = true;
+/// What statsd lines hold: each value, event and refusal as an object of its own, with the line that it is of.
+#[derive(Default)]
+struct ToldLines<'l> {
+    line: &'l [u8],
+    values: Vec<Value>,
+    /// True where any line can be read.
+    readable: bool,
+}
+
+impl<'l> ToldLines<'l> {
+    fn of(datagram: &'l [u8]) -> ToldLines<'l> {
+        let mut told = ToldLines::default();
+        // One by one: a value does not say which line it is of.
+        for line in datagram.split(|byte| *byte == b'\n') {
+            told.line = line.strip_suffix(b"\r").unwrap_or(line);
+            statsd::parse(line, &mut told);
         }
-        fn message(&mut self, _: &Annotation<'_>) {
-            self.0 = true;
-        }
-        fn bad(&mut self, _: &[u8], _: Reason) {}
+        told
     }
-    let mut found = Found::default();
-    statsd::parse(bytes, &mut found);
-    found.0
+
+    fn push(&mut self, mut value: Value) {
+        value["statsd"] = String::from_utf8_lossy(self.line).into();
+        self.values.push(value);
+    }
+
+    fn refused(&mut self, reason: Reason) {
+        self.push(json!({"refused": reason.reason(), "bytes": String::from_utf8_lossy(self.line)}));
+    }
+}
+
+impl Lines for ToldLines<'_> {
+    fn sample(&mut self, sample: Sample<'_>) {
+        self.readable = true;
+        let (name, tags) = match statsd::canonical(sample.name, sample.tags) {
+            Ok(clean) => clean,
+            Err(reason) => return self.refused(reason),
+        };
+        let kind = match sample.kind {
+            statsd::Kind::Counter => "counter",
+            statsd::Kind::Gauge => "gauge",
+            statsd::Kind::Timer => "timer",
+            statsd::Kind::Set => "set",
+        };
+        let value: Value = match sample.value {
+            statsd::Value::Number(number) | statsd::Value::Delta(number) => number.into(),
+            statsd::Value::Member(member) => String::from_utf8_lossy(member).into(),
+        };
+        let tags: serde_json::Map<_, _> = tags.into_iter().map(|(key, value)| (key, value.into())).collect();
+        let mut told = json!({"name": name, "kind": kind, "value": value, "rate": sample.rate, "tags": tags});
+        if matches!(sample.value, statsd::Value::Delta(_)) {
+            // Added to the gauge; a plain number is what the gauge becomes.
+            told["delta"] = true.into();
+        }
+        self.push(told);
+    }
+
+    fn message(&mut self, annotation: &Annotation<'_>) {
+        self.readable = true;
+        let mut rows = Rows::default();
+        let mut row = rows.begin();
+        annotation.write(&mut row);
+        self.push(as_json(&row.to_message(0), row.timestamp));
+    }
+
+    fn bad(&mut self, _: &[u8], reason: Reason) {
+        self.refused(reason);
+    }
 }
 
 fn as_json(message: &Message, timestamp: Option<i64>) -> Value {
@@ -136,3 +187,6 @@ fn as_json(message: &Message, timestamp: Option<i64>) -> Value {
         "tokens": message.tokens, "payload": message.payload, "fields": fields, "env_version": message.env_version,
     })
 }
+
+#[cfg(test)]
+mod tests;

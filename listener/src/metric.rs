@@ -148,3 +148,19 @@ impl Exposition {
 fn escaped(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_its_line_in_the_manual() {
+        let manual = std::fs::read_to_string("../docs/operating.md").unwrap();
+        for metric in Metric::ALL {
+            let name = metric.name();
+            // With or without labels behind it, but whole: some names begin as others do.
+            let told = manual.contains(&format!("`{name}`")) || manual.contains(&format!("`{name}{{"));
+            assert!(told, "{name} is not in docs/operating.md");
+        }
+    }
+}

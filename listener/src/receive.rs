@@ -121,3 +121,27 @@ fn split(bytes: &[u8], segment: usize) -> impl Iterator<Item = &[u8]> {
     let empty = bytes.is_empty().then_some(bytes);
     bytes.chunks(segment).chain(empty)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(bytes: &str, segment: usize) -> Vec<&str> {
+        split(bytes.as_bytes(), segment).map(|part| std::str::from_utf8(part).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_the_kernel_joined_is_cut_where_it_was_joined() {
+        assert_eq!(parts("aabbcc", 2), ["aa", "bb", "cc"]);
+        assert_eq!(parts("aabbc", 2), ["aa", "bb", "c"], "the last one may be shorter");
+        assert_eq!(parts("aa", 2), ["aa"]);
+        assert_eq!(parts("a", 2), ["a"]);
+    }
+
+    #[test]
+    fn what_was_not_joined_is_one_datagram() {
+        assert_eq!(parts("aabbc", 0), ["aabbc"]);
+        assert_eq!(parts("", 0), [""], "an empty datagram is counted, so it must be told");
+        assert_eq!(parts("", 2), [""]);
+    }
+}

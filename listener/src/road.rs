@@ -497,3 +497,6 @@ impl Road {
         self.kernel_dropped.fetch_add(datagrams, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ impl Road {
     /// its windows were taken.
     ///
     /// # Errors
-    /// Where a segment must be read back and cannot be.
+    /// Where a segment must be read back and cannot be: `cursor` says which.
     pub fn next_windows(&self, sink: &str, cursor: &mut (u64, usize)) -> io::Result<Option<ClosedWindows>> {
         let (number, sealed, windows) = {
             let mut segments = lock(&self.segments);

@@ -2,6 +2,7 @@
 use super::*;
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::atomic::AtomicU64;
 
 /// Copies the folder as a kill would leave it: journal and receipts as they stand at some moment, receipts
 /// first, since a segment goes only after its receipt is written.
@@ -297,4 +298,60 @@ async fn a_sink_that_is_no_more_gives_its_room_back_and_one_that_asks_for_time_g
     assert!(listener.ledger().is_balanced() && listener.ledger().stored == 600, "{:?}", listener.ledger());
     stop(&listener).await;
     assert_eq!(store.payloads().len(), 600);
+}
+
+/// Takes windows as they close, as Graphite does, once it is up.
+#[derive(Clone, Default)]
+struct Windows {
+    values: Arc<AtomicU64>,
+    asked: Arc<AtomicBool>,
+    up: Arc<AtomicBool>,
+}
+
+impl Sink for Windows {
+    fn name(&self) -> &'static str {
+        "windows"
+    }
+    fn role(&self) -> Role {
+        Role::Windows
+    }
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.asked.store(true, Ordering::Relaxed);
+        let written = if self.up.load(Ordering::Relaxed) {
+            self.values.fetch_add(batch.value_count(), Ordering::Relaxed);
+            Ok(Receipt::default())
+        } else {
+            Err(SinkError::retry("down"))
+        };
+        Box::pin(std::future::ready(written))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_that_cannot_be_read_back_hold_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, windows, data) = (Store::default(), Windows::default(), folder.path().join("data"));
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store.clone()), Box::new(windows.clone())];
+    // Nothing sealed stays in memory, so what the sink has not had is read back.
+    let forgetful = Config { memory_bytes: 0, ..config(&data) };
+    let listener = Listener::start(forgetful, sinks, &tokio::runtime::Handle::current()).unwrap();
+    let statsd = address(&listener, "statsd");
+    for stored in [4, 8] {
+        send(&statsd, ["hits:1|c\nhits:1|c\nhits:1|c\nhits:1|c"]);
+        until("it is stored", || listener.ledger().stored == stored).await;
+    }
+    until("the first windows are offered", || windows.asked.load(Ordering::Relaxed)).await;
+    let damaged = segments(&data).iter().rev().nth(1).unwrap().clone();
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    windows.up.store(true, Ordering::Relaxed);
+    until("the sink is past it", || listener.waiting().is_empty()).await;
+    assert_eq!(windows.values.load(Ordering::Relaxed), 4, "the windows before it came");
+    assert_eq!(std::fs::read(data.join("set_aside").join(damaged.file_name().unwrap())).unwrap(), bytes);
+    send(&statsd, ["hits:1|c\nhits:1|c"]);
+    until("what is behind it comes", || windows.values.load(Ordering::Relaxed) == 6).await;
+    assert_eq!(stop(&listener).await, 0);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.stored == 10 && ledger.set_aside == 0, "{ledger:?}");
 }

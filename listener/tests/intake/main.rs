@@ -2,18 +2,20 @@
 //! the process in between. A kill is a listener whose data folder is copied while it runs.
 #![allow(clippy::unwrap_used)]
 mod damage;
+mod privacy;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use futures::future::BoxFuture;
 use metlog_listener::Listener;
 use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use metlog_listener::metric::Metric;
 use metlog_schemas::tables::{Table, metrics_rows};
 use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -79,7 +81,7 @@ fn config(data: &Path) -> Config {
         statsd: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()],
         statsd_tcp: vec!["127.0.0.1:0".parse().unwrap()],
         metlog_unix: Some(data.with_extension("sock")),
-        statsd_unix: None,
+        statsd_unix: Some(data.with_extension("statsd")),
         workers: 2,
         receive_buffer: 4 << 20,
         keys: Vec::new(),
@@ -129,9 +131,21 @@ fn json(n: usize) -> String {
     format!(r#"{{"type":"t","payload":"p{n:05}","fields":{{"n":{n}}}}}"#)
 }
 
+/// The segments in the journal of a folder, oldest first.
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|mlj| mlj == "mlj")).collect();
+    found.sort();
+    found
+}
+
+fn now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64
+}
+
 fn wire(sender: u64, sequence: u64, payload: &str, key: Option<SigningKey>) -> Vec<u8> {
     let mut encoder = Encoder::new(1_432, sender, 1, "h", "l", key);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let now = now();
     let draft = Draft { timestamp: now, r#type: "t", payload, ..Draft::default() };
     encoder.push(now, &draft, [].into_iter(), [].into_iter()).unwrap();
     encoder.finish(sequence, 5).to_vec()
@@ -139,6 +153,18 @@ fn wire(sender: u64, sequence: u64, payload: &str, key: Option<SigningKey>) -> V
 
 async fn stop(listener: &Listener) -> u64 {
     listener.stop(std::future::pending()).await.held
+}
+
+/// The type of each metric, and what the kernel granted to each datagram socket.
+fn every_metric_is_told(listener: &Listener) {
+    let text = listener.metrics_text();
+    for metric in Metric::ALL {
+        assert!(text.contains(&format!("# TYPE {} ", metric.name())), "{metric:?} is not in {text}");
+    }
+    let granted = text.lines().filter(|line| line.starts_with("metlog_socket_receive_buffer_bytes{"));
+    let granted: Vec<u64> = granted.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    let sockets = listener.addresses().into_iter().filter(|(name, _)| name != "statsd_tcp").count();
+    assert!(granted.len() == sockets && granted.iter().all(|bytes| *bytes > 0), "{granted:?} of {sockets}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,30 +178,30 @@ async fn every_road_leads_into_the_store() {
     send(&metlog, [wire(1, 0, "w0", None), wire(1, 2, "w2", None), wire(1, 2, "w2", None), wire(1, 1, "w1", None)]);
     send(&metlog, ["", "{", "nonsense"]);
     send(&metlog, [r#"{"type":"counter","logger":"app","payload":"4","fields":{"name":"hits","rate":0.5}}"#]);
-    std::os::unix::net::UnixDatagram::unbound()
-        .unwrap()
-        .send_to(json(100).as_bytes(), data.with_extension("sock"))
-        .unwrap();
-    let statsd: Vec<String> =
-        listener.addresses().into_iter().filter(|(name, _)| name == "statsd").map(|(_, address)| address).collect();
+    let unix = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    unix.send_to(json(100).as_bytes(), data.with_extension("sock")).unwrap();
+    unix.send_to(b"a:5|c", data.with_extension("statsd")).unwrap();
+    let udp = |(name, address): &(String, String)| name == "statsd" && !address.starts_with("unix:");
+    let statsd: Vec<String> = listener.addresses().into_iter().filter(udp).map(|(_, address)| address).collect();
     statsd.iter().for_each(|to| send(to, ["a:1|c\nbad\na:2|c", "_e{1,2}:t|xy"]));
     let mut tcp = std::net::TcpStream::connect(address(&listener, "statsd_tcp")).unwrap();
     std::io::Write::write_all(&mut tcp, b"a:10|c\na:2").unwrap();
     std::io::Write::write_all(&mut tcp, b"0|c").unwrap();
     drop(tcp);
-    let expected = 101 + 4 + 3 + 1 + statsd.len() as u64 * 4 + 2;
+    let expected = 101 + 4 + 3 + 1 + 1 + statsd.len() as u64 * 4 + 2;
     until("all of it is received", || listener.ledger().received == expected).await;
     let ledger = listener.ledger();
     assert!(ledger.is_balanced(), "{ledger:?}");
     assert_eq!(ledger.rejected_by_reason.get("duplicate"), Some(&1));
     assert_eq!(ledger.rejected, 1 + 3 + statsd.len() as u64);
     assert_eq!((ledger.lost, ledger.dropped_by_clients), (0, 5));
+    every_metric_is_told(&listener);
     assert_eq!(stop(&listener).await, 0);
     let ledger = listener.ledger();
     assert!(ledger.is_balanced() && ledger.held == 0, "{ledger:?}");
     let payloads = store.payloads();
     assert_eq!(payloads.len(), 101 + 3 + statsd.len(), "{payloads:?}");
-    assert_eq!(store.count_of("a"), 30.0 + 3.0 * statsd.len() as f64);
+    assert_eq!(store.count_of("a"), 35.0 + 3.0 * statsd.len() as f64);
     assert_eq!(store.count_of("app.hits"), 8.0);
     let row = &listener.senders()[0];
     assert_eq!((row.datagrams, row.late, row.duplicates, row.lost, row.dropped), (3, 1, 1, 0, 5));
