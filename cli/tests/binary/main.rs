@@ -3,4 +3,5 @@
 mod commands;
 mod json_logs;
 mod running;
+mod sight;
 mod whole_road;
