@@ -3,5 +3,6 @@
 mod commands;
 mod json_logs;
 mod running;
+mod s3;
 mod sight;
 mod whole_road;
