@@ -25,7 +25,7 @@ pub struct LogOptions {
     /// `METLOG_LOG=metlog_listener=debug`.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// How logs are written.
+    /// How logs are written. With json everything on stderr is JSON, but for mistakes in the command line itself.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }

@@ -1,5 +1,6 @@
 //! How a command ends that did not do what was asked: 1 for a failure, 2 for a mistake in what was asked.
 use crate::config::LoadError;
+use crate::logs;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ impl Failure {
     /// Says it, and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            eprintln!("{}", self.message);
+            logs::say_failure(&self.message);
         }
         ExitCode::from(self.code)
     }

@@ -1,5 +1,6 @@
 //! The crate as its users see it: an engine over a store in memory and a listener that is made up.
 mod bounds;
+mod ddl;
 mod http;
 mod plans;
 mod refusals;

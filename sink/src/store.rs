@@ -181,6 +181,8 @@ mod tests {
         let s3 = open("s3://bucket", &[("region", "us-y"), ("allow_http", "true")]).unwrap();
         assert!(format!("{:?}", s3.objects).contains("us-y"), "the configuration goes before it");
         assert!(open("az://container/p", &[("account_name", "a")]).is_ok());
+        let gs = open("gs://bucket/p", &[("skip_signature", "true")]).unwrap();
+        assert_eq!(gs.prefix.as_ref(), "p");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/ware house");
         let local = open(Url::from_file_path(&path).unwrap().as_str(), &[]).unwrap();

@@ -58,8 +58,10 @@ fn test() -> Result<(), String> {
         run(&mut command)
     };
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    cargo(&["test", "--workspace", "--locked"])?;
+    // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
+    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing"];
+    cargo(&[&["clippy"][..], &workspace, &["--all-targets", "--", "-D", "warnings"]].concat())?;
+    cargo(&[&["test"][..], &workspace].concat())?;
     cargo(&["build", "--release", "--locked", "--package", "metlog-cli"])?;
     let binary = target.join("release/metlog");
     let python = tools.venv.join("bin/python");

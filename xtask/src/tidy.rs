@@ -20,11 +20,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 
 /// Checks all of them, and says every breach.
 pub fn check(root: &Path) -> Result<(), String> {
-    let mut list = Command::new("git");
-    list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-    let files = tracked(&mut list)?;
     let mut breaches = Vec::new();
-    for file in &files {
+    for file in &files(root)? {
         let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => source(file, &text, &mut breaches),
@@ -36,8 +33,14 @@ pub fn check(root: &Path) -> Result<(), String> {
     if breaches.is_empty() { Ok(()) } else { Err(format!("untidy:\n{}", breaches.join("\n"))) }
 }
 
-fn tracked(command: &mut Command) -> Result<Vec<PathBuf>, String> {
-    let output = command.output().map_err(|error| format!("git ls-files: {error}"))?;
+/// What git tracks, and what is new and named by no `.gitignore`: a breach is seen before it is committed.
+fn files(root: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut list = Command::new("git");
+    list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    let output = list.output().map_err(|error| format!("git ls-files: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("git ls-files: {}", String::from_utf8_lossy(&output.stderr)));
+    }
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
 }

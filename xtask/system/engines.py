@@ -1,9 +1,14 @@
 """DuckDB, Spark with Hive support and metlog itself read the same warehouse by the statements of `metlog ddl`.
 
     python3 engines.py BINARY       (with the packages duckdb and pyspark)
+
+No Hive runs here. Hive's own SerDe before version 4 is run by Spark, which is told to leave its own Parquet reader
+alone. For Hive 4, Spark stands in with that dialect's statements and its own reader: that shows that they are good
+Hive DDL and that the declared types fit the files, not that Hive 4's reader takes them. The statements for
+DataFusion are run in `query/src/tests/ddl.rs`.
 """
 import json, os, subprocess, sys
-from metlog_process import Metlog, running, until
+from metlog_process import balanced, running, until
 
 MESSAGES = 500
 QUESTIONS = {
@@ -32,6 +37,7 @@ def filled(binary):
     process.send(process.metlog, map(message, range(MESSAGES)))
     process.send(process.statsd, ["hits:1|c|#env:prod\nt:3.5|ms"] * MESSAGES)
     until("all is received", lambda: process.ledger()["received"] == 3 * MESSAGES)
+    balanced(process.ledger())
     process.stop()
     return metlog, process
 
@@ -73,29 +79,30 @@ def spark_session(metlog, name, **options):
     return builder.getOrCreate()
 
 
-def spark(metlog):
-    session = spark_session(metlog, "spark")
+def in_spark(metlog, dialect, **options):
+    session = spark_session(metlog, dialect, **options)
     try:
-        for statement in statements(metlog, "spark"):
+        for statement in statements(metlog, dialect):
             session.sql(statement)
         first = session.sql("select cast(min(timestamp) as string) from messages").collect()[0][0]
         assert first.startswith("2026-01-02 03:00:00"), first
         return check(lambda query: session.sql(query).collect()[0][0])
     finally:
         session.stop()
+
+
+def spark(metlog):
+    return in_spark(metlog, "spark")
 
 
 def hive(metlog):
     """Hive's own SerDe, as Spark runs it when it may not use its own reader."""
-    session = spark_session(metlog, "hive", **{"spark.sql.hive.convertMetastoreParquet": "false"})
-    try:
-        for statement in statements(metlog, "hive"):
-            session.sql(statement)
-        first = session.sql("select cast(min(timestamp) as string) from messages").collect()[0][0]
-        assert first.startswith("2026-01-02 03:00:00"), first
-        return check(lambda query: session.sql(query).collect()[0][0])
-    finally:
-        session.stop()
+    return in_spark(metlog, "hive", **{"spark.sql.hive.convertMetastoreParquet": "false"})
+
+
+def hive4(metlog):
+    """The statements for Hive 4, with Spark's reader in the place of Hive's."""
+    return in_spark(metlog, "hive4")
 
 
 def main(binary):
@@ -103,10 +110,10 @@ def main(binary):
     context, metlog = filled(binary)
     engine = sys.argv[2] if len(sys.argv) > 2 else None
     passed = failed = 0
-    for function in (datafusion, duckdb, spark, hive):
+    for function in (datafusion, duckdb, spark, hive, hive4):
         if engine not in (None, function.__name__):
             continue
-        if function in (spark, hive) and engine is None:
+        if function in (spark, hive, hive4) and engine is None:
             # A session keeps its catalogue for the life of the process: each gets its own.
             done = subprocess.run([sys.executable, __file__, binary, function.__name__], capture_output=True, text=True)
             said = [line for line in done.stdout.splitlines() if line[:4] in ("pass", "FAIL")]

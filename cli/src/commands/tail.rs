@@ -3,6 +3,7 @@ use crate::arguments::TailOptions;
 use crate::ask::{Server, runtime};
 use crate::failure::Failure;
 use crate::filter::Filter;
+use crate::logs;
 use crate::serve::MISSED;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -39,7 +40,7 @@ fn print(lines: &[u8], as_json: bool) -> std::io::Result<()> {
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let message: Value = serde_json::from_slice(line)?;
         if let Some(missed) = message[MISSED].as_u64() {
-            eprintln!("(too fast for this reader: {missed} batches are not shown)");
+            logs::say(&format!("(too fast for this reader: {missed} batches are not shown)"));
         } else if as_json {
             out.write_all(line)?;
             out.write_all(b"\n")?;

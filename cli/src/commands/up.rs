@@ -4,7 +4,7 @@ use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
-use crate::{serve, sinks};
+use crate::{logs, serve, sinks};
 use metlog_listener::Listener;
 use metlog_query::Engine;
 use metlog_schemas::wire::limits::PORT_METLOG;
@@ -107,7 +107,9 @@ async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<D
         none if none.is_empty() => String::new(),
         sinks => format!(", {} must catch up", sinks.join(" and ")),
     };
-    eprintln!("stopping: {held} messages are yet to be stored{waiting}; once more to leave them in the journal");
+    logs::say(&format!(
+        "stopping: {held} messages are yet to be stored{waiting}; once more to leave them in the journal"
+    ));
     let stopped = listener.stop(signals.next()).await;
     let sinks = stopped.waiting.join(" and ");
     match stopped.held {

@@ -1,5 +1,5 @@
 //! One `metlog up` or `metlog listen` with a folder and free ports of its own, for the tests beside this file.
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// `metlog up`, with more configuration behind what every test has.
+    /// `metlog up`, with more configuration behind what every test has: it begins inside of `[sink.parquet]`.
     pub fn up(more: &str) -> Running {
         Running::start(tempfile::tempdir().unwrap(), more, &["up"])
     }
@@ -65,9 +65,11 @@ impl Running {
     pub fn start(folder: TempDir, more: &str, arguments: &[&str]) -> Running {
         let config = folder.path().join("metlog.toml");
         let data = folder.path().join("data");
+        // A key may stand in a file once.
+        let roll = if more.contains("roll_after") { "" } else { "roll_after = \"500ms\"\n" };
         let text = format!(
             "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
-             [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\nroll_after = \"500ms\"\n{more}"
+             [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"
         );
         std::fs::write(&config, text).unwrap();
         let log = std::fs::File::create(folder.path().join("stderr")).unwrap();
@@ -107,13 +109,27 @@ impl Running {
 
     /// Status and body of a GET.
     pub fn get(&self, path: &str) -> (u16, String) {
+        self.exchange(&format!("GET {path} HTTP/1.0\r\nhost: metlog\r\n\r\n"))
+    }
+
+    fn exchange(&self, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.http()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nhost: metlog\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The rows of an answer, without a process for the question: where its time matters.
+    #[track_caller]
+    pub fn ask(&self, sql: &str) -> Value {
+        let body = json!({ "query": sql }).to_string();
+        let head = format!("POST /api/sql HTTP/1.0\r\nhost: metlog\r\ncontent-length: {}\r\n\r\n", body.len());
+        let (status, answer) = self.exchange(&(head + &body));
+        assert_eq!(status, 200, "{sql}: {answer}");
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// The ledger.

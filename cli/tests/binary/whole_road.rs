@@ -33,6 +33,8 @@ fn what_is_sent_is_answered_stored_and_accounted_for() {
     assert_eq!(metlog.query("select name, count from metrics"), json!([{"name": "logins", "count": 3.0}]));
     let senders: Value = serde_json::from_str(&metlog.get("/api/senders").1).unwrap();
     assert_eq!(senders.as_array().unwrap().len(), 1, "{senders}");
+    let sender = metlog.query("select datagrams, lost, late, duplicates, dropped from senders");
+    assert_eq!(sender, json!([{"datagrams": 1, "lost": 0, "late": 0, "duplicates": 0, "dropped": 0}]));
     let status = stdout_of(&["status", "--server", &metlog.http()]);
     assert!(status.contains("takes messages") && status.contains("The ledger balances"), "{status}");
     assert!(metlog.get("/metrics").1.contains("metlog_"), "Prometheus text");
@@ -42,6 +44,59 @@ fn what_is_sent_is_answered_stored_and_accounted_for() {
     let url = format!("file://{}", metlog.warehouse().display());
     let stored = stdout_of(&["query", "--warehouse", &url, "--format", "csv", COUNT]);
     assert_eq!(stored.trim(), "n\n2");
+}
+
+/// Scenario: the samples 1 to 101 of a timer, in two windows.
+/// Guarantees: the median over both is within 1 % of that of all samples.
+#[test]
+fn a_percentile_over_windows_is_that_of_all_samples() {
+    let metlog = Running::up("");
+    let samples = |values: std::ops::RangeInclusive<u32>| {
+        metlog.send("statsd", &values.map(|value| format!("t:{value}|ms\n")).collect::<String>());
+    };
+    let has_count = |count: f64| {
+        let of = "select sum(count) as n from metrics where name = 't' and kind = 'timer'";
+        until("the window is closed", || metlog.query(of) == json!([{"n": count}]));
+    };
+    samples(1..=70);
+    has_count(70.0);
+    samples(71..=101);
+    has_count(101.0);
+    let found = metlog.query("select sketch_quantile(sketch_merge(sketch), 0.5) as p from metrics where name = 't'");
+    let median = found[0]["p"].as_f64().unwrap();
+    assert!((median / 51.0 - 1.0).abs() <= 0.01, "{median}");
+}
+
+#[test]
+fn senders_has_the_columns_of_its_document() {
+    let metlog = Running::up("");
+    stdout_of(&["send", "--to", &metlog.address("metlog"), "--logger", "shop", "hello"]);
+    until("it is received", || metlog.ledger()["received"] == 1);
+    let columns = metlog.query(
+        "select column_name as c from information_schema.columns where table_name = 'senders' order by ordinal_position",
+    );
+    let columns: Vec<&str> = columns.as_array().unwrap().iter().map(|row| row["c"].as_str().unwrap()).collect();
+    let expected = [
+        "sender",
+        "hostname",
+        "logger",
+        "pid",
+        "datagrams",
+        "lost",
+        "late",
+        "duplicates",
+        "dropped",
+        "first_seen",
+        "last_seen",
+    ];
+    assert_eq!(columns, expected);
+    let document = std::fs::read_to_string("../schemas/tables.md").unwrap();
+    let (_, section) = document.split_once("\n## Table `senders`\n").unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(documented, expected);
+    let row = &metlog.query("select * from senders")[0];
+    assert!(expected.iter().all(|column| !row[column].is_null()), "none is null: {row}");
 }
 
 #[test]
