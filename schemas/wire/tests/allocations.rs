@@ -88,15 +88,15 @@ fn a_valid_datagram_is_read_without_allocations() {
     assert_eq!(counted(|| walk(&bytes)), (Some((messages, messages * each)), 0));
 }
 
-/// Scenario: the datagram is cut at each byte in turn, and each byte of its first messages is changed.
+/// Scenario: the datagram is cut at each byte of its first messages in turn, and each of them is changed.
 /// Guarantees: what is refused costs no allocation either, so that bad senders cost no more than good ones.
 #[test]
 fn a_bad_datagram_is_refused_without_allocations() {
     let (mut bytes, _) = many();
-    for end in 0..bytes.len() {
+    for end in 0..600 {
         assert_eq!(counted(|| walk(&bytes[..end])).1, 0, "cut at {end}");
     }
-    for at in 0..300 {
+    for at in 0..600 {
         bytes[at] ^= 0xFF;
         assert_eq!(counted(|| walk(&bytes)).1, 0, "changed at {at}");
         bytes[at] ^= 0xFF;
