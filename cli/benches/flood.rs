@@ -2,9 +2,10 @@
 //!
 //!     cargo bench -p metlog-cli --bench flood [-- statsd|wire|json|json-flat|paced]
 //!
-//! It runs `metlog up` with the journal on and an empty folder, sends from threads of this process for some
+//! It runs `metlog up` with the journal on and an empty folder, sends from the one thread of this process for some
 //! seconds, waits until the ledger holds nothing, and divides what was received by the user and system time of
-//! the listener's process. `paced` sends 300,000 wire messages a second and tells memory and loss.
+//! the listener's process. `paced` sends 300,000 wire messages a second and tells memory and loss. `json` sends the
+//! real messages of [`REAL_MESSAGES`] where that file is there, or else ones made like them.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run shall say where")]
 use metlog_schemas::wire::v1::{Draft, Encoder};
 use std::io::{Read, Write};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const SECONDS: u64 = 8;
 const PACED_MESSAGES_PER_SECOND: u64 = 300_000;
 const DATAGRAM_BYTES: usize = 1_432;
+/// Real Metlog messages, one a line, seen from this package's folder. They are not part of the project.
+const REAL_MESSAGES: &str = "../../shared/corpus/metlog/metrics_hdfs.log";
 
 struct Listener {
     child: Child,
@@ -102,6 +105,24 @@ fn statsd_datagrams() -> Vec<Vec<u8>> {
     datagrams
 }
 
+/// The real messages, each as it is: all of them are of one hour, so they make one partition, as a stream does.
+fn real_datagrams() -> Option<Vec<Vec<u8>>> {
+    let text = std::fs::read_to_string(REAL_MESSAGES).ok()?;
+    let datagrams: Vec<_> = text.lines().filter(|line| !line.is_empty()).map(|line| line.as_bytes().to_vec()).collect();
+    (!datagrams.is_empty()).then_some(datagrams)
+}
+
+/// Nested ones: the real ones where there are any.
+fn nested_datagrams() -> Vec<Vec<u8>> {
+    let (from, datagrams) = match real_datagrams() {
+        Some(real) => (REAL_MESSAGES, real),
+        None => ("made up, since the real ones are not there", json_datagrams(true)),
+    };
+    let bytes: usize = datagrams.iter().map(Vec::len).sum();
+    println!("json: {} messages of {} bytes on average: {from}", datagrams.len(), bytes / datagrams.len());
+    datagrams
+}
+
 fn json_datagrams(nested: bool) -> Vec<Vec<u8>> {
     let headers = r#"{"headers":{"path":"/1.0/11224/apps/","host":"dev-5.services.example.com:443","User-Agent":""},"threadlocal":{}}"#;
     let fields = if nested { headers } else { r#"{"path":"/1.0/11224/apps/","status":"200"}"# };
@@ -157,7 +178,7 @@ fn run(what: &str) {
     let until = Instant::now() + Duration::from_secs(SECONDS);
     match what {
         "statsd" => send_all(&socket, &statsd_datagrams(), until),
-        "json" => send_all(&socket, &json_datagrams(true), until),
+        "json" => send_all(&socket, &nested_datagrams(), until),
         "json-flat" => send_all(&socket, &json_datagrams(false), until),
         "paced" => drop(send_wire(&socket, until, Some(PACED_MESSAGES_PER_SECOND))),
         _ => drop(send_wire(&socket, until, None)),

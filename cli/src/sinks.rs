@@ -1,5 +1,5 @@
 //! The concrete sinks, made from the configuration: the only place that names them.
-use crate::config::{ParquetConfig, SinksConfig};
+use crate::config::{ParquetConfig, SinksConfig, variables};
 use crate::failure::Failure;
 use metlog_sink::Sink;
 use metlog_sink::graphite::Graphite;
@@ -21,11 +21,6 @@ pub fn open_warehouse(config: &ParquetConfig) -> Result<Store, Failure> {
 /// As [`open_warehouse`].
 pub fn open_url(url: &str, options: &[(String, String)]) -> Result<Store, Failure> {
     open_store(url, options, variables()).map_err(|error| Failure::usage(format!("sink.parquet: {error}")))
-}
-
-/// Those of the environment that are text.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// All sinks that are configured.

@@ -19,6 +19,54 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the store's own client does about a request that failed; patience is the caller's.
 const RETRIES_MAX: usize = 2;
 
+const S3_USUAL: &[&str] = &[
+    "region",
+    "endpoint",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "virtual_hosted_style_request",
+    "skip_signature",
+    "allow_http",
+    "allow_invalid_certificates",
+    "timeout",
+    "connect_timeout",
+    "proxy_url",
+];
+const GS_USUAL: &[&str] = &[
+    "service_account",
+    "service_account_key",
+    "application_credentials",
+    "base_url",
+    "skip_signature",
+    "allow_http",
+    "allow_invalid_certificates",
+    "timeout",
+    "connect_timeout",
+    "proxy_url",
+];
+const AZ_USUAL: &[&str] = &[
+    "account_name",
+    "account_key",
+    "sas_token",
+    "bearer_token",
+    "client_id",
+    "client_secret",
+    "tenant_id",
+    "endpoint",
+    "use_emulator",
+    "use_azure_cli",
+    "skip_signature",
+    "allow_http",
+    "allow_invalid_certificates",
+    "timeout",
+    "connect_timeout",
+    "proxy_url",
+];
+/// What makes a store complete that has but one option more: so that this one alone can be tried.
+const COMPLETE: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AZURE_STORAGE_ACCOUNT_NAME", "x")];
+
 /// Where a warehouse lies.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -60,6 +108,15 @@ pub enum StoreError {
     /// The store's client refuses the configuration.
     #[error(transparent)]
     Store(#[from] object_store::Error),
+}
+
+/// Something that the store's client refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The option that is to blame; `None`: something is missing, or the URL or the environment is wrong.
+    pub option: Option<String>,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Opens the store of `url`; for `file://` the folder is made. Nothing is asked of a remote store.
@@ -126,6 +183,67 @@ pub fn check_option(url: &str, key: &str) -> Result<(), StoreError> {
     };
     let unknown = || StoreError::Option { scheme: scheme.to_owned(), key: key.to_owned() };
     known.then_some(()).ok_or_else(unknown)
+}
+
+/// The options of the store of `url` that are usual: what a wrong name was probably meant to be.
+pub fn usual_options(url: &str) -> &'static [&'static str] {
+    match url.split(':').next().unwrap_or_default() {
+        "s3" | "s3a" => S3_USUAL,
+        "gs" => GS_USUAL,
+        "az" | "abfs" | "abfss" => AZ_USUAL,
+        _ => &[],
+    }
+}
+
+/// What [`open_store`] would refuse of a remote store, all of it.
+///
+/// Nothing is asked of the store. Files with credentials are read where an option or a variable names them, and
+/// Google's where its tools keep them. Of `file://` nothing is tried, since that would make the folder.
+pub fn faults(url: &str, options: &[(String, String)], environment: &[(String, String)]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut left = options.to_vec();
+    while !url.starts_with("file:")
+        && let Some(message) = refused(url, &left, environment)
+    {
+        let Some(at) = blamed(url, &left, environment, &message) else {
+            faults.push(Fault { option: None, message });
+            break;
+        };
+        // Without it the store may still be refused for another reason.
+        faults.push(Fault { option: Some(left.remove(at).0), message });
+    }
+    faults
+}
+
+/// Which option is to blame: one that is refused in the same words when it stands alone, as a value that cannot be
+/// read is, or one without which all is well, as a key without its other half.
+fn blamed(url: &str, options: &[(String, String)], environment: &[(String, String)], message: &str) -> Option<usize> {
+    let complete: Vec<_> = COMPLETE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let said = |options: &[(String, String)]| refused(url, options, &complete).is_some_and(|said| said == message);
+    let without = |at: usize| [&options[..at], &options[at + 1..]].concat();
+    let mut places = 0..options.len();
+    let alone = if said(&[]) { None } else { places.clone().find(|&at| said(&options[at..=at])) };
+    alone.or_else(|| places.find(|&at| refused(url, &without(at), environment).is_none()))
+}
+
+/// Why the store cannot be opened, in the words of whoever found it.
+fn refused(url: &str, options: &[(String, String)], environment: &[(String, String)]) -> Option<String> {
+    match open_store(url, options, environment.iter().cloned()).err()? {
+        StoreError::Store(object_store::Error::Generic { source, .. }) => Some(with_causes(&*source)),
+        other => Some(other.to_string()),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        // Some tell their cause themselves.
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 fn open_folder(
@@ -202,5 +320,45 @@ mod tests {
             let error = open(url, options).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(said), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn usual_options_are_options() {
+        for url in ["s3://b", "gs://b", "az://c"] {
+            assert!(!usual_options(url).is_empty());
+            for option in usual_options(url) {
+                check_option(url, option).unwrap();
+            }
+        }
+    }
+
+    /// What is found wrong, as `option: message`.
+    fn found(url: &str, options: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<String> {
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+        };
+        let faults = faults(url, &owned(options), &owned(environment)).into_iter();
+        faults.map(|fault| format!("{}: {}", fault.option.as_deref().unwrap_or("url"), fault.message)).collect()
+    }
+
+    #[test]
+    fn faults_are_laid_to_the_option_that_is_wrong() {
+        let (id, secret) = (("access_key_id", "k"), ("secret_access_key", "s"));
+        assert_eq!(found("s3://b", &[id, secret, ("allow_http", "true"), ("timeout", "5s")], &[]), [""; 0]);
+        assert_eq!(found("s3://b", &[id], &[("AWS_SECRET_ACCESS_KEY", "s")]), [""; 0], "the environment counts");
+        assert_eq!(found("s3://b", &[id], &[]), ["access_key_id: Missing SecretAccessKey"]);
+        assert_eq!(found("s3://b", &[], &[("AWS_ACCESS_KEY_ID", "k")]), ["url: Missing SecretAccessKey"]);
+        let mut both = found("s3://b", &[id, ("allow_http", "maybe"), secret, ("timeout", "soon")], &[]);
+        both.sort();
+        assert_eq!(
+            both,
+            ["allow_http: failed to parse \"maybe\" as boolean", "timeout: failed to parse \"soon\" as Duration"]
+        );
+        assert_eq!(found("az://c", &[], &[]), ["url: Account must be specified"]);
+        assert_eq!(
+            found("az://c", &[("account_name", "a"), ("use_emulator", "?")], &[]),
+            ["use_emulator: failed to parse \"?\" as boolean"]
+        );
+        assert_eq!(found("file:///proc/nowhere", &[], &[]), [""; 0], "no folder is made");
     }
 }

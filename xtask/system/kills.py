@@ -3,28 +3,88 @@
     python3 kills.py BINARY [ROUNDS] [SEED]
 
 What SQL had shown before a kill must be there afterwards; nothing may be there twice; Parquet and Graphite must
-agree on every window; the documents together must hold every message once; and the ledger must balance.
+agree on every window; the documents together must hold every message once; and the ledger must balance. Some wire
+datagrams are sent twice, before and after a kill: the second is refused as a duplicate.
 """
-import collections, json, random, sys, threading, time
+import collections, json, os, random, struct, sys, threading, time
 from metlog_process import Carbon, Receiver, balanced, run, running, until
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns() % 1_000_000
 
 
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def name(text):
+    return bytes([len(text.encode())]) + text.encode()
+
+
+def text(text):
+    return varint(len(text.encode())) + text.encode()
+
+
+def wire_datagram(sender, sequence, opened_at, pid, hostname, logger, messages):
+    """By schemas/wire.v1.md, not signed; `messages` are (type, tokens, payload, fields), made when it was opened."""
+    header = struct.pack("<QQqQI", sender, sequence, opened_at, 0, pid) + name(hostname) + name(logger)
+    out = b"\xf5ML\x01\x00" + struct.pack("<H", len(header)) + header
+    for kind, tokens, payload, fields in messages:
+        frame = bytes([6]) + varint(0) + name(kind) + varint(len(tokens)) + b"".join(map(text, tokens)) + text(payload)
+        frame += varint(len(fields)) + b"".join(text(key) + text(value) for key, value in fields.items())
+        out += struct.pack("<H", len(frame)) + frame
+    return out
+
+
+class WireSender:
+    """One sender for the whole test: its sequence goes on over the kills, as that of a service that lives longer."""
+
+    MESSAGES, DATAGRAMS, AGAIN = 10, 5, 20
+
+    def __init__(self, sender):
+        self.sender, self.sequence, self.sent, self.sent_again = sender, 0, collections.deque(maxlen=self.AGAIN), 0
+
+    def new(self):
+        """Some new datagrams, and the first of them again behind the others."""
+        datagrams = [self._datagram() for _ in range(self.DATAGRAMS)]
+        self.sent.extend(datagrams)
+        return datagrams + self._again(datagrams[:1])
+
+    def last(self):
+        """The last ones again: after a kill some of them had come and some had not."""
+        return self._again(list(self.sent))
+
+    def _again(self, datagrams):
+        self.sent_again += self.MESSAGES * len(datagrams)
+        return datagrams
+
+    def _datagram(self):
+        first = self.sequence * self.MESSAGES
+        messages = [("wire", ["kills", str(n)], f"wire {n}", {"n": str(n)}) for n in range(first, first + self.MESSAGES)]
+        self.sequence += 1
+        return wire_datagram(
+            self.sender, self.sequence - 1, time.time_ns() // 1000, os.getpid(), "test", "kills", messages)
+
+
 class Load(threading.Thread):
     """Sends numbered messages and increments until told to end."""
 
-    def __init__(self, metlog, first):
+    def __init__(self, metlog, first, wire):
         super().__init__(daemon=True)
-        self.metlog, self.next, self.ended = metlog, first, False
+        self.metlog, self.next, self.wire, self.ended = metlog, first, wire, False
         self.start()
 
     def run(self):
+        self.metlog.send(self.metlog.metlog, self.wire.last())
         while not self.ended:
             part = [json.dumps({"type": "kill", "payload": str(n)}) for n in range(self.next, self.next + 50)]
             self.next += 50
             self.metlog.send(self.metlog.metlog, part)
+            self.metlog.send(self.metlog.metlog, self.wire.new())
             self.metlog.send(self.metlog.statsd, ["kills.hits:1|c\nkills.time:3|ms\nkills.depth:+1|g"] * 20)
             time.sleep(0.001)
 
@@ -52,39 +112,53 @@ def documents_hold_each_once(receiver, number):
     assert len(sent) == number and not twice, f"{len(sent)} of {number} in documents, twice {twice[:5]} (seed {SEED})"
 
 
+def refused_only_what_came_twice(ledger, wire):
+    duplicates = ledger["rejected_by_reason"].get("duplicate", 0)
+    assert ledger["rejected"] == duplicates, f"refused for another reason (seed {SEED}): {ledger}"
+    # What was sent while nobody listened came once or never, so only the upper bound is known.
+    assert 0 < duplicates <= wire.sent_again, f"{duplicates} duplicates of {wire.sent_again} sent again (seed {SEED})"
+
+
 def every_message_once(binary):
+    visible = "select count(*) from messages where type in ('kill', 'wire')"
     chance = random.Random(SEED)
+    wire = WireSender(random.Random(f"sender {SEED}").getrandbits(64))
     carbon, receiver = Carbon(), Receiver()
     with running(binary, carbon=carbon, receiver=receiver, flush="1s", roll="500ms") as metlog:
         (metlog.folder / "warehouse").mkdir(exist_ok=True)
         number, seen = 0, 0
         for _ in range(ROUNDS):
-            load = Load(metlog, number)
+            load = Load(metlog, number, wire)
             time.sleep(chance.uniform(0.05, 1.5))
             store_fails(metlog, True) if chance.random() < 0.3 else None
             receiver.away = chance.random() < 0.3
             carbon.close() if (down := chance.random() < 0.3) else None
             time.sleep(chance.uniform(0.0, 1.0))
             store_fails(metlog, False)
-            seen = max(seen, metlog.one("select count(*) from messages where type = 'kill'"))
+            seen = max(seen, metlog.one(visible))
             balanced(metlog.ledger())
             time.sleep(chance.uniform(0.0, 0.3))
             metlog.kill()
             carbon.open() if down else None
             number = load.end()
             metlog.start()
-            again = metlog.one("select count(*) from messages where type = 'kill'")
+            again = metlog.one(visible)
             assert again >= seen, f"{seen} messages were visible before the kill, {again} after it (seed {SEED})"
             balanced(metlog.ledger())
-        rows = metlog.sql("select count(*) as n, count(distinct payload) as d from messages where type = 'kill'")[0]
-        assert rows["n"] == rows["d"], f"{rows['n'] - rows['d']} messages are there twice (seed {SEED})"
+        rows = {}
+        for kind in ("kill", "wire"):
+            found = metlog.sql(f"select count(*) as n, count(distinct payload) as d from messages where type = '{kind}'")[0]
+            assert found["n"] == found["d"], f"{found['n'] - found['d']} of {kind} are there twice (seed {SEED})"
+            rows[kind] = found["n"]
+        messages = sum(rows.values())
         receiver.away = False
         until("nothing is held", lambda: metlog.ledger()["held"] == 0)
         ledger = metlog.ledger()
         balanced(ledger)
+        refused_only_what_came_twice(ledger, wire)
         counted = metlog.one("select cast(sum(count) as bigint) from metrics where name in ('kills.hits', 'kills.time')")
         # Each datagram had one value for each of three names, so the gauge's values are half of the others'.
-        assert ledger["stored"] == rows["n"] + counted * 3 // 2, f"{ledger} but {rows} and {counted} (seed {SEED})"
+        assert ledger["stored"] == messages + counted * 3 // 2, f"{ledger} but {rows} and {counted} (seed {SEED})"
         depth = metlog.sql("select value from metrics where name = 'kills.depth' order by timestamp desc limit 1")[0]
         assert depth["value"] == counted / 2, f"the gauge is {depth}, the counter {counted / 2} (seed {SEED})"
         windows = {r["t"]: r["n"] for r in metlog.sql(
@@ -92,8 +166,8 @@ def every_message_once(binary):
         told = {t: v for (path, t), v in carbon.last().items() if path == "stats.counters.kills.hits.count" and v}
         assert told == windows, f"Graphite and Parquet differ: {set(told.items()) ^ set(windows.items())} (seed {SEED})"
         metlog.stop()
-        documents_hold_each_once(receiver, rows["n"])
-        return f"{ROUNDS} kills, {rows['n']} messages and {counted * 3 // 2} values, each once; seed {SEED}"
+        documents_hold_each_once(receiver, messages)
+        return f"{ROUNDS} kills, {rows} messages and {counted * 3 // 2} values, each once; seed {SEED}"
 
 
 run([every_message_once], sys.argv[1])

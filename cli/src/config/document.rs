@@ -219,6 +219,18 @@ impl<'d> Section<'d> {
         self.document.problem(self.path_of(key), at, message.into());
     }
 
+    /// Notes a problem of a key that is the user's own, in one of its tables.
+    pub fn problem_in(&self, table: &str, key: &str, message: impl Into<String>) {
+        let inner = Section {
+            document: self.document,
+            path: self.path_of(table),
+            at: self.at.clone(),
+            table: self.entry(table).and_then(|(_, value)| value.get_ref().as_table()),
+            asked: Vec::new(),
+        };
+        inner.problem(key, message);
+    }
+
     /// Ends the section: whatever was not asked for is unknown.
     pub fn finish(self) {
         for (key, _) in self.table.into_iter().flat_map(|table| table.iter()) {

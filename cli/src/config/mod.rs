@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub data: Option<PathBuf>,
     /// The folder that relative paths begin at.
     pub folder: PathBuf,
+    /// The environment's variables: stores have options there.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Surroundings {
@@ -50,8 +52,18 @@ impl Surroundings {
         let unreadable = |source| LoadError::Unreadable { file: "the current folder".into(), source };
         let folder = std::env::current_dir().map_err(unreadable)?;
         let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        Ok(Surroundings { hostname: hostname.unwrap_or_default(), data: data.map(Path::to_owned), folder })
+        Ok(Surroundings {
+            hostname: hostname.unwrap_or_default(),
+            data: data.map(Path::to_owned),
+            folder,
+            environment: variables().collect(),
+        })
     }
+}
+
+/// Those of the environment that are text.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Why there is no configuration.
@@ -82,7 +94,8 @@ pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadErro
     Ok(from_text(&file.display().to_string(), &text, &surroundings)?)
 }
 
-/// Makes the configuration of a file's text. Touches nothing.
+/// Makes the configuration of a file's text. Touches nothing, but for files with credentials that the options of a
+/// remote store name: whether they can be used is tried.
 ///
 /// # Errors
 /// Every problem of the text at once.
@@ -99,7 +112,7 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
     let data = surroundings.data.clone().or(typed).unwrap_or_else(|| PathBuf::from("data"));
     let data = surroundings.folder.join(data);
     let mut sink = root.section("sink");
-    let sinks = sinks::read(&mut sink, &data);
+    let sinks = sinks::read(&mut sink, &data, &surroundings.environment);
     sink.finish();
     let listener = listener::read(document, &mut root, data, &sinks.parquet, &surroundings.hostname);
     let query = query::read(&mut root);

@@ -1,9 +1,9 @@
 //! The sections `[sink.graphite]`, `[sink.parquet]` and `[sink.http]`. The Parquet sink is always there; the others
 //! are where their address is given.
-use super::document::Section;
+use super::document::{Section, nearest};
 use super::values;
 use metlog_sink::http::{UrlTemplate, header};
-use metlog_sink::store::check_option;
+use metlog_sink::store::{check_option, faults, usual_options};
 use metlog_sink::{graphite, http, parquet};
 use std::path::Path;
 use std::time::Duration;
@@ -40,11 +40,12 @@ pub struct ParquetConfig {
     pub objects: parquet::Config,
 }
 
-/// Reads all of them. `data` holds the warehouse unless a URL says otherwise.
-pub fn read(sink: &mut Section<'_>, data: &Path) -> SinksConfig {
+/// Reads all of them. `data` holds the warehouse unless a URL says otherwise; `environment` are the variables that
+/// a remote store is opened with.
+pub fn read(sink: &mut Section<'_>, data: &Path, environment: &[(String, String)]) -> SinksConfig {
     SinksConfig {
         graphite: graphite(sink.section("graphite")),
-        parquet: parquet(sink.section("parquet"), data),
+        parquet: parquet(sink.section("parquet"), data, environment),
         http: http(sink.section("http"), data),
     }
 }
@@ -72,14 +73,18 @@ fn graphite_prefix(value: &DeValue<'_>) -> Result<String, String> {
     Ok(prefix)
 }
 
-fn parquet(mut section: Section<'_>, data: &Path) -> ParquetConfig {
+fn parquet(mut section: Section<'_>, data: &Path, environment: &[(String, String)]) -> ParquetConfig {
     let roll_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
     let mut objects = parquet::Config::default();
     let level = section.read("compression_level", values::integer(1..=22));
     objects.compression_level = level.map_or(objects.compression_level, |level| level as i32);
     let url = section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse")));
     let option = |key: &str, text: &str| {
-        check_option(&url, key).map_err(|error| error.to_string())?;
+        check_option(&url, key).map_err(|error| {
+            let hint = nearest(&key.to_ascii_lowercase(), usual_options(&url));
+            let hint = hint.map_or_else(String::new, |name| format!(", did you mean `{name}`?"));
+            format!("{error}{hint}")
+        })?;
         pair(key, text)
     };
     let config = ParquetConfig {
@@ -89,6 +94,13 @@ fn parquet(mut section: Section<'_>, data: &Path) -> ParquetConfig {
         objects,
         url,
     };
+    // What only the store's own client knows: values it cannot read, and what is missing.
+    for fault in faults(&config.url, &config.options, environment) {
+        match fault.option {
+            Some(option) => section.problem_in("options", &option, fault.message),
+            None => section.problem("url", fault.message),
+        }
+    }
     section.finish();
     config
 }

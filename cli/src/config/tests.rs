@@ -6,7 +6,7 @@ use std::time::Duration;
 const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
 fn surroundings() -> Surroundings {
-    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into() }
+    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into(), environment: Vec::new() }
 }
 
 fn config(text: &str) -> Config {
@@ -197,7 +197,7 @@ fn impossible_values_are_named() {
     );
     check(
         "[sink.parquet]\nurl = \"s3://logs\"\n[sink.parquet.options]\nregoin = \"x\"\n",
-        "4:10: sink.parquet.options.regoin: `s3` has no option `regoin`",
+        "4:10: sink.parquet.options.regoin: `s3` has no option `regoin`, did you mean `region`?",
     );
     check(
         "[sink.parquet.options]\nregion = \"x\"\n",
@@ -207,6 +207,24 @@ fn impossible_values_are_named() {
         "[listener.keys]\na = \"hex:0\"\n",
         "2:5: listener.keys.a: after `hex:` must come pairs of hexadecimal digits",
     );
+}
+
+/// Scenario: the options' names are right, and the store's own client refuses to be made.
+/// Guarantees: `check` says so, and where, though only `up` opens the store.
+#[test]
+fn what_the_store_would_refuse_is_named() {
+    let s3 = |options: &str| format!("[sink.parquet]\nurl = \"s3://logs\"\n[sink.parquet.options]\n{options}");
+    check(
+        &s3("region = \"x\"\nallow_http = \"maybe\"\ntimeout = \"soon\"\n"),
+        "5:14: sink.parquet.options.allow_http: failed to parse \"maybe\" as boolean\n\
+         metlog.toml:6:11: sink.parquet.options.timeout: failed to parse \"soon\" as Duration",
+    );
+    let half = s3("access_key_id = \"k\"\n");
+    check(&half, "4:17: sink.parquet.options.access_key_id: Missing SecretAccessKey");
+    let environment = vec![("AWS_SECRET_ACCESS_KEY".into(), "s".into())];
+    from_text("f", &half, &Surroundings { environment, ..surroundings() }).unwrap();
+    check("[sink.parquet]\nurl = \"az://logs\"\n", "2:7: sink.parquet.url: Account must be specified");
+    config("[sink.parquet]\nurl = \"az://logs\"\noptions = { account_name = \"a\" }\n");
 }
 
 #[test]

@@ -44,6 +44,34 @@ fn messages_leave_by_themselves() {
     pipe.close(Duration::from_secs(10));
 }
 
+/// The promise to the user.
+const LEAVES_WITHIN: Duration = Duration::from_millis(100);
+/// For the kernel and this thread, which are no part of the promise.
+const MARGIN: Duration = Duration::from_millis(10);
+
+/// Scenario: a message comes right after the sender thread has looked, or while it sleeps; both make it wait longest.
+/// Guarantees: it arrives within the promised time. The best of ten tries counts, so that a busy machine does not
+/// fail the test, but a sender thread that looks too seldom does.
+#[test]
+fn a_message_leaves_within_the_promised_time() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let pipe = pipe(Config::default().destination(socket.local_addr().unwrap()).statsd(false));
+    let mut buffer = [0; 2_048];
+    for asleep in [false, true] {
+        let tries = (0..10).map(|_| {
+            wait_until(|| !asleep || pipe.lock().control.asleep);
+            let begun = std::time::Instant::now();
+            assert_eq!(push(&pipe, "soon"), Outcome::Queued);
+            socket.recv(&mut buffer).unwrap();
+            begun.elapsed()
+        });
+        let best = tries.min().unwrap();
+        assert!(best < LEAVES_WITHIN + MARGIN, "{best:?} at best, asleep: {asleep}");
+    }
+    pipe.close(Duration::from_secs(10));
+}
+
 #[test]
 fn an_oversize_message_is_counted_and_told() {
     let (destination, captured) = Destination::capture();

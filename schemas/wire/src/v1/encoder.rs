@@ -114,7 +114,7 @@ impl Encoder {
         }
         let Some(end) = self.put(draft, tokens.clone(), fields.clone()) else {
             let texts = tokens.map(str::len).chain(fields.map(|(key, value)| key.len() + value.len()));
-            let room = self.capacity - self.header_end;
+            let room = self.capacity.saturating_sub(self.header_end);
             return Err(DoesNotFit { never: self.messages == 0 || draft.payload.len() + texts.sum::<usize>() > room });
         };
         self.body_end = end;
