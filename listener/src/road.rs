@@ -438,14 +438,16 @@ impl Road {
     /// Syncs what was written since the last call.
     pub fn sync(&self) {
         let files = lock(&self.journal).take_unsynced();
+        let mut all = true;
         for file in files {
-            match file.sync_data() {
-                Ok(()) => self.failing.sync.store(false, Ordering::Relaxed),
-                Err(error) => {
-                    self.failed(&self.failing.sync, format_args!("the journal cannot be synced: {error}"));
-                    lock(&self.journal).sync_failed(file);
-                }
+            if let Err(error) = file.sync_data() {
+                self.failed(&self.failing.sync, format_args!("the journal cannot be synced: {error}"));
+                lock(&self.journal).sync_failed(file);
+                all = false;
             }
+        }
+        if all {
+            self.failing.sync.store(false, Ordering::Relaxed);
         }
     }
 

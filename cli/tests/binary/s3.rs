@@ -1,42 +1,41 @@
-//! The whole road into an S3 server that checks signatures (s3s-fs, in this process), and back by SQL.
+//! The whole road into an S3 server that checks signatures (`sink/examples/s3_server.rs`), and back by SQL.
 use crate::running::{Running, stdout_of, until};
-use hyper::Response;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use s3s::Body;
-use s3s::auth::SimpleAuth;
-use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s_fs::FileSystem;
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
 
-/// A server with one bucket, `bucket`; it ends with its runtime.
+/// A server with one bucket, `bucket`.
 struct Server {
-    address: SocketAddr,
+    process: Child,
+    address: String,
     root: TempDir,
-    _runtime: Runtime,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 impl Server {
     fn new() -> Server {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("bucket")).unwrap();
-        let mut service = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
-        service.set_auth(SimpleAuth::from_single("key", "secret"));
-        let service = service.build();
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, service.clone()));
-            }
-        });
-        Server { address, root, _runtime: runtime }
+        // This test is `target/<profile>/deps/binary-…`. The server is an example of another package, so that what it
+        // needs is not built for everyone who builds this one.
+        let test = std::env::current_exe().unwrap();
+        let server = test.parent().unwrap().with_file_name("examples").join("s3_server");
+        assert!(
+            server.exists(),
+            "not built; use cargo test --workspace, or before it: cargo build --workspace --examples"
+        );
+        let mut command = Command::new(server);
+        command.arg(root.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Server { process, address: address.trim().to_owned(), root }
     }
 
     /// What stands in `[sink.parquet]`, and the table of its options.
@@ -47,17 +46,6 @@ impl Server {
             self.address
         )
     }
-}
-
-async fn serve(stream: TcpStream, service: S3Service) {
-    let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let service = service.clone();
-        async move {
-            let answered = service.call(request.map(Body::from)).await;
-            Ok::<_, Infallible>(answered.unwrap_or_else(|_| Response::new(Body::empty())))
-        }
-    });
-    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer).await;
 }
 
 #[test]
