@@ -5,8 +5,9 @@
 //! It runs `metlog up` with the journal on and an empty folder, sends from the one thread of this process for some
 //! seconds, waits until the ledger holds nothing, and divides what was received by the user and system time of
 //! the listener's process. `paced` sends 300,000 wire messages a second and tells memory and loss. `json` sends the
-//! real messages of [`REAL_MESSAGES`] where that file is there, or else ones made like them.
+//! real messages of [`REAL_MESSAGES`] where that file is there, or else ones made like them; with the time of sending.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run shall say where")]
+use metlog_schemas::time::civil_from_days;
 use metlog_schemas::wire::v1::{Draft, Encoder};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -160,6 +161,36 @@ fn send_wire(socket: &UdpSocket, until: Instant, per_second: Option<u64>) -> u64
     sent
 }
 
+/// Sends Metlog JSON, each message with the time at which it goes, as live services do: its other parts stay.
+fn send_json(socket: &UdpSocket, mut datagrams: Vec<Vec<u8>>, until: Instant) {
+    let key = b"\"timestamp\":\"";
+    let place = |datagram: &Vec<u8>| {
+        datagram.windows(key.len()).position(|at| at == key).expect("a message has a timestamp") + key.len()
+    };
+    let places: Vec<usize> = datagrams.iter().map(place).collect();
+    let (mut second, mut text) = (0, String::new());
+    for at in (0..datagrams.len()).cycle() {
+        let time = now();
+        if time / 1_000_000 != second {
+            second = time / 1_000_000;
+            let (year, month, day) = civil_from_days(second / 86_400);
+            let [hours, minutes, seconds] = [second / 3_600 % 24, second / 60 % 60, second % 60];
+            text = format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.");
+        }
+        let stamp = &mut datagrams[at][places[at]..places[at] + 26];
+        stamp[..20].copy_from_slice(text.as_bytes());
+        let mut micros = time % 1_000_000;
+        for digit in stamp[20..].iter_mut().rev() {
+            *digit = b'0' + (micros % 10) as u8;
+            micros /= 10;
+        }
+        let _ = socket.send(&datagrams[at]);
+        if Instant::now() > until {
+            return;
+        }
+    }
+}
+
 fn send_all(socket: &UdpSocket, datagrams: &[Vec<u8>], until: Instant) {
     for datagram in datagrams.iter().cycle() {
         let _ = socket.send(datagram);
@@ -178,8 +209,8 @@ fn run(what: &str) {
     let until = Instant::now() + Duration::from_secs(SECONDS);
     match what {
         "statsd" => send_all(&socket, &statsd_datagrams(), until),
-        "json" => send_all(&socket, &nested_datagrams(), until),
-        "json-flat" => send_all(&socket, &json_datagrams(false), until),
+        "json" => send_json(&socket, nested_datagrams(), until),
+        "json-flat" => send_json(&socket, json_datagrams(false), until),
         "paced" => drop(send_wire(&socket, until, Some(PACED_MESSAGES_PER_SECOND))),
         _ => drop(send_wire(&socket, until, None)),
     }

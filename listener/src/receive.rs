@@ -4,7 +4,7 @@ use crate::journal::record::Kind;
 use crate::road::Road;
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg};
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -89,7 +89,8 @@ fn fill(
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
-    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
+    // Nobody asks for the sender's address.
+    let mut headers = MultiHeaders::<()>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
     let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
     let mut dropped = 0;

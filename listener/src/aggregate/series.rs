@@ -4,7 +4,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use metlog_schemas::statsd::Kind;
 use metlog_schemas::window::{Metric, MetricData};
 use serde::{Deserialize, Serialize};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 /// Spellings remembered for each series that may be; above it all spellings are looked up anew.
@@ -149,7 +149,7 @@ impl Table {
     #[inline]
     pub fn find(&self, kind: Kind, name: &[u8], tags: &[u8]) -> Option<usize> {
         let hash = hash_of(&self.hasher, (kind, name, tags));
-        let same = |known: &Known| *known.name == *name && known.kind == kind && *known.tags == *tags;
+        let same = |known: &Known| same_bytes(&known.name, name) && known.kind == kind && same_bytes(&known.tags, tags);
         Some(self.spellings.find(hash, same)?.series)
     }
 
@@ -183,6 +183,46 @@ impl Table {
     }
 }
 
-fn hash_of(hasher: &DefaultHashBuilder, spelling: Spelling<'_>) -> u64 {
-    hasher.hash_one(spelling)
+/// Less than `Hash` does for a tuple: spellings that only run together in other ways may share a hash.
+fn hash_of(hasher: &DefaultHashBuilder, (kind, name, tags): Spelling<'_>) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(name);
+    if !tags.is_empty() {
+        state.write(tags);
+    }
+    state.write_u8(kind as u8);
+    state.finish()
+}
+
+/// Word by word, in line. `==` calls the C library's `memcmp`, whose masked loads took half of all time on AMD's Zen 4.
+#[inline]
+fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let words = |a: &[[u8; 8]], b: &[[u8; 8]]| a.iter().zip(b).all(|(a, b)| word(a) == word(b));
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        // The last words overlap those before.
+        (Some(end_a), Some(end_b)) => {
+            a.len() == b.len() && word(end_a) == word(end_b) && words(a.as_chunks().0, b.as_chunks().0)
+        }
+        _ => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_the_same_or_not(a in prop::collection::vec(0u8..3, 0..40), b in prop::collection::vec(0u8..3, 0..40)) {
+            prop_assert_eq!(same_bytes(&a, &b), a == b);
+            prop_assert!(same_bytes(&a, &a.clone()));
+            for at in 0..a.len() {
+                let mut other = a.clone();
+                other[at] ^= 1;
+                prop_assert!(!same_bytes(&a, &other));
+            }
+        }
+    }
 }
