@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// A receiver looks this often whether it shall end.
 pub const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
+/// A UDP socket with so much buffer, as the kernel counts it, holds 1 ms of more than any link brings.
+const PATIENT_FROM_BYTES: usize = 4 << 20;
 
 /// A bound datagram socket.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Bound {
     pub address: String,
     /// Bytes of receive buffer that the kernel granted.
     pub receive_buffer: usize,
+    /// It holds what comes within some ms, so nothing is lost while nobody receives.
+    pub is_patient: bool,
 }
 
 /// A UDP socket. Several may share the address where `shared`.
@@ -76,7 +80,9 @@ fn finish(socket: Socket, address: String, receive_buffer: usize) -> io::Result<
     kernel::setsockopt(&socket, sockopt::RxqOvfl, &1)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     let receive_buffer = socket.recv_buffer_size()?;
-    Ok(Bound { socket, address, receive_buffer })
+    // A Unix socket holds few datagrams, however small they are, and its senders wait.
+    let is_patient = !address.starts_with("unix:") && receive_buffer >= PATIENT_FROM_BYTES;
+    Ok(Bound { socket, address, receive_buffer, is_patient })
 }
 
 fn named(what: &str, error: &io::Error) -> io::Error {

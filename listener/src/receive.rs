@@ -18,6 +18,10 @@ const DATAGRAM_BYTES: usize = 65_536;
 /// From one to the next. A power of two would put the beginnings of all of them into the same cache sets.
 const STRIDE_BYTES: usize = DATAGRAM_BYTES + 33 * 64;
 
+/// After a small batch, so that the next one is larger: a system call, a record and a wake-up for each datagram cost
+/// more than all else that is done with it.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// How long a socket is emptied when it shall end.
 const LAST_TAKES: Duration = Duration::from_millis(500);
 
@@ -75,6 +79,9 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
             split(&memory[start..start + part.bytes], part.segment)
         });
         road.take(worker, kind, datagrams);
+        if parts.len() < BATCH / 2 && bound.is_patient && !ends {
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 
