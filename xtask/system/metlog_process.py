@@ -74,7 +74,11 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                """A sender that was killed is no error here."""
+
+        server = Server(("127.0.0.1", 0), Answer)
         self.url = f"http://127.0.0.1:{server.server_port}/submit/{{logger}}/{{uuid}}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
