@@ -24,7 +24,7 @@ impl Server {
     pub fn of(options: &ServerOptions) -> Result<Server, Failure> {
         let address = match &options.server {
             Some(address) => address.trim_start_matches("http://").trim_end_matches('/').to_owned(),
-            None => reachable(config::load(options.config.as_deref(), None)?.query.listen).to_string(),
+            None => reachable(config::look_into(options.config.as_deref())?.query.listen).to_string(),
         };
         let base = Url::parse(&format!("http://{address}/"))
             .map_err(|error| Failure::usage(format!("--server: `{address}` is no host and port: {error}")))?;

@@ -5,10 +5,13 @@
 //! or seals a segment holds it for writing, and so finds everything applied. While the gate is held for
 //! reading the open window cannot change, so a record's time is put inside of it: that makes a window exactly
 //! what the journal says it is, live and when read back.
+mod failing;
 mod look;
 mod serve;
 
 pub use serve::ClosedWindows;
+
+use failing::Failing;
 
 use crate::admission::Admission;
 use crate::config::Config;
@@ -22,7 +25,7 @@ use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, watch};
@@ -82,17 +85,9 @@ pub struct Road {
     progress: watch::Sender<u64>,
     rows: broadcast::Sender<RecordBatch>,
     failing: Failing,
-    kernel_dropped: AtomicU64,
-}
-
-/// What goes wrong at the moment. Each is cleared only by a success of its own kind.
-#[derive(Debug, Default)]
-struct Failing {
-    append: AtomicBool,
-    seal: AtomicBool,
-    sync: AtomicBool,
     /// Not before this moment is a segment sealed, µs.
     seal_after: AtomicI64,
+    kernel_dropped: AtomicU64,
 }
 
 /// µs since 1970 UTC.
@@ -139,6 +134,7 @@ impl Road {
             progress: watch::Sender::new(0),
             rows: broadcast::Sender::new(1_024),
             failing: Failing::default(),
+            seal_after: AtomicI64::new(0),
             kernel_dropped: AtomicU64::new(0),
             config,
         }
@@ -237,7 +233,7 @@ impl Road {
         let received_at = now().max(journal.last_received_at()).min(latest);
         let works = journal.append(&mut builder, received_at).is_ok();
         if works {
-            self.failing.append.store(false, Ordering::Relaxed);
+            self.failing.append.ended();
         }
         works
     }
@@ -246,7 +242,7 @@ impl Road {
     fn journal(&self, slot: &mut Slot) -> Taken {
         let Slot { builder, decoding, .. } = slot;
         if self.reserve.is_given_up() {
-            self.failed(&self.failing.append, "messages are dropped: the disk is full");
+            self.failing.append.began("messages are dropped: the disk is full");
             return Taken::Dropped;
         }
         let mut journal = lock(&self.journal);
@@ -255,13 +251,13 @@ impl Road {
         let received_at = now().max(journal.last_received_at()).min(latest);
         if let Err(error) = journal.append(builder, received_at) {
             drop(journal);
-            self.failed(&self.failing.append, format_args!("messages are dropped: {error}"));
+            self.failing.append.began(format_args!("messages are dropped: {error}"));
             return Taken::Dropped;
         }
         // The next lock is taken before the first is given back: what is appended first is entered first.
         let mut ordered = lock(&self.ordered);
         drop(journal);
-        self.failing.append.store(false, Ordering::Relaxed);
+        self.failing.append.ended();
         let Some(record) = builder.record() else { return Taken::Journaled };
         decoding.enter(&record, &mut ordered);
         drop(ordered);
@@ -269,13 +265,6 @@ impl Road {
             decoding.settle(&mut lock(&self.ordered));
         }
         Taken::Journaled
-    }
-
-    /// Notes a failure, and says so the first time.
-    fn failed(&self, failing: &AtomicBool, what: impl std::fmt::Display) {
-        if !failing.swap(true, Ordering::Relaxed) {
-            tracing::error!("{what}");
-        }
     }
 
     /// Closes every window whose end has passed.
@@ -316,7 +305,7 @@ impl Road {
         let (bytes, begun_at) = (lock(&self.journal).bytes(), self.begun_at.load(Ordering::Relaxed));
         let old = now - begun_at >= self.config.journal.roll_after.as_micros() as i64;
         let due = bytes >= self.config.journal.roll_bytes || (old && self.has_content());
-        if due && now >= self.failing.seal_after.load(Ordering::Relaxed) {
+        if due && now >= self.seal_after.load(Ordering::Relaxed) {
             // A failure is noted where it happens.
             let _ = self.seal();
         } else {
@@ -382,10 +371,10 @@ impl Road {
     pub fn seal(&self) -> io::Result<()> {
         let sealed = self.seal_now();
         match &sealed {
-            Ok(()) => self.failing.seal.store(false, Ordering::Relaxed),
+            Ok(()) => self.failing.seal.ended(),
             Err(error) => {
-                self.failing.seal_after.store(now() + SEAL_AGAIN.as_micros() as i64, Ordering::Relaxed);
-                self.failed(&self.failing.seal, format_args!("the journal's segment cannot be sealed: {error}"));
+                self.seal_after.store(now() + SEAL_AGAIN.as_micros() as i64, Ordering::Relaxed);
+                self.failing.seal.began(format_args!("the journal's segment cannot be sealed: {error}"));
             }
         }
         sealed
@@ -441,13 +430,13 @@ impl Road {
         let mut all = true;
         for file in files {
             if let Err(error) = file.sync_data() {
-                self.failed(&self.failing.sync, format_args!("the journal cannot be synced: {error}"));
+                self.failing.sync.began(format_args!("the journal cannot be synced: {error}"));
                 lock(&self.journal).sync_failed(file);
                 all = false;
             }
         }
         if all {
-            self.failing.sync.store(false, Ordering::Relaxed);
+            self.failing.sync.ended();
         }
     }
 
@@ -480,18 +469,12 @@ impl Road {
 
     /// True while the disk or its budget refuses.
     pub fn is_failing(&self) -> bool {
-        self.failing.append.load(Ordering::Relaxed)
+        self.failing.append.is()
     }
 
     /// What goes wrong with the journal at the moment, in words.
     pub fn problems(&self) -> Vec<String> {
-        let failing = [
-            (&self.failing.append, "messages are dropped: the journal cannot be written or its budget is used up"),
-            (&self.failing.seal, "the journal's segment cannot be sealed, so nothing is stored: the log says why"),
-            (&self.failing.sync, "the journal cannot be synced: a power cut may cost more than usual"),
-        ];
-        let now = failing.into_iter().filter(|(failing, _)| failing.load(Ordering::Relaxed));
-        now.map(|(_, what)| what.to_owned()).collect()
+        self.failing.problems()
     }
 
     /// The kernel dropped more datagrams at a socket of ours.

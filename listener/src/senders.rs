@@ -12,6 +12,8 @@ const SEEN: u64 = 1_024;
 const WORDS: usize = (SEEN / 64) as usize;
 /// Senders remembered at most; above it the one that was silent longest is forgotten.
 const SENDERS_MAX: usize = 10_000;
+/// Where there is no room for another, so many that were silent longest are forgotten.
+const SENDERS_FORGOTTEN: usize = SENDERS_MAX / 16;
 
 /// What a datagram is in its sender's sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,12 +109,14 @@ impl Senders {
         if self.senders.len() < SENDERS_MAX {
             return;
         }
-        if let Some(id) =
-            self.senders.values().min_by_key(|sender| (sender.last_seen, sender.id)).map(|sender| sender.id)
-            && let Some(gone) = self.senders.remove(&id)
-        {
-            self.forgotten_lost += gone.lost;
-            self.forgotten_dropped += gone.dropped;
+        // Many at once: who invents senders shall not make each of them a search among all.
+        let mut silent: Vec<_> = self.senders.values().map(|sender| (sender.last_seen, sender.id)).collect();
+        silent.select_nth_unstable(SENDERS_FORGOTTEN);
+        for (_, id) in &silent[..SENDERS_FORGOTTEN] {
+            if let Some(gone) = self.senders.remove(id) {
+                self.forgotten_lost += gone.lost;
+                self.forgotten_dropped += gone.dropped;
+            }
         }
     }
 
@@ -269,7 +273,8 @@ mod tests {
         for id in 0..=SENDERS_MAX as u64 {
             senders.enter(&Header { sender: id, ..header(2) }, id as i64, None);
         }
-        assert_eq!(senders.rows().len(), SENDERS_MAX);
+        assert_eq!(senders.rows().len(), SENDERS_MAX + 1 - SENDERS_FORGOTTEN);
+        assert_eq!(senders.rows()[0].first_seen, SENDERS_FORGOTTEN as i64, "the longest silent go");
         assert_eq!(senders.lost(), 2 * (SENDERS_MAX as u64 + 1));
     }
 }

@@ -194,7 +194,7 @@ impl Client {
     }
 
     /// Waits until what was put in before has been sent, at most for [`CLOSE_WAIT`]. False: it has not. The
-    /// only call that waits; a service has no need of it.
+    /// only call that waits, besides the end of the last client; a service has no need of it.
     pub fn flush(&self) -> bool {
         self.road().pipes.flush(CLOSE_WAIT)
     }

@@ -3,7 +3,8 @@
 /// What became of one message or value. A caller may ignore it: every loss is counted as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// In the queue; the sender thread takes it from there within 100 ms.
+    /// In the queue; the sender thread takes it from there within 100 ms, unless a destination holds it up (20 ms where
+    /// its socket is full, up to 1 s where its name must be looked up).
     Queued,
     /// A filter of the configuration keeps it back.
     Filtered,

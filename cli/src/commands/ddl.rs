@@ -12,7 +12,7 @@ use metlog_schemas::ddl::statements;
 pub fn run(options: &DdlOptions) -> Result<(), Failure> {
     let warehouse = match &options.warehouse {
         Some(url) => url.clone(),
-        None => config::load(options.config.as_deref(), None)?.sinks.parquet.url,
+        None => config::look_into(options.config.as_deref())?.sinks.parquet.url,
     };
     print(&statements(options.dialect, &warehouse))
 }

@@ -45,7 +45,7 @@ async fn ask(options: &QueryOptions) -> Result<(), Failure> {
 }
 
 async fn read(url: &str, options: &QueryOptions) -> Result<(), Failure> {
-    let config = config::load(options.server.config.as_deref(), None)?;
+    let config = config::look_into(options.server.config.as_deref())?;
     if let Some(folder) = reqwest::Url::parse(url).ok().and_then(|url| url.to_file_path().ok())
         && !folder.is_dir()
     {

@@ -39,8 +39,8 @@ pub struct Surroundings {
     pub data: Option<PathBuf>,
     /// The folder that relative paths begin at.
     pub folder: PathBuf,
-    /// The environment's variables: stores have options there.
-    pub environment: Vec<(String, String)>,
+    /// The environment's variables, where the store shall be tried: it has options there.
+    pub environment: Option<Vec<(String, String)>>,
 }
 
 impl Surroundings {
@@ -56,7 +56,7 @@ impl Surroundings {
             hostname: hostname.unwrap_or_default(),
             data: data.map(Path::to_owned),
             folder,
-            environment: variables().collect(),
+            environment: None,
         })
     }
 }
@@ -82,16 +82,28 @@ pub enum LoadError {
     Wrong(#[from] ConfigError),
 }
 
-/// Reads the configuration of this process: the file, or the defaults where there is none.
+/// Reads the configuration of a process that opens the store: the file, or the defaults where there is none.
+///
+/// # Errors
+/// Every problem of the file at once, with what the store's own client would refuse.
+pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadError> {
+    let surroundings = Surroundings::of_this_process(data)?;
+    read_file(file, &Surroundings { environment: Some(variables().collect()), ..surroundings })
+}
+
+/// Likewise, of one that only looks something up in it: the environment that the store needs may be the server's alone.
 ///
 /// # Errors
 /// Every problem of the file at once.
-pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadError> {
-    let surroundings = Surroundings::of_this_process(data)?;
-    let Some(file) = file else { return Ok(from_text("(defaults)", "", &surroundings)?) };
+pub fn look_into(file: Option<&Path>) -> Result<Config, LoadError> {
+    read_file(file, &Surroundings::of_this_process(None)?)
+}
+
+fn read_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, LoadError> {
+    let Some(file) = file else { return Ok(from_text("(defaults)", "", surroundings)?) };
     let unreadable = |source| LoadError::Unreadable { file: file.to_owned(), source };
     let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    Ok(from_text(&file.display().to_string(), &text, &surroundings)?)
+    Ok(from_text(&file.display().to_string(), &text, surroundings)?)
 }
 
 /// Makes the configuration of a file's text. Touches nothing, but for files with credentials that the options of a
@@ -112,7 +124,7 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
     let data = surroundings.data.clone().or(typed).unwrap_or_else(|| PathBuf::from("data"));
     let data = surroundings.folder.join(data);
     let mut sink = root.section("sink");
-    let sinks = sinks::read(&mut sink, &data, &surroundings.environment);
+    let sinks = sinks::read(&mut sink, &data, surroundings.environment.as_deref());
     sink.finish();
     let listener = listener::read(document, &mut root, data, &sinks.parquet, &surroundings.hostname);
     let query = query::read(&mut root);

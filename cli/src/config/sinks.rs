@@ -41,8 +41,8 @@ pub struct ParquetConfig {
 }
 
 /// Reads all of them. `data` holds the warehouse unless a URL says otherwise; `environment` are the variables that
-/// a remote store is opened with.
-pub fn read(sink: &mut Section<'_>, data: &Path, environment: &[(String, String)]) -> SinksConfig {
+/// a remote store is opened with; without them it is not tried.
+pub fn read(sink: &mut Section<'_>, data: &Path, environment: Option<&[(String, String)]>) -> SinksConfig {
     SinksConfig {
         graphite: graphite(sink.section("graphite")),
         parquet: parquet(sink.section("parquet"), data, environment),
@@ -73,7 +73,7 @@ fn graphite_prefix(value: &DeValue<'_>) -> Result<String, String> {
     Ok(prefix)
 }
 
-fn parquet(mut section: Section<'_>, data: &Path, environment: &[(String, String)]) -> ParquetConfig {
+fn parquet(mut section: Section<'_>, data: &Path, environment: Option<&[(String, String)]>) -> ParquetConfig {
     let roll_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
     let mut objects = parquet::Config::default();
     let level = section.read("compression_level", values::integer(1..=22));
@@ -95,7 +95,8 @@ fn parquet(mut section: Section<'_>, data: &Path, environment: &[(String, String
         url,
     };
     // What only the store's own client knows: values it cannot read, and what is missing.
-    for fault in faults(&config.url, &config.options, environment) {
+    let tried = environment.map(|environment| faults(&config.url, &config.options, environment));
+    for fault in tried.unwrap_or_default() {
         match fault.option {
             Some(option) => section.problem_in("options", &option, fault.message),
             None => section.problem("url", fault.message),

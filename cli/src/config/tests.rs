@@ -6,7 +6,7 @@ use std::time::Duration;
 const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
 fn surroundings() -> Surroundings {
-    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into(), environment: Vec::new() }
+    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into(), environment: Some(Vec::new()) }
 }
 
 fn config(text: &str) -> Config {
@@ -222,7 +222,7 @@ fn what_the_store_would_refuse_is_named() {
     let half = s3("access_key_id = \"k\"\n");
     check(&half, "4:17: sink.parquet.options.access_key_id: Missing SecretAccessKey");
     let environment = vec![("AWS_SECRET_ACCESS_KEY".into(), "s".into())];
-    from_text("f", &half, &Surroundings { environment, ..surroundings() }).unwrap();
+    from_text("f", &half, &Surroundings { environment: Some(environment), ..surroundings() }).unwrap();
     check("[sink.parquet]\nurl = \"az://logs\"\n", "2:7: sink.parquet.url: Account must be specified");
     config("[sink.parquet]\nurl = \"az://logs\"\noptions = { account_name = \"a\" }\n");
 }

@@ -1,50 +1,10 @@
 //! The decoder allocates nothing: counted by the allocator itself.
 #![allow(clippy::unwrap_used)]
+mod allocator;
+
+use allocator::counted;
 use metlog_wire::limits::DATAGRAM_BYTES_JUMBO;
 use metlog_wire::v1::{Datagram, Draft, Encoder};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-/// The system's allocator, which counts for each thread.
-struct Counting;
-
-fn count() {
-    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
-}
-
-// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the contract; counting
-// touches a thread-local without a destructor and never allocates.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `run` gives, and how often it allocates on this thread.
-fn counted<T>(run: impl FnOnce() -> T) -> (T, u64) {
-    let before = ALLOCATIONS.get();
-    let given = run();
-    (given, ALLOCATIONS.get() - before)
-}
 
 const TOKENS: [&str; 3] = ["browserid", "login", "success"];
 const FIELDS: [(&str, &str); 2] = [("headers.path", "/1.0/11224/apps/"), ("userid", "25")];
