@@ -3,21 +3,27 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Enough for receipts and a checkpoint of many series.
 const RESERVE_BYTES: usize = 4 << 20;
+/// Until a full disk is tried again.
+const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// The file.
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
     given_up: AtomicBool,
+    tried_at: Mutex<Option<Instant>>,
 }
 
 impl Reserve {
     /// Made at once, where there is room.
     pub fn new(data: &Path) -> Reserve {
-        let reserve = Reserve { path: data.join("reserve"), given_up: AtomicBool::new(false) };
+        let reserve =
+            Reserve { path: data.join("reserve"), given_up: AtomicBool::new(false), tried_at: Mutex::default() };
         reserve.restore();
         reserve
     }
@@ -41,6 +47,15 @@ impl Reserve {
     /// message may take it.
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// As [`Reserve::restore`], but not again and again: each attempt writes what the disk takes.
+    pub fn restore_at_times(&self) {
+        let mut tried_at = self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if tried_at.is_none_or(|at| at.elapsed() >= RESTORE_AGAIN) {
+            *tried_at = Some(Instant::now());
+            self.restore();
+        }
     }
 
     /// Makes the file again. Half a file would be no help, so one that cannot be made is none.

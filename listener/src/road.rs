@@ -219,7 +219,7 @@ impl Road {
     /// Tries whether the journal takes a record again, and notes it where it does.
     fn probe(&self) -> bool {
         if self.reserve.is_given_up() {
-            self.reserve.restore();
+            self.reserve.restore_at_times();
         }
         if self.reserve.is_given_up() {
             return false;

@@ -190,7 +190,7 @@ impl Room<'_> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> Option<()> {
         let end = self.end + bytes.len();
-        self.bytes.get_mut(self.end..end)?.copy_from_slice(bytes);
+        copy(self.bytes.get_mut(self.end..end)?, bytes);
         self.end = end;
         Some(())
     }
@@ -221,6 +221,26 @@ impl Room<'_> {
     fn text(&mut self, text: &str) -> Option<()> {
         self.varint(text.len() as u64)?;
         self.put(text.as_bytes())
+    }
+}
+
+/// Copies what has the same length. Short texts in line, by their first and last words, which may overlap: most names and
+/// tokens are short, and for those a call of `memcpy` costs more than the copy.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+        if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+            to.first_chunk_mut::<N>().into_iter().for_each(|to| *to = *first);
+            to.last_chunk_mut::<N>().into_iter().for_each(|to| *to = *last);
+        }
+    }
+    match from.len() {
+        0 => (),
+        1 => ends::<1>(to, from),
+        2..=3 => ends::<2>(to, from),
+        4..=7 => ends::<4>(to, from),
+        8..=16 => ends::<8>(to, from),
+        _ => to.copy_from_slice(from),
     }
 }
 
