@@ -14,6 +14,9 @@ use metlog_wire::v1::MessageView;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Most room that a column keeps from one batch for the next.
+const ROOM_BYTES_MAX: usize = 4 << 20;
+
 /// Strings behind each other.
 #[derive(Debug, Default)]
 pub struct Strings {
@@ -50,10 +53,15 @@ impl Strings {
     }
 
     fn finish(&mut self) -> Result<StringArray, ArrowError> {
-        let ends = std::mem::take(&mut self.ends);
-        let bytes = std::mem::take(&mut self.bytes);
+        let (ends, bytes) = (filled(&mut self.ends), filled(&mut self.bytes));
         StringArray::try_new(offsets(ends)?, Buffer::from_vec(bytes), None)
     }
+}
+
+/// What a column holds; it goes on empty, with room for as much again, so that it need not grow step by step.
+fn filled<T>(column: &mut Vec<T>) -> Vec<T> {
+    let room = column.len().min(ROOM_BYTES_MAX / size_of::<T>());
+    std::mem::replace(column, Vec::with_capacity(room))
 }
 
 /// Ends that go back are those of more than 2 GiB, which whoever fills rows must not let happen.
@@ -192,19 +200,19 @@ impl Rows {
         let schema = Table::Messages.schema();
         let [r#type, logger, hostname, payload, env_version] = &mut self.texts;
         let time = |values: &mut Vec<i64>| -> ArrayRef {
-            Arc::new(TimestampMicrosecondArray::from(std::mem::take(values)).with_data_type(timestamp_type()))
+            Arc::new(TimestampMicrosecondArray::from(filled(values)).with_data_type(timestamp_type()))
         };
         let columns: Vec<ArrayRef> = vec![
             time(&mut self.timestamp),
             time(&mut self.received_at),
             Arc::new(r#type.finish()?),
             Arc::new(logger.finish()?),
-            Arc::new(Int32Array::from(std::mem::take(&mut self.severity))),
+            Arc::new(Int32Array::from(filled(&mut self.severity))),
             Arc::new(hostname.finish()?),
-            Arc::new(Int64Array::from(std::mem::take(&mut self.pid))),
-            list(schema.field(7), std::mem::take(&mut self.tokens_end), &mut self.tokens)?,
+            Arc::new(Int64Array::from(filled(&mut self.pid))),
+            list(schema.field(7), filled(&mut self.tokens_end), &mut self.tokens)?,
             Arc::new(payload.finish()?),
-            map(schema.field(9), std::mem::take(&mut self.fields_end), &mut self.keys, &mut self.values)?,
+            map(schema.field(9), filled(&mut self.fields_end), &mut self.keys, &mut self.values)?,
             Arc::new(env_version.finish()?),
         ];
         RecordBatch::try_new(schema, columns)

@@ -195,19 +195,17 @@ impl<D: Traffic> Road<D> {
     /// Sends what waits, oldest first; a datagram that was sent is free again.
     fn run(&mut self, pipe: &Pipe, waiting: Waiting) {
         let mut left = waiting.full;
-        while left > 0 {
+        while left > 0 || !self.batch.is_empty() {
+            // One lock a batch: those that were sent go back, and the next are taken.
             let mut state = pipe.lock();
+            self.count(&mut state, self.batch.len());
             let dropped = state.control.stats.dropped;
             let Some(lane) = D::lane(&mut state) else { return };
+            lane.free.append(&mut self.batch);
             let taken = left.min(BATCH_DATAGRAMS).min(lane.full.len());
             self.batch.extend(lane.full.drain(..taken));
             drop(state);
             self.batch.iter_mut().for_each(|datagram| self.gate.send(datagram, dropped));
-            let mut state = pipe.lock();
-            if let Some(lane) = D::lane(&mut state) {
-                lane.free.append(&mut self.batch);
-            }
-            self.count(&mut state, taken);
             left = if taken == 0 { 0 } else { left - taken };
         }
         if waiting.spare {

@@ -136,7 +136,9 @@ impl Encoder {
             | flag(draft.env_version.is_some(), MESSAGE_ENV_VERSION);
         let start = self.body_end;
         let mut room = Room { bytes: self.bytes.get_mut(start..self.capacity)?, end: 0 };
-        room.put(&[0, 0, flags])?;
+        // Straight to its place: an array on the stack would be read back before it is written whole.
+        *room.bytes.first_chunk_mut()? = [0, 0, flags];
+        room.end = 3;
         room.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
         room.name(draft.r#type)?;
         if let Some(logger) = draft.logger {
