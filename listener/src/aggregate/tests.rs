@@ -105,10 +105,13 @@ fn spellings_of_one_series_are_one() {
 /// Windows after which a series of [`Model`] is forgotten.
 const IDLE_WINDOWS: usize = 2;
 
+/// Name, kind and tags.
+type Identity = (String, &'static str, Vec<(String, String)>);
+
 /// The plain way: everything that came is kept in lists, and counted when the window closes.
 #[derive(Default)]
 struct Model {
-    series: BTreeMap<(String, &'static str, Vec<(String, String)>), Naive>,
+    series: BTreeMap<Identity, Naive>,
     /// Windows that closed.
     closed: usize,
     values: u64,

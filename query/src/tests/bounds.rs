@@ -40,7 +40,7 @@ async fn groups_sorts_and_the_answer_itself_have_bounded_memory() {
 #[tokio::test]
 async fn no_function_makes_much_out_of_little() {
     let x = "x".repeat(1_000);
-    let longer = vec!["s"; 10].join(" || ");
+    let longer = ["s"; 10].join(" || ");
     let grown = |n: usize| {
         (0..n).fold("select 'xxxxxxxxxxxxxxxx' as s".to_owned(), |sql, _| format!("select {longer} as s from ({sql})"))
     };
