@@ -23,10 +23,10 @@ pub struct Arguments {
 pub struct LogOptions {
     /// Say more on stderr; -vv and -vvv even more. The variable METLOG_LOG says exactly what:
     /// `METLOG_LOG=metlog_listener=debug`.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Logs", action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How logs are written. With json everything on stderr is JSON, but for mistakes in the command line itself.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, help_heading = "Logs", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 

@@ -20,7 +20,7 @@ use lane::{Lane, Lines};
 use metlog_wire::v1::{DoesNotFit, Draft, Encoder};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the sender thread looks while there is traffic: well within the 100 ms that are promised.
 const TICK: Duration = Duration::from_millis(20);
@@ -194,9 +194,8 @@ impl Pipe {
         state.control.flush_wanted += 1;
         let wanted = state.control.flush_wanted;
         self.hurry(&mut state.control);
-        let waiting = |state: &mut State| state.control.flush_done < wanted && state.control.life < Life::Closed;
-        let waited = self.done.wait_timeout_while(state, limit, waiting);
-        waited.unwrap_or_else(PoisonError::into_inner).0.control.flush_done >= wanted
+        let waiting = |control: &Control| control.flush_done < wanted && control.life < Life::Closed;
+        self.wait(state, limit, waiting).control.flush_done >= wanted
     }
 
     /// Takes nothing more, and waits until all has been sent, at most for `limit`. False: it has not.
@@ -206,8 +205,25 @@ impl Pipe {
             state.control.life = Life::Closing;
         }
         self.hurry(&mut state.control);
-        let waited = self.done.wait_timeout_while(state, limit, |state| state.control.life == Life::Closing);
-        waited.unwrap_or_else(PoisonError::into_inner).0.control.life == Life::Closed
+        self.wait(state, limit, |control| control.life == Life::Closing).control.life == Life::Closed
+    }
+
+    /// Not `wait_timeout_while`: after a panic of some caller that ends with the first wake-up, whatever it is for.
+    fn wait<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        limit: Duration,
+        waiting: impl Fn(&Control) -> bool,
+    ) -> MutexGuard<'s, State> {
+        let until = Instant::now() + limit;
+        while waiting(&state.control) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
     }
 
     fn hurry(&self, control: &mut Control) {
