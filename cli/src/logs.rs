@@ -3,7 +3,6 @@
 //! What a command has to say to whoever started it is no log: it is always said. As text it is a plain line; where
 //! logs are JSON it is JSON too, so that a program can read all of stderr the same way.
 use crate::arguments::{LogFormat, LogOptions};
-use crate::failure::Failure;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
@@ -20,14 +19,14 @@ static IS_JSON: AtomicBool = AtomicBool::new(false);
 /// Starts logging for this process.
 ///
 /// # Errors
-/// A filter that cannot be read. It can be reported all the same.
-pub fn start(options: &LogOptions) -> Result<(), Failure> {
+/// In words, where the filter cannot be read. It can be reported all the same.
+pub fn start(options: &LogOptions) -> Result<(), String> {
     let typed = std::env::var(VARIABLE).unwrap_or_default();
     let directives = if typed.is_empty() { default_directives(options.verbose) } else { &typed };
     let (filter, started) = match EnvFilter::try_new(format!("{directives},{SAID}=info")) {
         Ok(filter) => (filter, Ok(())),
         Err(error) => {
-            let refused = Failure::usage(format!("{VARIABLE}: `{directives}` is no log filter: {error}"));
+            let refused = format!("{VARIABLE}: `{directives}` is no log filter: {error}");
             (EnvFilter::new(format!("{SAID}=info")), Err(refused))
         }
     };

@@ -1,13 +1,10 @@
 //! Reading a segment back: from its checkpoint, record by record, to the rows and windows that it came to.
-use crate::aggregate::Aggregator;
-use crate::config::{Config, WindowConfig};
 use crate::journal::record::{FILE_MAGIC, HEADER_BYTES, Kind, Read, Record, read};
 use crate::ledger::Totals;
 use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::window::Window;
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read as _};
 use std::ops::Range;
@@ -17,32 +14,6 @@ use std::sync::Arc;
 /// Rows are cut into batches of about this many, or of this many bytes of text.
 const ROWS_PER_BATCH: usize = 32 * 1024;
 const BYTES_PER_BATCH: usize = 64 << 20;
-
-/// What of the configuration decides what a segment comes to. It is in the segment's checkpoint: a segment is read
-/// back as it was written, whatever the configuration says by then.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Context {
-    hostname: Arc<str>,
-    windows: WindowConfig,
-    replay_window: Option<i64>,
-}
-
-impl Context {
-    /// As configured.
-    pub fn new(config: &Config) -> Context {
-        let replay_window = (!config.keys.is_empty()).then_some(config.replay_window.as_micros() as i64);
-        Context { hostname: config.hostname.as_str().into(), windows: config.statsd_windows.clone(), replay_window }
-    }
-}
-
-impl Checkpoint {
-    /// The state that it tells.
-    pub fn ordered(self, now: i64) -> Ordered {
-        let Context { hostname, windows, replay_window } = self.context.clone();
-        let aggregator = Aggregator::new(windows, hostname, self.aggregator, now);
-        Ordered { senders: self.senders, aggregator, replay_window, context: self.context }
-    }
-}
 
 /// Where a segment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

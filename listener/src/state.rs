@@ -1,18 +1,36 @@
 //! What must be told in the order of the journal: senders' sequences and statsd windows; and the decoding
 //! that needs no order. The same functions serve the live road and the reading back of a journal.
 use crate::aggregate::{self, Aggregator, Refused};
+use crate::config::{Config, WindowConfig};
 use crate::journal::record::{Kind, Record};
 use crate::ledger::Totals;
-use crate::replay::Context;
 use crate::senders::{Senders, Verdict};
 use metlog_schemas::metlog_json::{self, Decoder};
 use metlog_schemas::rows::Rows;
 use metlog_schemas::statsd::{self, Annotation, Lines, Reason, Sample, Value};
 use metlog_schemas::wire::v1::Datagram;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The version of [`Checkpoint`]'s bytes.
 const CHECKPOINT_VERSION: u32 = 2;
+
+/// What of the configuration decides what a segment comes to. It is in the segment's checkpoint: a segment is read
+/// back as it was written, whatever the configuration says by then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    hostname: Arc<str>,
+    windows: WindowConfig,
+    replay_window: Option<i64>,
+}
+
+impl Context {
+    /// As configured.
+    pub fn new(config: &Config) -> Context {
+        let replay_window = (!config.keys.is_empty()).then_some(config.replay_window.as_micros() as i64);
+        Context { hostname: config.hostname.as_str().into(), windows: config.statsd_windows.clone(), replay_window }
+    }
+}
 
 /// All state at the beginning of a segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +60,13 @@ impl Checkpoint {
         let (aggregator, senders) = (ordered.aggregator.state(), ordered.senders.clone());
         let context = ordered.context.clone();
         Checkpoint { version: CHECKPOINT_VERSION, context, by_start: false, totals, aggregator, senders }
+    }
+
+    /// The state that it tells.
+    pub fn ordered(self, now: i64) -> Ordered {
+        let Context { hostname, windows, replay_window } = self.context.clone();
+        let aggregator = Aggregator::new(windows, hostname, self.aggregator, now);
+        Ordered { senders: self.senders, aggregator, replay_window, context: self.context }
     }
 
     /// Its bytes.

@@ -20,9 +20,6 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-/// Longest query.
-pub const SQL_BYTES_MAX: usize = 64 * 1024;
-
 /// Functions that make much out of little in one call, beyond what the memory of a query is counted by.
 const FUNCTIONS_LEFT_OUT: [&str; 7] =
     ["repeat", "lpad", "rpad", "range", "generate_series", "array_repeat", "array_resize"];

@@ -26,9 +26,10 @@ mod tests;
 mod warehouse;
 
 pub use answer::Answer;
-pub use engine::{Config, Engine, SQL_BYTES_MAX};
+pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use http::router;
+pub use prepare::SQL_BYTES_MAX;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;

@@ -1,7 +1,6 @@
 //! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
 //! it was planned as.
 use crate::depth;
-use crate::engine::SQL_BYTES_MAX;
 use crate::error::{Error, Kind};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SQLOptions;
@@ -9,6 +8,9 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as Sql;
+
+/// Longest query.
+pub const SQL_BYTES_MAX: usize = 64 * 1024;
 
 /// Plans a question.
 ///

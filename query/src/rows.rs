@@ -5,27 +5,20 @@
 //! listener forgets afterwards.
 use crate::error::HotError;
 use crate::partition::Pruning;
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Warehouse, file_schema};
 use crate::{Hot, HotRows, hot};
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use metlog_schemas::tables::{PARTITION_COLUMNS, Table};
+use metlog_schemas::tables::Table;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
-
-/// A table's columns in files, and those that paths give.
-pub(crate) fn file_schema(table: Table) -> TableSchema {
-    let partition = PARTITION_COLUMNS.map(|(name, kind)| Arc::new(Field::new(name, kind, false)));
-    TableSchema::builder(table.schema()).with_table_partition_cols(partition.to_vec()).build()
-}
 
 /// A table as one query sees it.
 pub(crate) struct Rows {

@@ -1,7 +1,7 @@
 //! The stored rows: which objects there are, and the plan that reads them. Only paths that
 //! [`ObjectPath`] wrote count; whatever else lies in the store is not looked at.
 use crate::partition::{Hours, Pruning};
-use crate::rows::file_schema;
+use arrow::datatypes::Field;
 use datafusion::catalog::Session;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::TableParquetOptions;
@@ -9,13 +9,14 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use metlog_schemas::object_path::ObjectPath;
-use metlog_schemas::tables::Table;
+use metlog_schemas::tables::{PARTITION_COLUMNS, Table};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use std::sync::Arc;
@@ -26,6 +27,12 @@ const LISTINGS_AT_ONCE: usize = 8;
 
 /// The one address that plans know; see [`OnlyStore`].
 const URL: &str = "metlog://warehouse";
+
+/// A table's columns in files, and those that paths give.
+pub(crate) fn file_schema(table: Table) -> TableSchema {
+    let partition = PARTITION_COLUMNS.map(|(name, kind)| Arc::new(Field::new(name, kind, false)));
+    TableSchema::builder(table.schema()).with_table_partition_cols(partition.to_vec()).build()
+}
 
 /// An object store with objects below a prefix.
 #[derive(Debug, Clone)]
