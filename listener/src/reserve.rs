@@ -43,7 +43,7 @@ impl Reserve {
         }
     }
 
-    /// True from when it was given up until it is there again. So long its room is for what gives room back, and no
+    /// True from when it was given up, or could not be made, until it is there again. So long its room is for what gives room back, and no
     /// message may take it.
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
@@ -65,6 +65,7 @@ impl Reserve {
             self.given_up.store(false, Ordering::Relaxed);
         } else {
             let _ = std::fs::remove_file(&self.path);
+            self.given_up.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -88,6 +89,7 @@ mod tests {
         assert!(reserve.with(|| Err::<(), _>(full())).is_err());
         reserve.restore();
         assert!(!reserve.is_given_up());
+        assert!(Reserve::new(&folder.path().join("nowhere")).is_given_up(), "no room from the start");
         assert_eq!(folder.path().join("reserve").metadata().unwrap().len(), RESERVE_BYTES as u64);
     }
 }
