@@ -244,9 +244,11 @@ impl Carbon {
         let shared = heard.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                // Before it is counted: whoever sees the count may change it.
+                let deaf = shared.deaf.load(Ordering::SeqCst);
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 let shared = shared.clone();
-                std::thread::spawn(move || shared.listen_to(stream));
+                std::thread::spawn(move || shared.listen_to(stream, deaf));
             }
         });
         Carbon { address, heard }
@@ -268,8 +270,8 @@ impl Carbon {
 }
 
 impl Heard {
-    fn listen_to(&self, stream: TcpStream) {
-        if self.deaf.load(Ordering::SeqCst) {
+    fn listen_to(&self, stream: TcpStream, deaf: bool) {
+        if deaf {
             // Takes what comes, as a kernel does for a process that is about to die, and keeps none of it.
             let _ = BufReader::new(&stream).read_line(&mut String::new());
             return;
