@@ -1,7 +1,7 @@
 //! What is done with the data folder at the start: it is locked, the receipts are read, the last segment is
 //! read back, a new one is begun. Older segments wait as they are.
 use crate::config::Config;
-use crate::journal::record::{Builder, FILE_MAGIC, Kind, Read, read};
+use crate::journal::record::{FILE_MAGIC, Read, read};
 use crate::journal::{self, Journal};
 use crate::ledger::{Receipts, Totals};
 use crate::replay::{self, Replayed, Sealed};
@@ -11,7 +11,7 @@ use crate::segment::{Content, Segment, Segments};
 use crate::state::{Checkpoint, Context};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What was wrong with the journal; all of it is counted, and none of it stops the start.
@@ -34,17 +34,7 @@ fn receipts_path(data: &Path) -> std::path::PathBuf {
 /// # Errors
 /// Where the disk refuses; the old ones stand.
 pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
-    replace(&receipts_path(data), &serde_json::to_vec_pretty(receipts)?)
-}
-
-/// Puts a file in the place of another, or leaves that one as it is.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    fs::rename(&unfinished, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    journal::replace(&receipts_path(data), &serde_json::to_vec_pretty(receipts)?)
 }
 
 fn read_receipts(data: &Path) -> io::Result<Receipts> {
@@ -230,13 +220,11 @@ fn heal(
         Some(Read::Record(record, _)) => record.received_at,
         _ => crate::road::now(),
     };
-    let mut builder = Builder::default();
-    builder.begin(Kind::Checkpoint);
-    builder.raw(&begun.encode().map_err(io::Error::other)?);
+    let anew = journal::head(&begun.encode().map_err(io::Error::other)?, begun_at);
     tracing::error!("the checkpoint of {} is corrupt; it is set aside and made anew", path.display());
     keep_region(config, number, 0, &bytes[head..head + corrupt])?;
-    let healed = [&FILE_MAGIC[..], builder.finish(begun_at), rest].concat();
-    replace(path, &healed)?;
+    let healed = [&anew, rest].concat();
+    journal::replace(path, &healed)?;
     Ok(Some(OnDisk { number, bytes: healed.len() as u64, path: path.to_owned(), begun, healed: true }))
 }
 

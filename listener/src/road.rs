@@ -15,8 +15,8 @@ use failing::Failing;
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::journal::Journal;
 use crate::journal::record::{Builder, Kind};
+use crate::journal::{Journal, Refused};
 use crate::ledger::Totals;
 use crate::replay::Sealed;
 use crate::reserve::Reserve;
@@ -224,14 +224,8 @@ impl Road {
         if self.reserve.is_given_up() {
             return false;
         }
-        let mut builder = Builder::default();
-        builder.begin(Kind::Tally);
-        builder.raw(&postcard::to_allocvec(&Totals::default()).unwrap_or_default());
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let mut journal = lock(&self.journal);
-        let latest = self.window_end.load(Ordering::Relaxed) - 1;
-        let received_at = now().max(journal.last_received_at()).min(latest);
-        let works = journal.append(&mut builder, received_at).is_ok();
+        let works = self.tally(&Totals::default());
         if works {
             self.failing.append.ended();
         }
@@ -246,10 +240,7 @@ impl Road {
             return Taken::Dropped;
         }
         let mut journal = lock(&self.journal);
-        // Inside the open window, and never back in time, whatever the clock does.
-        let latest = self.window_end.load(Ordering::Relaxed) - 1;
-        let received_at = now().max(journal.last_received_at()).min(latest);
-        if let Err(error) = journal.append(builder, received_at) {
+        if let Err(error) = self.append(&mut journal, builder) {
             drop(journal);
             self.failing.append.began(format_args!("messages are dropped: {error}"));
             return Taken::Dropped;
@@ -265,6 +256,21 @@ impl Road {
             decoding.settle(&mut lock(&self.ordered));
         }
         Taken::Journaled
+    }
+
+    /// Appends a record with the time of now: inside the open window, and never back in time, whatever the clock does.
+    fn append(&self, journal: &mut Journal, builder: &mut Builder) -> Result<(), Refused> {
+        let latest = self.window_end.load(Ordering::Relaxed) - 1;
+        let received_at = now().max(journal.last_received_at()).min(latest);
+        journal.append(builder, received_at)
+    }
+
+    /// Journals counts of what never reached a record; the gate is held. False: it was refused.
+    fn tally(&self, counts: &Totals) -> bool {
+        let mut builder = Builder::default();
+        builder.begin(Kind::Tally);
+        builder.raw(&postcard::to_allocvec(counts).unwrap_or_default());
+        self.append(&mut lock(&self.journal), &mut builder).is_ok()
     }
 
     /// Closes every window whose end has passed.
@@ -312,7 +318,7 @@ impl Road {
             let watched = self.rows.receiver_count() > 0;
             self.cut(&mut lock(&self.segments), if watched { 1 } else { SLOT_ROWS_MAX }, SLOT_BYTES_MAX);
         }
-        self.journal_counts(now);
+        self.journal_counts();
         if self.is_failing() && !self.is_full() {
             self.probe();
         }
@@ -325,21 +331,11 @@ impl Road {
     }
 
     /// Counts of what never reached a record are journaled too, so that a kill does not forget them.
-    fn journal_counts(&self, now: i64) {
+    fn journal_counts(&self) {
         // Taken inside the gate: a checkpoint in between would count them a second time.
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let counts = std::mem::take(&mut *lock(&self.unjournaled));
-        if counts.is_empty() {
-            return;
-        }
-        let mut builder = Builder::default();
-        builder.begin(Kind::Tally);
-        builder.raw(&postcard::to_allocvec(&counts).unwrap_or_default());
-        let mut journal = lock(&self.journal);
-        let latest = self.window_end.load(Ordering::Relaxed) - 1;
-        let received_at = now.max(journal.last_received_at()).min(latest);
-        if journal.append(&mut builder, received_at).is_err() {
-            drop(journal);
+        if !counts.is_empty() && !self.tally(&counts) {
             lock(&self.unjournaled).add(&counts);
         }
     }

@@ -147,13 +147,14 @@ impl Sender {
     /// A sender begins at the first number that is seen of it, or at 0 where that is close: then what came
     /// before it is missing, and not from before the listener began.
     fn new(header: &Header<'_>, received_at: i64) -> Sender {
+        let first = if header.sequence < SEEN { 0 } else { header.sequence };
         Sender {
             id: header.sender,
             hostname: header.hostname.to_owned(),
             logger: header.logger.to_owned(),
             pid: header.pid,
-            first: if header.sequence < SEEN { 0 } else { header.sequence },
-            next: if header.sequence < SEEN { 0 } else { header.sequence },
+            first,
+            next: first,
             seen: [0; WORDS],
             datagrams: 0,
             lost: 0,

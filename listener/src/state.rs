@@ -21,6 +21,7 @@ const CHECKPOINT_VERSION: u32 = 2;
 pub struct Context {
     hostname: Arc<str>,
     windows: WindowConfig,
+    /// µs; where signatures are asked for.
     replay_window: Option<i64>,
 }
 
@@ -64,9 +65,9 @@ impl Checkpoint {
 
     /// The state that it tells.
     pub fn ordered(self, now: i64) -> Ordered {
-        let Context { hostname, windows, replay_window } = self.context.clone();
+        let Context { hostname, windows, .. } = self.context.clone();
         let aggregator = Aggregator::new(windows, hostname, self.aggregator, now);
-        Ordered { senders: self.senders, aggregator, replay_window, context: self.context }
+        Ordered { senders: self.senders, aggregator, context: self.context }
     }
 
     /// Its bytes.
@@ -91,8 +92,6 @@ pub struct Ordered {
     pub senders: Senders,
     /// The open window.
     pub aggregator: Aggregator,
-    /// µs; where signatures are asked for.
-    pub replay_window: Option<i64>,
     /// What it was made with.
     pub context: Context,
 }
@@ -132,7 +131,7 @@ impl Decoding {
                 for datagram in record.datagrams() {
                     let verdict = match Datagram::decode(datagram) {
                         Ok(datagram) => {
-                            ordered.senders.enter(&datagram.header, record.received_at, ordered.replay_window)
+                            ordered.senders.enter(&datagram.header, record.received_at, ordered.context.replay_window)
                         }
                         Err(_) => Verdict::New,
                     };

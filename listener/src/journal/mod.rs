@@ -172,25 +172,39 @@ impl Journal {
 /// the end that is left.
 fn begin_segment(folder: &Path, segment: u64, checkpoint: &[u8], now: i64) -> io::Result<(File, u64)> {
     let path = folder.join(file_name(segment));
+    let head = head(checkpoint, now);
+    // As a whole: a segment that has its name has its checkpoint.
+    let written = replace(&path, &head).and_then(|()| OpenOptions::new().append(true).open(&path));
+    if written.is_err() {
+        // Under its name it would be taken for the newest, though the one before it is still written.
+        let _ = fs::remove_file(&path);
+    }
+    Ok((written?, head.len() as u64))
+}
+
+/// How a segment file begins: the magic, and the checkpoint as its first record.
+pub fn head(checkpoint: &[u8], begun_at: i64) -> Vec<u8> {
     let mut builder = record::Builder::default();
     builder.begin(Kind::Checkpoint);
     builder.raw(checkpoint);
-    let record = builder.finish(now);
-    // Written under another name first: a segment that has its name has its checkpoint.
+    [&FILE_MAGIC[..], builder.finish(begun_at)].concat()
+}
+
+/// Puts a file in the place of another, synced, or leaves that one as it is.
+///
+/// # Errors
+/// Where the disk refuses; nothing half written stays.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let written = (|| {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&unfinished)?;
-        file.write_all(&FILE_MAGIC)?;
-        file.write_all(record)?;
+        let mut file = File::create(&unfinished)?;
+        file.write_all(bytes)?;
         file.sync_data()?;
-        fs::rename(&unfinished, &path)?;
-        File::open(folder)?.sync_all()?;
-        OpenOptions::new().append(true).open(&path)
+        fs::rename(&unfinished, path)?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     })();
     if written.is_err() {
-        // Under its name it would be taken for the newest, though the one before it is still written.
         let _ = fs::remove_file(&unfinished);
-        let _ = fs::remove_file(&path);
     }
-    Ok((written?, (FILE_MAGIC.len() + record.len()) as u64))
+    written
 }
