@@ -147,18 +147,13 @@ impl Lines for ToldLines<'_> {
             Ok(clean) => clean,
             Err(reason) => return self.refused(reason),
         };
-        let kind = match sample.kind {
-            statsd::Kind::Counter => "counter",
-            statsd::Kind::Gauge => "gauge",
-            statsd::Kind::Timer => "timer",
-            statsd::Kind::Set => "set",
-        };
         let value: Value = match sample.value {
             statsd::Value::Number(number) | statsd::Value::Delta(number) => number.into(),
             statsd::Value::Member(member) => String::from_utf8_lossy(member).into(),
         };
         let tags: serde_json::Map<_, _> = tags.into_iter().map(|(key, value)| (key, value.into())).collect();
-        let mut told = json!({"name": name, "kind": kind, "value": value, "rate": sample.rate, "tags": tags});
+        let mut told =
+            json!({"name": name, "kind": sample.kind.name(), "value": value, "rate": sample.rate, "tags": tags});
         if matches!(sample.value, statsd::Value::Delta(_)) {
             // Added to the gauge; a plain number is what the gauge becomes.
             told["delta"] = true.into();

@@ -249,17 +249,17 @@ fn rewrite<T>(items: &mut Vec<T>, matches: impl Fn(&T) -> bool, text: impl Fn(&m
 /// What a statistic is made of stands in its own `fields`. Where another key of the message took such a name, so that
 /// it is the second, they change places: written again, all of them are `fields`.
 fn own_fields_first(row: &Row<'_>, message: &mut Message) {
-    if !matches!(&*message.r#type, "counter" | "timer") {
+    if metlog_json::kind_of(row).is_none() {
         return;
     }
     for name in ["name", "rate"] {
         let (Some(own), second) = (row.field_value(name), format!("{name}#2")) else { continue };
         let at = |wanted: &str| message.fields.iter().position(|(key, _)| key == wanted);
         if let (Some(first), Some(second)) = (at(name), at(&second))
-            && message.fields[first].1 != own
+            && let Ok([first, second]) = message.fields.get_disjoint_mut([first, second])
+            && first.1 != own
         {
-            let value = std::mem::take(&mut message.fields[second].1);
-            message.fields[second].1 = std::mem::replace(&mut message.fields[first].1, value);
+            std::mem::swap(&mut first.1, &mut second.1);
         }
     }
 }

@@ -27,7 +27,7 @@ mod statistic;
 mod surrogates;
 mod timestamp;
 
-pub use statistic::{Statistic, statistic};
+pub use statistic::{Statistic, kind_of, statistic};
 
 use crate::rows::{Row, Rows};
 use jiter::{Jiter, JiterError};

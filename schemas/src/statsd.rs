@@ -42,6 +42,18 @@ pub enum Kind {
     Set,
 }
 
+impl Kind {
+    /// The word in the column `kind` of the table `metrics`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Timer => "timer",
+            Kind::Set => "set",
+        }
+    }
+}
+
 /// What was measured.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Value<'a> {

@@ -1,6 +1,7 @@
 //! A closed window: what the statsd values of some seconds came to, ready for any sink.
 //!
 //! The names of the parts follow etsy's statsd; `tables` says how a window becomes rows of `metrics`.
+use crate::statsd::Kind;
 use std::sync::Arc;
 
 /// All that one window came to.
@@ -63,12 +64,13 @@ pub enum MetricData {
 impl MetricData {
     /// The word in the column `kind`.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            MetricData::Counter { .. } => "counter",
-            MetricData::Gauge { .. } => "gauge",
-            MetricData::Set { .. } => "set",
-            MetricData::Timer(_) => "timer",
-        }
+        let kind = match self {
+            MetricData::Counter { .. } => Kind::Counter,
+            MetricData::Gauge { .. } => Kind::Gauge,
+            MetricData::Set { .. } => Kind::Set,
+            MetricData::Timer(_) => Kind::Timer,
+        };
+        kind.name()
     }
 }
 

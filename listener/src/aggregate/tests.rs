@@ -131,12 +131,7 @@ struct Naive {
 impl Lines for Model {
     fn sample(&mut self, sample: Sample<'_>) {
         let (name, tags) = canonical(sample.name, sample.tags).unwrap();
-        let kind = match sample.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Timer => "timer",
-            Kind::Set => "set",
-        };
+        let kind = sample.kind.name();
         let series = self.series.entry((name, kind, tags)).or_default();
         match sample.value {
             Value::Number(number) if kind == "gauge" => series.gauge = number,

@@ -22,12 +22,16 @@ pub struct Statistic {
 /// `:`, `|`, `@` as `_`, as the Metlog back end sent it to statsd. The value is the payload, the rate
 /// `fields.rate`, or 1 where it is missing.
 pub fn statistic(row: &Row<'_>) -> Option<Result<Statistic, Refusal>> {
-    let kind = match row.get(Text::Type) {
-        "counter" => Kind::Counter,
-        "timer" => Kind::Timer,
-        _ => return None,
-    };
-    Some(read(row, kind))
+    kind_of(row).map(|kind| read(row, kind))
+}
+
+/// What a row of type `counter` or `timer` is a statistic of; `None` for any other row.
+pub fn kind_of(row: &Row<'_>) -> Option<Kind> {
+    match row.get(Text::Type) {
+        "counter" => Some(Kind::Counter),
+        "timer" => Some(Kind::Timer),
+        _ => None,
+    }
 }
 
 fn read(row: &Row<'_>, kind: Kind) -> Result<Statistic, Refusal> {
