@@ -19,32 +19,30 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the store's own client does about a request that failed; patience is the caller's.
 const RETRIES_MAX: usize = 2;
 
-const S3_USUAL: &[&str] = &[
-    "region",
-    "endpoint",
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "virtual_hosted_style_request",
-    "skip_signature",
-    "allow_http",
-    "allow_invalid_certificates",
-    "timeout",
-    "connect_timeout",
-    "proxy_url",
-];
-const GS_USUAL: &[&str] = &[
-    "service_account",
-    "service_account_key",
-    "application_credentials",
-    "base_url",
-    "skip_signature",
-    "allow_http",
-    "allow_invalid_certificates",
-    "timeout",
-    "connect_timeout",
-    "proxy_url",
-];
+/// The kinds of remote stores.
+#[derive(Clone, Copy)]
+enum Kind {
+    S3,
+    Gs,
+    Az,
+}
+
+/// Of the scheme of a URL.
+fn kind_of(scheme: &str) -> Option<Kind> {
+    match scheme {
+        "s3" | "s3a" => Some(Kind::S3),
+        "gs" => Some(Kind::Gs),
+        "az" | "abfs" | "abfss" => Some(Kind::Az),
+        _ => None,
+    }
+}
+
+/// Options that every kind has.
+const USUAL: &[&str] =
+    &["skip_signature", "allow_http", "allow_invalid_certificates", "timeout", "connect_timeout", "proxy_url"];
+const S3_USUAL: &[&str] =
+    &["region", "endpoint", "access_key_id", "secret_access_key", "session_token", "virtual_hosted_style_request"];
+const GS_USUAL: &[&str] = &["service_account", "service_account_key", "application_credentials", "base_url"];
 const AZ_USUAL: &[&str] = &[
     "account_name",
     "account_key",
@@ -56,12 +54,6 @@ const AZ_USUAL: &[&str] = &[
     "endpoint",
     "use_emulator",
     "use_azure_cli",
-    "skip_signature",
-    "allow_http",
-    "allow_invalid_certificates",
-    "timeout",
-    "connect_timeout",
-    "proxy_url",
 ];
 /// What makes a store complete that has but one option more: so that this one alone can be tried.
 const COMPLETE: [(&str, &str); 3] =
@@ -138,16 +130,18 @@ pub fn open_store(
     let prefix = || Path::from_url_path(url.path()).map_err(|error| wrong(format!(": {error}")));
     let client = || ClientOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(REQUEST_TIMEOUT);
     let retry = || RetryConfig { max_retries: RETRIES_MAX, retry_timeout: REQUEST_TIMEOUT, ..RetryConfig::default() };
-    let objects: Arc<dyn ObjectStore> = match url.scheme() {
-        "file" => return open_folder(&url, options, wrong),
-        "s3" | "s3a" => {
+    if url.scheme() == "file" {
+        return open_folder(&url, options, wrong);
+    }
+    let objects: Arc<dyn ObjectStore> = match kind_of(url.scheme()) {
+        Some(Kind::S3) => {
             let mut builder = AmazonS3Builder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<AmazonS3ConfigKey>("s3", "AWS_", options, environment)? {
                 builder = builder.with_config(key, value);
             }
             Arc::new(builder.build()?)
         }
-        "gs" => {
+        Some(Kind::Gs) => {
             let mut builder =
                 GoogleCloudStorageBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<GoogleConfigKey>("gs", "GOOGLE_", options, environment)? {
@@ -155,7 +149,7 @@ pub fn open_store(
             }
             Arc::new(builder.build()?)
         }
-        "az" | "abfs" | "abfss" => {
+        Some(Kind::Az) => {
             let mut builder =
                 MicrosoftAzureBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<AzureConfigKey>("az", "AZURE_", options, environment)? {
@@ -163,7 +157,7 @@ pub fn open_store(
             }
             Arc::new(builder.build()?)
         }
-        _ => return Err(wrong(String::new())),
+        None => return Err(wrong(String::new())),
     };
     Ok(Store { objects, prefix: prefix()?, folder: None })
 }
@@ -175,24 +169,25 @@ pub fn open_store(
 pub fn check_option(url: &str, key: &str) -> Result<(), StoreError> {
     let scheme = url.split(':').next().unwrap_or_default();
     let name = key.to_ascii_lowercase();
-    let known = match scheme {
-        "s3" | "s3a" => name.parse::<AmazonS3ConfigKey>().is_ok(),
-        "gs" => name.parse::<GoogleConfigKey>().is_ok(),
-        "az" | "abfs" | "abfss" => name.parse::<AzureConfigKey>().is_ok(),
-        _ => false,
+    let known = match kind_of(scheme) {
+        Some(Kind::S3) => name.parse::<AmazonS3ConfigKey>().is_ok(),
+        Some(Kind::Gs) => name.parse::<GoogleConfigKey>().is_ok(),
+        Some(Kind::Az) => name.parse::<AzureConfigKey>().is_ok(),
+        None => false,
     };
     let unknown = || StoreError::Option { scheme: scheme.to_owned(), key: key.to_owned() };
     known.then_some(()).ok_or_else(unknown)
 }
 
 /// The options of the store of `url` that are usual: what a wrong name was probably meant to be.
-pub fn usual_options(url: &str) -> &'static [&'static str] {
-    match url.split(':').next().unwrap_or_default() {
-        "s3" | "s3a" => S3_USUAL,
-        "gs" => GS_USUAL,
-        "az" | "abfs" | "abfss" => AZ_USUAL,
-        _ => &[],
-    }
+pub fn usual_options(url: &str) -> Vec<&'static str> {
+    let own = match kind_of(url.split(':').next().unwrap_or_default()) {
+        Some(Kind::S3) => S3_USUAL,
+        Some(Kind::Gs) => GS_USUAL,
+        Some(Kind::Az) => AZ_USUAL,
+        None => return Vec::new(),
+    };
+    [own, USUAL].concat()
 }
 
 /// What [`open_store`] would refuse of a remote store, all of it.

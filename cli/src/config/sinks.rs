@@ -81,7 +81,7 @@ fn parquet(mut section: Section<'_>, data: &Path, environment: Option<&[(String,
     let url = section.read("url", store_url).unwrap_or_else(|| file_url(&data.join("warehouse")));
     let option = |key: &str, text: &str| {
         check_option(&url, key).map_err(|error| {
-            let hint = nearest(&key.to_ascii_lowercase(), usual_options(&url));
+            let hint = nearest(&key.to_ascii_lowercase(), &usual_options(&url));
             let hint = hint.map_or_else(String::new, |name| format!(", did you mean `{name}`?"));
             format!("{error}{hint}")
         })?;
