@@ -15,6 +15,27 @@ fn killed(data: &Path, to: &Path) {
     }
 }
 
+/// Ends a listener and gives the folder that a kill at this moment would have left.
+async fn kill(listener: &Listener, data: &Path) -> PathBuf {
+    let copy = data.with_file_name("copy");
+    killed(data, &copy);
+    listener.stop(std::future::ready(())).await;
+    copy
+}
+
+/// Changes a bit in the first record of a segment, and gives the file's new bytes.
+fn corrupt_checkpoint(segment: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(segment).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(segment, &bytes).unwrap();
+    bytes
+}
+
+fn journal_bytes(listener: &Listener) -> u64 {
+    let text = listener.metrics_text();
+    text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse().ok()).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_loses_nothing_and_doubles_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -69,10 +90,8 @@ async fn a_damaged_journal_starts_and_says_what_is_missing() {
         send(&address(&listener, "metlog"), [json(n)]);
         until("it is received", || listener.ledger().received == n as u64 + 1).await;
     }
-    let copy = folder.path().join("copy");
-    killed(&data, &copy);
-    listener.stop(std::future::ready(())).await;
-    let segment = std::fs::read_dir(copy.join("journal")).unwrap().next().unwrap().unwrap().path();
+    let copy = kill(&listener, &data).await;
+    let segment = segments(&copy).remove(0);
     let mut bytes = std::fs::read(&segment).unwrap();
     let middle = bytes.windows(6).position(|window| window == b"p00001").unwrap();
     bytes[middle] ^= 1;
@@ -110,21 +129,12 @@ async fn a_full_journal_drops_and_counts() {
     store.down.store(false, Ordering::Relaxed);
     until("what is held is stored", || listener.ledger().held == 0).await;
     // The room is given back once the files are gone, which is after the receipts.
-    let journal_bytes = || {
-        let text = listener.metrics_text();
-        text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse::<u64>().ok()).unwrap()
-    };
-    until("there is room again", || journal_bytes() < 10_000).await;
+    until("there is room again", || journal_bytes(&listener) < 10_000).await;
     send(&address(&listener, "metlog"), [json(7)]);
     until("it is received", || listener.ledger().received == 1_001).await;
     assert!(listener.health().ok);
     stop(&listener).await;
     assert_eq!(store.payloads().len() as u64, full.held + 1);
-}
-
-/// The only file in the journal of a folder.
-fn only_segment(data: &Path) -> std::path::PathBuf {
-    std::fs::read_dir(data.join("journal")).unwrap().next().unwrap().unwrap().path()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,13 +148,8 @@ async fn a_corrupt_checkpoint_costs_no_message() {
     send(&address(&listener, "metlog"), (0..3).map(json));
     send(&address(&listener, "statsd"), ["hits:4|c"]);
     until("all is received", || listener.ledger().received == 4).await;
-    let copy = folder.path().join("copy");
-    killed(&data, &copy);
-    listener.stop(std::future::ready(())).await;
-    let segment = only_segment(&copy);
-    let mut bytes = std::fs::read(&segment).unwrap();
-    bytes[60] ^= 1;
-    std::fs::write(&segment, &bytes).unwrap();
+    let copy = kill(&listener, &data).await;
+    corrupt_checkpoint(&segments(&copy)[0]);
     store.down.store(false, Ordering::Relaxed);
     calm.data.clone_from(&copy);
     let listener = start(calm, &store);
@@ -167,24 +172,13 @@ async fn a_corrupt_checkpoint_before_others_leaves_the_ledger_right() {
     send(&address(&listener, "metlog"), (0..50).map(json));
     until("all is stored", || listener.ledger().stored == 50).await;
     store.down.store(true, Ordering::Relaxed);
-    let segments = |data: &Path| {
-        let mut all: Vec<_> =
-            std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        all.sort();
-        all
-    };
     for n in 1..=2 {
         send(&address(&listener, "metlog"), (50..53).map(json));
         until("they are received", || listener.ledger().received == 50 + n * 3).await;
         until("their segment is sealed", || segments(&data).len() as u64 > n).await;
     }
-    let copy = folder.path().join("copy");
-    killed(&data, &copy);
-    listener.stop(std::future::ready(())).await;
-    let first = segments(&copy).remove(0);
-    let mut bytes = std::fs::read(&first).unwrap();
-    bytes[60] ^= 1;
-    std::fs::write(&first, &bytes).unwrap();
+    let copy = kill(&listener, &data).await;
+    corrupt_checkpoint(&segments(&copy)[0]);
     store.down.store(false, Ordering::Relaxed);
     let listener = start(config(&copy), &store);
     until("all is stored", || listener.ledger().held == 0).await;
@@ -209,9 +203,7 @@ async fn a_new_configuration_changes_nothing_that_was_accepted_before() {
         send(&address(&listener, "statsd"), ["hits:1|c\nt:5|ms"; 4]);
         until("it is received", || listener.ledger().received == n * 8).await;
     }
-    let copy = folder.path().join("copy");
-    killed(&data, &copy);
-    listener.stop(std::future::ready(())).await;
+    let copy = kill(&listener, &data).await;
     let mut after = Config { hostname: "renamed".into(), data: copy, ..before };
     after.statsd_windows =
         WindowConfig { flush_interval: Duration::from_millis(500), series_max: 1, ..after.statsd_windows };
@@ -292,8 +284,7 @@ async fn a_sink_that_is_no_more_gives_its_room_back_and_one_that_asks_for_time_g
     assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(400)), "{asked:?}");
     drop(listener);
     let listener = start(config(&data), &store);
-    let text = listener.metrics_text();
-    let bytes = text.lines().find_map(|line| line.strip_prefix("metlog_journal_bytes ")?.parse::<u64>().ok()).unwrap();
+    let bytes = journal_bytes(&listener);
     assert!(bytes < 10_000, "{bytes}: nobody waits for those segments any more");
     assert!(listener.ledger().is_balanced() && listener.ledger().stored == 600, "{:?}", listener.ledger());
     stop(&listener).await;
@@ -342,9 +333,7 @@ async fn windows_that_cannot_be_read_back_hold_up_nobody() {
     }
     until("the first windows are offered", || windows.asked.load(Ordering::Relaxed)).await;
     let damaged = segments(&data).iter().rev().nth(1).unwrap().clone();
-    let mut bytes = std::fs::read(&damaged).unwrap();
-    bytes[60] ^= 1;
-    std::fs::write(&damaged, &bytes).unwrap();
+    let bytes = corrupt_checkpoint(&damaged);
     windows.up.store(true, Ordering::Relaxed);
     until("the sink is past it", || listener.waiting().is_empty()).await;
     assert_eq!(windows.values.load(Ordering::Relaxed), 4, "the windows before it came");
