@@ -1,7 +1,6 @@
 //! The client: what applications call, for one configuration.
 use crate::config::{Config, ConfigError, Settings};
 use crate::message::MessageBuilder;
-use crate::origin;
 use crate::outcome::{Outcome, Stats};
 use crate::pipe::Pipes;
 use crate::statsd::{Number, Statsd, Timer};
@@ -60,14 +59,20 @@ pub(crate) struct Road {
 impl Road {
     #[inline]
     pub fn send<S: AsRef<str>>(&self, tokens: &[S], payload: &str) -> Outcome {
-        let timestamp = origin::now();
         let (severity, r#type) = (self.settings.severity, self.settings.r#type.as_str());
-        let draft = Draft { timestamp, severity, r#type, payload, ..Draft::default() };
-        self.emit(timestamp, &draft, || tokens.iter().map(S::as_ref), std::iter::empty)
+        let draft = Draft { severity, r#type, payload, ..Draft::default() };
+        self.emit(None, draft, || tokens.iter().map(S::as_ref), std::iter::empty)
     }
 
+    /// `timestamp`: `None` for now.
     #[inline]
-    pub fn emit<'t, T, F>(&self, now: i64, draft: &Draft<'_>, tokens: impl Fn() -> T, fields: impl Fn() -> F) -> Outcome
+    pub fn emit<'t, T, F>(
+        &self,
+        timestamp: Option<i64>,
+        draft: Draft<'_>,
+        tokens: impl Fn() -> T,
+        fields: impl Fn() -> F,
+    ) -> Outcome
     where
         T: ExactSizeIterator<Item = &'t str> + Clone,
         F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
@@ -77,7 +82,7 @@ impl Road {
             pipe.count_filtered();
             return Outcome::Filtered;
         }
-        pipe.push(now, draft, tokens, fields)
+        pipe.push(timestamp, draft, tokens, fields)
     }
 }
 

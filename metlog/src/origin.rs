@@ -42,11 +42,16 @@ pub(crate) fn hostname() -> String {
     }
 }
 
-/// Now, in µs since 1970 UTC. Read from the vDSO: no system call.
+/// Now, in µs since 1970 UTC.
+pub(crate) fn now() -> i64 {
+    nanos() / 1_000
+}
+
+/// Now, in ns since 1970 UTC. Read from the vDSO: no system call.
 ///
 /// Asked of the C library itself: `SystemTime` and its conversions took a tenth of a whole `send`.
 #[inline]
-pub(crate) fn now() -> i64 {
+pub(crate) fn nanos() -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is that of a live `timespec` that nobody else sees, and nothing else is written. It cannot
     // fail for this clock; if it did, the time would be 0.
@@ -55,7 +60,7 @@ pub(crate) fn now() -> i64 {
         libc::clock_gettime(libc::CLOCK_REALTIME, &mut time);
     }
     #[allow(clippy::unnecessary_cast, reason = "their width is the platform's")]
-    (time.tv_sec as i64).wrapping_mul(1_000_000).wrapping_add(time.tv_nsec as i64 / 1_000)
+    (time.tv_sec as i64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as i64)
 }
 
 /// A moment in µs since 1970 UTC.

@@ -1,5 +1,6 @@
 //! The client, through a capturing destination.
 use super::*;
+use crate::origin;
 use crate::{Captured, Destination, Filters, Message, Severity};
 use metlog_wire::v1::Datagram;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -83,10 +83,9 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
     /// Sends it.
     pub fn send(&self) -> Outcome {
         let Some(road) = self.road else { return Outcome::Off };
-        let now = origin::now();
         let settings = &road.settings;
         let draft = Draft {
-            timestamp: self.timestamp.unwrap_or(now),
+            timestamp: 0, // filled in by the pipe
             severity: self.severity.unwrap_or(settings.severity),
             r#type: self.r#type.unwrap_or(&settings.r#type),
             logger: self.logger.filter(|&logger| logger != settings.logger),
@@ -96,7 +95,7 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
         };
         let tokens = || self.tokens.iter().map(S::as_ref);
         let fields = || (0..self.fields.len()).map(|i| self.fields.get(i));
-        road.emit(now, &draft, tokens, fields)
+        road.emit(self.timestamp, draft, tokens, fields)
     }
 }
 

@@ -1,4 +1,5 @@
 //! The sender thread: takes full datagrams out of a pipe, numbers them and sends them.
+use super::clock::{Clock, Measure};
 use super::lane::{Datagram, Lane, Lines};
 use super::send::Outlet;
 use super::{Control, Life, Pipe, State, TICK};
@@ -70,7 +71,7 @@ pub(super) fn prepare(settings: &Settings, origin: Origin) -> (State, Sender) {
     });
     let (messages, message_road) = with_messages.unzip();
     let (statsd, statsd_road) = with_statsd.unzip();
-    let state = State { messages, statsd, control: Control::new() };
+    let state = State { messages, statsd, control: Control::new(), clock: Clock::default() };
     (state, Sender { messages: message_road, statsd: statsd_road })
 }
 
@@ -88,10 +89,10 @@ impl Sender {
         let run = move || {
             // By reference to the whole, so that the closure owns `ends` and drops it when it is dropped.
             let Ends(pipe) = &ends;
-            let mut quiet = 0;
+            let (mut quiet, mut measure) = (0, Measure::new());
             loop {
                 pipe.rest(quiet >= QUIET_TICKS);
-                match self.tick(pipe) {
+                match self.tick(pipe, &mut measure) {
                     Tick::Sent => quiet = 0,
                     Tick::Nothing => quiet += 1,
                     Tick::Last => return,
@@ -103,7 +104,7 @@ impl Sender {
     }
 
     /// Sends all that waits. What comes in meanwhile waits for the next tick, so that this one ends.
-    fn tick(&mut self, pipe: &Pipe) -> Tick {
+    fn tick(&mut self, pipe: &Pipe, measure: &mut Measure) -> Tick {
         let mut state = pipe.lock();
         let (flush, closing) = (state.control.flush_wanted, state.control.life == Life::Closing);
         let asked = closing || flush > state.control.flush_done;
@@ -120,7 +121,11 @@ impl Sender {
                 road.tell_dropped(pipe);
             }
         }
-        pipe.lock().control.flush_done = flush;
+        let tick = measure.tick();
+        let mut state = pipe.lock();
+        state.control.flush_done = flush;
+        tick.into_iter().for_each(|tick| state.clock.set_tick(tick));
+        drop(state);
         pipe.done.notify_all();
         match (closing, messages.any() || statsd.any()) {
             (true, _) => Tick::Last,

@@ -4,6 +4,7 @@
 //! exceptions: it wakes the sender thread when that sleeps, and when a quarter of the pool is full. The sender
 //! thread looks every [`TICK`] while there is traffic and sleeps while there is none. It never holds the mutex
 //! while it sends.
+mod clock;
 mod current;
 mod drain;
 mod fork;
@@ -16,6 +17,7 @@ pub(crate) use fork::generation;
 use crate::config::Settings;
 use crate::origin::Origin;
 use crate::outcome::{Outcome, Stats};
+use clock::Clock;
 use lane::{Lane, Lines};
 use metlog_wire::v1::{DoesNotFit, Draft, Encoder};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +56,7 @@ struct State {
     messages: Option<Lane<Encoder>>,
     statsd: Option<Lane<Lines>>,
     control: Control,
+    clock: Clock,
 }
 
 /// What one process sends through.
@@ -107,24 +110,33 @@ impl Pipe {
         pipe
     }
 
-    /// Encodes a message straight into the datagram that will carry it.
+    /// Encodes a message straight into the datagram that will carry it, with this timestamp, or else that of now.
     #[inline]
-    pub fn push<'t, T, F>(&self, now: i64, draft: &Draft<'_>, tokens: impl Fn() -> T, fields: impl Fn() -> F) -> Outcome
+    pub fn push<'t, T, F>(
+        &self,
+        timestamp: Option<i64>,
+        mut draft: Draft<'_>,
+        tokens: impl Fn() -> T,
+        fields: impl Fn() -> F,
+    ) -> Outcome
     where
         T: ExactSizeIterator<Item = &'t str> + Clone,
         F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
     {
+        let ticks = clock::ticks(); // now, whenever the mutex is had
         let mut guard = self.lock();
-        let State { messages, control, .. } = &mut *guard;
+        let State { messages, control, clock, .. } = &mut *guard;
         let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
-        let mut pushed = lane.current.push(now, draft, tokens(), fields());
+        let now = clock.micros(ticks);
+        draft.timestamp = timestamp.unwrap_or(now);
+        let mut pushed = lane.current.push(now, &draft, tokens(), fields());
         let mut urgent = false;
         if pushed == Err(DoesNotFit { never: false }) {
             if !lane.rotate() {
                 return control.drop_one(Outcome::Dropped);
             }
             urgent = lane.is_urgent();
-            pushed = lane.current.push(now, draft, tokens(), fields());
+            pushed = lane.current.push(now, &draft, tokens(), fields());
         }
         self.told(guard, urgent, pushed, |stats| stats.queued += 1)
     }

@@ -5,7 +5,7 @@ use crate::destination::Destination;
 
 fn push(pipe: &Pipe, payload: &str) -> Outcome {
     let draft = Draft { payload, r#type: "test", ..Draft::default() };
-    pipe.push(0, &draft, std::iter::empty, std::iter::empty)
+    pipe.push(Some(0), draft, std::iter::empty, std::iter::empty)
 }
 
 fn pipe(config: Config) -> Arc<Pipe> {
@@ -129,7 +129,7 @@ fn a_panicking_caller_harms_nobody() {
     let panicking =
         || ["whole", "half"].iter().map(|&token| if token == "half" { panic!("on purpose") } else { token });
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        pipe.push(0, &Draft::default(), panicking, std::iter::empty);
+        pipe.push(Some(0), Draft::default(), panicking, std::iter::empty);
     }));
     assert!(result.is_err());
     push(&pipe, "after");
