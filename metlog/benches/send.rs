@@ -35,17 +35,19 @@ fn rounds(client: &Client, calls: u64, call: impl Fn() -> bool) -> Duration {
     timed
 }
 
-/// Medians of rounds that take turns, so that a busy machine disturbs both alike; Criterion's means below
-/// include the rounds in which the scheduler took the processor away.
+/// Medians of rounds that take turns, and of the ratio of two rounds that follow each other: a busy machine disturbs both
+/// alike. Criterion's means below include the rounds in which the scheduler took the processor away.
 fn paired(client: &Client, theirs: impl Fn() -> bool, ours: impl Fn() -> bool) {
-    let turn = || (rounds(client, ROUND_CALLS, &theirs), rounds(client, ROUND_CALLS, &ours));
-    let (mut theirs, mut ours): (Vec<_>, Vec<_>) = (0..1_000).map(|_| turn()).unzip();
-    let median = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2].as_nanos() as f64 / ROUND_CALLS as f64
+    let nanos = |round: Duration| round.as_nanos() as f64 / ROUND_CALLS as f64;
+    let turn = || (nanos(rounds(client, ROUND_CALLS, &theirs)), nanos(rounds(client, ROUND_CALLS, &ours)));
+    let turns: Vec<(f64, f64)> = (0..1_000).map(|_| turn()).collect();
+    let median = |of: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = turns.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
     };
-    let (theirs, ours) = (median(&mut theirs), median(&mut ours));
-    println!("medians of paired rounds: cadence count {theirs:.1} ns, send {ours:.1} ns, ratio {:.2}", ours / theirs);
+    let (theirs, ours, ratio) = (median(|turn| turn.0), median(|turn| turn.1), median(|turn| turn.1 / turn.0));
+    println!("medians of paired rounds: cadence count {theirs:.1} ns, send {ours:.1} ns, ratio {ratio:.2}");
 }
 
 fn calls(criterion: &mut Criterion) {
