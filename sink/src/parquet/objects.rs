@@ -4,7 +4,8 @@
 use super::config::Config;
 use super::layout::properties;
 use crate::Batch;
-use arrow::array::{Array, ArrayData, AsArray, MutableArrayData, RecordBatch, make_array};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -114,18 +115,9 @@ impl Rows {
         used.dedup();
         let mut places = vec![0; self.batches.len()];
         used.iter().enumerate().for_each(|(place, batch)| places[*batch] = place);
-        let schema = self.table.schema();
-        let rows = runs.iter().map(|run| run.rows.len()).sum();
-        let column = |at: usize| {
-            let sources: Vec<ArrayData> = used.iter().map(|batch| self.batches[*batch].column(at).to_data()).collect();
-            let mut column = MutableArrayData::new(sources.iter().collect(), false, rows);
-            for run in runs {
-                column.try_extend(places[run.batch], run.rows.start, run.rows.end)?;
-            }
-            Ok(make_array(column.freeze()))
-        };
-        let columns = (0..schema.fields().len()).map(column).collect::<Result<_, ArrowError>>()?;
-        RecordBatch::try_new(schema.clone(), columns)
+        let sources: Vec<&RecordBatch> = used.iter().map(|batch| &self.batches[*batch]).collect();
+        let rows = runs.iter().flat_map(|run| run.rows.clone().map(|row| (places[run.batch], row)));
+        interleave_record_batch(&sources, &rows.collect::<Vec<_>>())
     }
 }
 
