@@ -1,36 +1,43 @@
 //! The time of a message, for a third of what the system's clock takes; that was a third of a whole `send`.
 //!
-//! Where Linux takes its own time from the processor's tick counter, so does this: for [`REACH_NANOS`] after a reading of
-//! the system's clock, the ticks since then tell the time. The sender thread measures in each of its rounds how long a
-//! tick is. So a clock that was set, or a machine that slept, is noticed with the next reading. Everywhere else each
-//! time is read from the system's clock.
+//! Where Linux takes its own time from the processor's tick counter, so does this: within [`REACH_NANOS`] of a reading of
+//! the system's clock, the ticks between them tell the time. The sender thread measures in each of its rounds how long a
+//! tick is. So a clock that was set is noticed after 1 ms of traffic. Everywhere else each time is read from the system's
+//! clock. Between one reading and the next, times may go back by a fraction of a µs.
 use crate::origin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
-/// After so long, the system's clock is read again.
+/// So far from a reading, the system's clock is read again.
 const REACH_NANOS: u64 = 1_000_000;
 /// A reading during which so much time passed was interrupted, and is not gone by.
 const INTERRUPTED_NANOS: u64 = 2_000;
 /// A tick is measured over no less: then what a reading itself takes is nothing.
 const MEASURED_NANOS: u64 = 10_000_000;
+/// Lengths that a tick can have, from an eighth of a nanosecond. Others are measured where the counter and the clock did not
+/// both run: while the machine slept.
+const LENGTHS: std::ops::Range<u64> = 1 << 29..1 << 38;
 /// What Linux takes its time from.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
-/// Linux says that the counter runs evenly, and alike on all processors.
-static COUNTS: AtomicBool = AtomicBool::new(false);
+/// Whether Linux says that the counter runs evenly, and alike on all processors. It is asked once in a process, so that no
+/// clock has ticks now and none then. No `OnceLock`: a forked child might inherit one that is being filled.
+static COUNTS: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
 
-/// The processor's tick counter; 0 where it does not tell the time.
+/// The processor's tick counter; 0 where it does not tell the time, or that is not known yet.
 #[inline]
 pub(super) fn ticks() -> u64 {
-    if COUNTS.load(Ordering::Relaxed) { counter() } else { 0 }
+    if COUNTS.load(Ordering::Relaxed) == YES { counter() } else { 0 }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn counter() -> u64 {
     // SAFETY: it only reads a register. Every x86-64 processor has it, and where it is forbidden, the system's clock,
-    // which reads it too, is forbidden as well: `COUNTS` is only set where Linux takes its time from it.
+    // which reads it too, is forbidden as well: it is only read where Linux takes its time from it.
     #[allow(unsafe_code)]
     unsafe {
         core::arch::x86_64::_rdtsc()
@@ -43,17 +50,24 @@ fn counter() -> u64 {
 }
 
 /// The time by the ticks since the last reading of the system's clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clock {
     read_at: u64,
     read_nanos: i64,
-    tick: Tick,
+    rate: Rate,
+}
+
+impl Default for Clock {
+    /// As far from every count as can be: it must be read first.
+    fn default() -> Self {
+        Clock { read_at: 1 << 63, read_nanos: 0, rate: Rate::default() }
+    }
 }
 
 /// How long a tick is. The default is for where that is not known: it reaches nowhere.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(super) struct Tick {
-    /// Nanoseconds, in parts of 2³².
+pub(super) struct Rate {
+    /// Nanoseconds of a tick, in parts of 2³².
     length: u64,
     /// Ticks in [`REACH_NANOS`].
     reach: u64,
@@ -61,23 +75,26 @@ pub(super) struct Tick {
     interrupted: u64,
 }
 
-impl Tick {
-    fn new(nanos: u64, ticks: u64) -> Option<Tick> {
+impl Rate {
+    /// Of so many ticks in so much time; `None` where that cannot be.
+    fn new(nanos: u64, ticks: u64) -> Option<Rate> {
         let length = u64::try_from((u128::from(nanos) << 32) / u128::from(ticks.max(1))).ok()?;
         let ticks_in = |nanos: u64| (nanos << 32) / length;
-        (length > 0).then(|| Tick { length, reach: ticks_in(REACH_NANOS), interrupted: ticks_in(INTERRUPTED_NANOS) })
+        let rate = || Rate { length, reach: ticks_in(REACH_NANOS), interrupted: ticks_in(INTERRUPTED_NANOS) };
+        LENGTHS.contains(&length).then(rate)
     }
 }
 
 impl Clock {
-    /// The time at `ticks`, which was read a moment ago, in µs since 1970 UTC.
+    /// The time at `ticks`, in µs since 1970 UTC. They may be from before the last reading: who waits for a mutex has
+    /// read the counter already.
     #[inline]
     pub fn micros(&mut self, ticks: u64) -> i64 {
-        let ahead = ticks.wrapping_sub(self.read_at);
-        if ahead >= self.tick.reach {
+        let ahead = ticks.wrapping_sub(self.read_at).cast_signed();
+        if ahead.unsigned_abs() >= self.rate.reach {
             return self.read();
         }
-        (self.read_nanos + ((ahead * self.tick.length) >> 32) as i64) / 1_000
+        (self.read_nanos + ((ahead * self.rate.length.cast_signed()) >> 32)) / 1_000
     }
 
     #[cold]
@@ -85,15 +102,15 @@ impl Clock {
         let before = ticks();
         let nanos = origin::nanos();
         let took = ticks().wrapping_sub(before);
-        if took < self.tick.interrupted {
-            (self.read_at, self.read_nanos) = (before + took / 2, nanos);
+        if before != 0 && took < self.rate.interrupted {
+            (self.read_at, self.read_nanos) = (before.wrapping_add(took / 2), nanos);
         }
         nanos / 1_000
     }
 
-    /// Goes by ticks of this length from the next reading on.
-    pub fn set_tick(&mut self, tick: Tick) {
-        self.tick = tick;
+    /// Goes by ticks of this length from now on.
+    pub fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
     }
 }
 
@@ -105,11 +122,12 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    /// Asks Linux whether the counter tells the time.
+    /// Asks Linux whether the counter tells the time, where nobody did before.
     pub fn new() -> Measure {
         let counts = cfg!(all(target_arch = "x86_64", target_os = "linux"))
             && std::fs::read_to_string(CLOCK_SOURCE).is_ok_and(|source| source.trim_end() == "tsc");
-        COUNTS.store(counts, Ordering::Relaxed);
+        let answer = if counts { YES } else { NO };
+        let _ = COUNTS.compare_exchange(UNKNOWN, answer, Ordering::Relaxed, Ordering::Relaxed);
         Measure { from: Measure::sample() }
     }
 
@@ -127,21 +145,27 @@ impl Measure {
     }
 
     /// The length of a tick since it was last asked for, where that is long enough ago.
-    pub fn tick(&mut self) -> Option<Tick> {
+    pub fn rate(&mut self) -> Option<Rate> {
         let (now, ticks) = Measure::sample();
         let nanos = u64::try_from(now.duration_since(self.from.0).as_nanos()).ok()?;
-        let passed = ticks.wrapping_sub(self.from.1);
-        if nanos < MEASURED_NANOS || passed == 0 {
+        if nanos < MEASURED_NANOS {
             return None;
         }
+        let passed = ticks.wrapping_sub(self.from.1);
         self.from = (now, ticks);
-        Tick::new(nanos, passed)
+        Rate::new(nanos, passed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn clock() -> Clock {
+        Clock { read_at: 3_000_000, read_nanos: 5 * SECOND, rate: Rate::new(1_000_000, 3_000_000).unwrap() }
+    }
 
     /// Scenario: ten milliseconds of times by ticks, between times by the system's clock.
     /// Guarantees: where the counter tells the time, it tells the same, but for what a reading takes.
@@ -151,34 +175,41 @@ mod tests {
         let mut clock = Clock::default();
         assert!((origin::now()..=origin::now() + 1_000_000).contains(&clock.micros(ticks())), "nothing measured yet");
         std::thread::sleep(std::time::Duration::from_millis(20));
-        let tick = measure.tick();
-        assert_eq!(tick.is_some(), COUNTS.load(Ordering::Relaxed), "measured where the counter tells the time");
-        clock.set_tick(tick.unwrap_or_default());
+        let rate = measure.rate();
+        assert_eq!(rate.is_some(), ticks() != 0, "measured where the counter tells the time");
+        clock.set_rate(rate.unwrap_or_default());
         let end = Instant::now() + std::time::Duration::from_millis(10);
         while Instant::now() < end {
             let before = origin::now();
             let time = clock.micros(ticks());
             let after = origin::now();
-            assert!((before - 20..=after + 20).contains(&time), "{before} {time} {after}");
+            assert!((before - 5..=after + 5).contains(&time), "{before} {time} {after}");
         }
     }
 
     #[test]
-    fn it_goes_by_ticks_for_as_long_as_it_reaches() {
-        let tick = Tick::new(1_000_000, 3_000_000).unwrap();
-        let mut clock = Clock { read_at: 7, read_nanos: 5_000_000_000, tick };
-        assert_eq!(clock.micros(7), 5_000_000);
-        assert_eq!(clock.micros(7 + 3_000), 5_000_000, "a third of a nanosecond was cut off each tick");
-        assert_eq!(clock.micros(7 + 3_003), 5_000_001);
-        for beyond in [6, 7 + 3_000_100, u64::MAX] {
-            let mut clock = Clock { read_at: 7, read_nanos: 5_000_000_000, tick };
-            assert!(clock.micros(beyond) > 1_700_000_000_000_000, "{beyond} ticks are before it, or too far");
+    fn it_goes_by_ticks_as_far_as_it_reaches() {
+        assert_eq!(clock().micros(3_000_000), 5_000_000);
+        assert_eq!(clock().micros(3_003_003), 5_000_001);
+        assert_eq!(clock().micros(3_000_000 - 3_003), 4_999_998, "before the reading, rounded down");
+        for beyond in [0, 6_000_100, 1 << 63, u64::MAX] {
+            assert!(clock().micros(beyond) > 1_700_000_000_000_000, "{beyond} is too far");
+        }
+    }
+
+    /// Guarantees: a message that read no ticks, since nobody knew yet that they count, is not of 1970.
+    #[test]
+    fn what_was_never_read_is_not_gone_by() {
+        for ticks in [0, 1, u64::MAX] {
+            let mut clock = Clock { rate: clock().rate, ..Clock::default() };
+            assert!(clock.micros(ticks) > 1_700_000_000_000_000, "{ticks}");
         }
     }
 
     #[test]
-    fn a_tick_of_no_length_is_none() {
-        assert_eq!(Tick::new(0, 5), None);
-        assert_eq!(Tick::new(u64::MAX, 0), None);
+    fn a_length_that_cannot_be_is_none() {
+        for (nanos, ticks) in [(0, 5), (u64::MAX, 0), (20_000_000, 8 * 3_600 * 3_000_000_000), (20_000_000, u64::MAX)] {
+            assert_eq!(Rate::new(nanos, ticks), None, "{ticks} ticks in {nanos} ns");
+        }
     }
 }

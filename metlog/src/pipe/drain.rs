@@ -121,10 +121,12 @@ impl Sender {
                 road.tell_dropped(pipe);
             }
         }
-        let tick = measure.tick();
+        let rate = measure.rate();
         let mut state = pipe.lock();
         state.control.flush_done = flush;
-        tick.into_iter().for_each(|tick| state.clock.set_tick(tick));
+        if let Some(rate) = rate {
+            state.clock.set_rate(rate);
+        }
         drop(state);
         pipe.done.notify_all();
         match (closing, messages.any() || statsd.any()) {

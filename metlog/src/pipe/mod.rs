@@ -123,7 +123,7 @@ impl Pipe {
         T: ExactSizeIterator<Item = &'t str> + Clone,
         F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
     {
-        let ticks = clock::ticks(); // now, whenever the mutex is had
+        let ticks = clock::ticks(); // of now, whenever the mutex is had
         let mut guard = self.lock();
         let State { messages, control, clock, .. } = &mut *guard;
         let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
