@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Datagrams in one system call, and in one record: a long `write` costs the kernel less a byte than a short one.
+/// Datagrams in one system call, as long as calls find many: a long `write` costs the kernel less a byte than a short one.
 const BATCH: usize = 256;
+/// As many, as long as they find few: preparing room for one costs as much as receiving it.
+const BATCH_AT_REST: usize = 32;
+/// About what one record may hold. The budget of the journal and the rows of one batch need a bound.
+const RECORD_BYTES: usize = 128 * 1024;
 /// Room for the largest datagram, and for what the kernel joins.
 const DATAGRAM_BYTES: usize = 65_536;
 /// From one to the next. A power of two would put the beginnings of all of them into the same cache sets.
 const STRIDE_BYTES: usize = DATAGRAM_BYTES + 33 * 64;
 
-/// A batch of fewer is small.
-const BATCH_SMALL: usize = 32;
 /// After a small batch, so that the next one is larger: a system call, a record and a wake-up for each datagram cost
 /// more than all else that is done with it.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -56,8 +58,9 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
         if ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_TAKES) {
             return;
         }
+        let slots = if parts.len() < BATCH_AT_REST { BATCH_AT_REST } else { BATCH };
         parts.clear();
-        match fill(bound, &mut memory, &mut parts, state, ends) {
+        match fill(bound, &mut memory[..slots * STRIDE_BYTES], &mut parts, state, ends) {
             Ok(dropped) => road.kernel_dropped(dropped),
             Err(Errno::EAGAIN) => {
                 // What was dropped after the last datagram is not told with a datagram.
@@ -76,12 +79,14 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
                 continue;
             }
         }
-        let datagrams = parts.iter().flat_map(|part| {
-            let start = part.slot * STRIDE_BYTES;
-            split(&memory[start..start + part.bytes], part.segment)
-        });
-        road.take(worker, kind, datagrams);
-        if parts.len() < BATCH_SMALL && bound.is_patient && !ends {
+        for record in records(&parts) {
+            let datagrams = record.iter().flat_map(|part| {
+                let start = part.slot * STRIDE_BYTES;
+                split(&memory[start..start + part.bytes], part.segment)
+            });
+            road.take(worker, kind, datagrams);
+        }
+        if parts.len() < BATCH_AT_REST && bound.is_patient && !ends {
             std::thread::sleep(PAUSE);
         }
     }
@@ -95,11 +100,12 @@ fn fill(
     state: &SocketState,
     at_once: bool,
 ) -> Result<u64, Errno> {
+    let slots = memory.len() / STRIDE_BYTES;
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
     // Nobody asks for the sender's address.
-    let mut headers = MultiHeaders::<()>::preallocate(BATCH, Some(cmsg_space!(u32, i32)));
+    let mut headers = MultiHeaders::<()>::preallocate(slots, Some(cmsg_space!(u32, i32)));
     let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
     let mut dropped = 0;
@@ -115,6 +121,21 @@ fn fill(
         parts.push(Part { slot, bytes: message.bytes, segment });
     }
     Ok(dropped)
+}
+
+/// The parts of a batch, cut so that each cut is about [`RECORD_BYTES`], or one part.
+fn records(mut parts: &[Part]) -> impl Iterator<Item = &[Part]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |part: &&Part| {
+            bytes += part.bytes;
+            bytes <= RECORD_BYTES
+        };
+        let count = parts.iter().take_while(fits).count().max(1);
+        let (record, rest) = parts.split_at_checked(count)?;
+        parts = rest;
+        Some(record)
+    })
 }
 
 /// The kernel's counter is 32 bits wide and counts since the socket was made.
@@ -146,6 +167,19 @@ mod tests {
         assert_eq!(parts("aabbc", 2), ["aa", "bb", "c"], "the last one may be shorter");
         assert_eq!(parts("aa", 2), ["aa"]);
         assert_eq!(parts("a", 2), ["a"]);
+    }
+
+    #[test]
+    fn a_batch_is_cut_into_records() {
+        let cut = |bytes: &[usize]| -> Vec<usize> {
+            let parts: Vec<Part> = bytes.iter().map(|&bytes| Part { slot: 0, bytes, segment: 0 }).collect();
+            records(&parts).map(<[Part]>::len).collect()
+        };
+        assert_eq!(cut(&[]), [0; 0]);
+        assert_eq!(cut(&[300; 256]), [256]);
+        assert_eq!(cut(&[1_432; 256]), [91, 91, 74]);
+        assert_eq!(cut(&[DATAGRAM_BYTES; 5]), [2, 2, 1]);
+        assert_eq!(cut(&[RECORD_BYTES + 1, 1, 0]), [1, 2], "no part is too large for a record of its own");
     }
 
     #[test]

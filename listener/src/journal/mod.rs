@@ -190,10 +190,10 @@ pub fn head(checkpoint: &[u8], begun_at: i64) -> Vec<u8> {
     [&FILE_MAGIC[..], builder.finish(begun_at)].concat()
 }
 
-/// Puts a file in the place of another, synced, or leaves that one as it is.
+/// Puts a file in the place of another, synced.
 ///
 /// # Errors
-/// Where the disk refuses; nothing half written stays.
+/// Where the disk refuses. There is the old file or the whole new one then, and nothing half written.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let written = (|| {
