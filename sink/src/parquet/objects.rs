@@ -4,7 +4,8 @@
 use super::config::Config;
 use super::layout::properties;
 use crate::Batch;
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::buffer::Buffer;
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
@@ -16,6 +17,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Rows that are gathered at a time where they came out of order: few enough to stay in the cache.
 const GATHERED_ROWS: usize = 8 * 1024;
@@ -91,7 +93,7 @@ impl Rows {
         let mut rest = runs;
         while let Some((first, behind)) = rest.split_first() {
             if first.rows.len() >= SLICED_ROWS {
-                writer.write(&self.batches[first.batch].slice(first.rows.start, first.rows.len()))?;
+                writer.write(&self.slice(first))?;
                 rest = behind;
                 continue;
             }
@@ -101,9 +103,16 @@ impl Rows {
                 gathered += run.rows.len();
                 is_first || (run.rows.len() < SLICED_ROWS && gathered <= GATHERED_ROWS)
             };
-            let count = rest.iter().take_while(fits).count();
-            writer.write(&self.gather(&rest[..count])?)?;
-            rest = &rest[count..];
+            let (few, behind) = rest.split_at(rest.iter().take_while(fits).count());
+            match self.gather(few) {
+                Ok(gathered) => writer.write(&gathered)?,
+                // More text than one batch can hold: run by run, which takes longer.
+                Err(ArrowError::OffsetOverflowError(_)) => {
+                    few.iter().try_for_each(|run| writer.write(&self.slice(run)))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            rest = behind;
         }
         Ok(Bytes::from(writer.into_inner()?))
     }
@@ -117,7 +126,24 @@ impl Rows {
         used.iter().enumerate().for_each(|(place, batch)| places[*batch] = place);
         let sources: Vec<&RecordBatch> = used.iter().map(|batch| &self.batches[*batch]).collect();
         let rows = runs.iter().flat_map(|run| run.rows.clone().map(|row| (places[run.batch], row)));
-        interleave_record_batch(&sources, &rows.collect::<Vec<_>>())
+        let gathered = interleave_record_batch(&sources, &rows.collect::<Vec<_>>())?;
+        let columns = gathered.columns().iter().map(with_memory).collect::<Result<_, _>>()?;
+        RecordBatch::try_new(gathered.schema(), columns)
+    }
+
+    fn slice(&self, run: &Run) -> RecordBatch {
+        self.batches[run.batch].slice(run.rows.start, run.rows.len())
+    }
+}
+
+/// The same, but a column of empty texts has memory to lie in: see `docs/decisions/0001-first-road.md`.
+fn with_memory(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.as_string_opt::<i32>() {
+        Some(texts) if texts.values().is_empty() => {
+            let bytes = Buffer::from_vec(Vec::<u8>::with_capacity(1));
+            Ok(Arc::new(StringArray::try_new(texts.offsets().clone(), bytes, texts.nulls().cloned())?))
+        }
+        _ => Ok(column.clone()),
     }
 }
 
