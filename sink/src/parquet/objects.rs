@@ -90,10 +90,11 @@ impl Rows {
 
     fn write(&self, runs: &[Run], layout: WriterProperties) -> Result<Bytes, ParquetError> {
         let mut writer = ArrowWriter::try_new(Vec::new(), self.table.schema(), Some(layout))?;
+        let mut put = |rows: &RecordBatch| writer.write(&with_memory(rows)?);
         let mut rest = runs;
         while let Some((first, behind)) = rest.split_first() {
             if first.rows.len() >= SLICED_ROWS {
-                writer.write(&self.slice(first))?;
+                put(&self.slice(first))?;
                 rest = behind;
                 continue;
             }
@@ -105,10 +106,10 @@ impl Rows {
             };
             let (few, behind) = rest.split_at(rest.iter().take_while(fits).count());
             match self.gather(few) {
-                Ok(gathered) => writer.write(&gathered)?,
+                Ok(gathered) => put(&gathered)?,
                 // More text than one batch can hold: run by run, which takes longer.
                 Err(ArrowError::OffsetOverflowError(_)) => {
-                    few.iter().try_for_each(|run| writer.write(&self.slice(run)))?;
+                    few.iter().try_for_each(|run| put(&self.slice(run)))?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -126,9 +127,7 @@ impl Rows {
         used.iter().enumerate().for_each(|(place, batch)| places[*batch] = place);
         let sources: Vec<&RecordBatch> = used.iter().map(|batch| &self.batches[*batch]).collect();
         let rows = runs.iter().flat_map(|run| run.rows.clone().map(|row| (places[run.batch], row)));
-        let gathered = interleave_record_batch(&sources, &rows.collect::<Vec<_>>())?;
-        let columns = gathered.columns().iter().map(with_memory).collect::<Result<_, _>>()?;
-        RecordBatch::try_new(gathered.schema(), columns)
+        interleave_record_batch(&sources, &rows.collect::<Vec<_>>())
     }
 
     fn slice(&self, run: &Run) -> RecordBatch {
@@ -136,15 +135,19 @@ impl Rows {
     }
 }
 
-/// The same, but a column of empty texts has memory to lie in: see `docs/decisions/0001-first-road.md`.
-fn with_memory(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match column.as_string_opt::<i32>() {
-        Some(texts) if texts.values().is_empty() => {
-            let bytes = Buffer::from_vec(Vec::<u8>::with_capacity(1));
-            Ok(Arc::new(StringArray::try_new(texts.offsets().clone(), bytes, texts.nulls().cloned())?))
+/// The same rows, but columns of empty texts have memory to lie in: see `docs/decisions/0001-first-road.md`.
+fn with_memory(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let column = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
+        match column.as_string_opt::<i32>() {
+            Some(texts) if texts.values().is_empty() => {
+                let bytes = Buffer::from_vec(Vec::<u8>::with_capacity(1));
+                Ok(Arc::new(StringArray::try_new(texts.offsets().clone(), bytes, texts.nulls().cloned())?))
+            }
+            _ => Ok(column.clone()),
         }
-        _ => Ok(column.clone()),
-    }
+    };
+    let columns = rows.columns().iter().map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(rows.schema(), columns)
 }
 
 fn timestamps(rows: &RecordBatch) -> &[i64] {
