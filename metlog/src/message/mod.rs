@@ -85,13 +85,11 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
         let Some(road) = self.road else { return Outcome::Off };
         let settings = &road.settings;
         let draft = Draft {
-            timestamp: 0, // filled in by the pipe
             severity: self.severity.unwrap_or(settings.severity),
             r#type: self.r#type.unwrap_or(&settings.r#type),
             logger: self.logger.filter(|&logger| logger != settings.logger),
-            origin: None,
-            env_version: None,
             payload: self.payload,
+            ..Draft::default()
         };
         let tokens = || self.tokens.iter().map(S::as_ref);
         let fields = || (0..self.fields.len()).map(|i| self.fields.get(i));

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 /// So far from a reading, the system's clock is read again.
 const REACH_NANOS: u64 = 1_000_000;
-/// A reading during which so much time passed was interrupted, and is not gone by.
-const INTERRUPTED_NANOS: u64 = 2_000;
+/// A reading that took such a share of the reach, 2 µs, was interrupted, and is not gone by.
+const INTERRUPTED_SHARE: u64 = 500;
 /// A tick is measured over no less: then what a reading itself takes is nothing.
 const MEASURED_NANOS: u64 = 10_000_000;
 /// Lengths that a tick can have, from an eighth of a nanosecond. Others are measured where the counter and the clock did not
@@ -71,17 +71,13 @@ pub(super) struct Rate {
     length: u64,
     /// Ticks in [`REACH_NANOS`].
     reach: u64,
-    /// Ticks in [`INTERRUPTED_NANOS`].
-    interrupted: u64,
 }
 
 impl Rate {
     /// Of so many ticks in so much time; `None` where that cannot be.
     fn new(nanos: u64, ticks: u64) -> Option<Rate> {
         let length = u64::try_from((u128::from(nanos) << 32) / u128::from(ticks.max(1))).ok()?;
-        let ticks_in = |nanos: u64| (nanos << 32) / length;
-        let rate = || Rate { length, reach: ticks_in(REACH_NANOS), interrupted: ticks_in(INTERRUPTED_NANOS) };
-        LENGTHS.contains(&length).then(rate)
+        LENGTHS.contains(&length).then(|| Rate { length, reach: (REACH_NANOS << 32) / length })
     }
 }
 
@@ -102,7 +98,7 @@ impl Clock {
         let before = ticks();
         let nanos = origin::nanos();
         let took = ticks().wrapping_sub(before);
-        if before != 0 && took < self.rate.interrupted {
+        if before != 0 && took < self.rate.reach / INTERRUPTED_SHARE {
             (self.read_at, self.read_nanos) = (before.wrapping_add(took / 2), nanos);
         }
         nanos / 1_000
@@ -124,10 +120,13 @@ pub(super) struct Measure {
 impl Measure {
     /// Asks Linux whether the counter tells the time, where nobody did before.
     pub fn new() -> Measure {
-        let counts = cfg!(all(target_arch = "x86_64", target_os = "linux"))
-            && std::fs::read_to_string(CLOCK_SOURCE).is_ok_and(|source| source.trim_end() == "tsc");
-        let answer = if counts { YES } else { NO };
-        let _ = COUNTS.compare_exchange(UNKNOWN, answer, Ordering::Relaxed, Ordering::Relaxed);
+        if COUNTS.load(Ordering::Relaxed) == UNKNOWN {
+            let counts = cfg!(all(target_arch = "x86_64", target_os = "linux"))
+                && std::fs::read_to_string(CLOCK_SOURCE).is_ok_and(|source| source.trim_end() == "tsc");
+            let answer = if counts { YES } else { NO };
+            // Where two ask at once, the first answer stays.
+            let _ = COUNTS.compare_exchange(UNKNOWN, answer, Ordering::Relaxed, Ordering::Relaxed);
+        }
         Measure { from: Measure::sample() }
     }
 
