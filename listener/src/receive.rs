@@ -100,12 +100,11 @@ fn fill(
     state: &SocketState,
     at_once: bool,
 ) -> Result<u64, Errno> {
-    let slots = memory.len() / STRIDE_BYTES;
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
     // Nobody asks for the sender's address.
-    let mut headers = MultiHeaders::<()>::preallocate(slots, Some(cmsg_space!(u32, i32)));
+    let mut headers = MultiHeaders::<()>::preallocate(slices.len(), Some(cmsg_space!(u32, i32)));
     let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
     let mut dropped = 0;

@@ -32,7 +32,7 @@ fn receipts_path(data: &Path) -> std::path::PathBuf {
 /// Replaces the receipts as a whole.
 ///
 /// # Errors
-/// Where the disk refuses; the old ones stand.
+/// Where the disk refuses; what is there then is what [`journal::replace`] leaves.
 pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
     journal::replace(&receipts_path(data), &serde_json::to_vec_pretty(receipts)?)
 }

@@ -43,8 +43,8 @@ impl Reserve {
         }
     }
 
-    /// True from when it was given up, or could not be made, until it is there again. So long its room is for what gives room back, and no
-    /// message may take it.
+    /// True from when it was given up, or could not be made, until it is there again. So long its room is for what gives
+    /// room back, and no message may take it.
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
     }
