@@ -6,7 +6,7 @@ use crate::journal::record::Record;
 use crate::senders::Senders;
 use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
 use metlog_schemas::format::statsd::Sample;
-use metlog_schemas::wire::v1::Header;
+use metlog_schemas::wire::v1::{Header, Heartbeat};
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub struct Ordered {
 impl InOrder for Ordered {
     fn sender(&mut self, header: &Header<'_>, received_at: i64) -> Verdict {
         self.senders.enter(header, received_at, self.context.replay_window)
+    }
+
+    fn heartbeat(&mut self, header: &Header<'_>, heartbeat: &Heartbeat, received_at: i64) {
+        self.senders.heartbeat(header, heartbeat, received_at, self.context.replay_window);
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 //! message twice would be the greater harm.
 use metlog_schemas::format::Verdict;
 use metlog_schemas::time::SECOND;
-use metlog_schemas::wire::v1::Header;
+use metlog_schemas::wire::v1::{Header, Heartbeat};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -112,23 +112,30 @@ impl Senders {
         verdict
     }
 
-    /// A sender says that it has sent all numbers below `next`: what of them did not come by then counts as lost, until
-    /// it comes late. It may say so as often as it likes.
-    pub fn sent_all_below(&mut self, header: &Header<'_>, next: u64, received_at: i64) {
-        let Some(sender) = self.senders.get_mut(&header.sender) else {
+    /// A sender says how many datagrams it has sent: what of them did not come by then counts as lost, until it comes
+    /// late. It may say so as often as it likes. `replay_window` as for [`Senders::enter`].
+    pub fn heartbeat(
+        &mut self,
+        header: &Header<'_>,
+        heartbeat: &Heartbeat,
+        received_at: i64,
+        replay_window: Option<i64>,
+    ) {
+        let Heartbeat { sender: id, next, dropped } = *heartbeat;
+        if !self.senders.contains_key(&id) {
             // One of which nothing ever came: its losses are seen from the first number on, where that is near.
-            if (1..=SEEN).contains(&next) {
-                self.make_room();
-                let mut sender = Sender::new(&Header { sequence: 0, ..*header }, received_at);
-                sender.skip_to(next);
-                sender.dropped = header.dropped.min(SEQUENCE_END);
-                self.senders.insert(header.sender, sender);
+            let stale = replay_window.is_some_and(|window| header.opened_at < received_at.saturating_sub(window));
+            if stale || !(1..=SEEN).contains(&next) {
+                return;
             }
-            return;
-        };
+            self.make_room();
+            let new = Sender::new(&Header { sender: id, sequence: 0, dropped, ..*header }, received_at);
+            self.senders.insert(id, new);
+        }
+        let Some(sender) = self.senders.get_mut(&id) else { return };
         if sender.may_be_at(next, received_at) {
             sender.last_seen = received_at;
-            sender.dropped = sender.dropped.max(header.dropped.min(SEQUENCE_END));
+            sender.dropped = sender.dropped.max(dropped.min(SEQUENCE_END));
             if next > sender.next {
                 sender.skip_to(next);
             }
@@ -270,6 +277,10 @@ mod tests {
         }
     }
 
+    fn beat(sender: u64, next: u64) -> Heartbeat {
+        Heartbeat { sender, next, dropped: 0 }
+    }
+
     proptest! {
         /// Any order with gaps and repeats, within the window: each number is new or late once, and lost is
         /// what is missing below the highest.
@@ -329,14 +340,14 @@ mod tests {
         let mut senders = Senders::default();
         senders.enter(&header(0), 0, None);
         for _ in 0..3 {
-            senders.sent_all_below(&header(0), 5, 0);
+            senders.heartbeat(&header(0), &beat(1, 5), 0, None);
             assert_eq!(senders.lost(), 4);
         }
         assert_eq!(senders.enter(&header(3), 0, None), Verdict::Late);
         assert_eq!(senders.enter(&header(5), 0, None), Verdict::New);
-        senders.sent_all_below(&header(0), 2, 0);
+        senders.heartbeat(&header(0), &beat(1, 2), 0, None);
         assert_eq!(senders.lost(), 3);
-        senders.sent_all_below(&Header { sender: 9, ..header(0) }, 7, 0);
+        senders.heartbeat(&header(0), &beat(9, 7), 0, None);
         assert_eq!(senders.lost(), 10, "of one whose datagrams were all lost");
     }
 
@@ -348,7 +359,7 @@ mod tests {
             assert_eq!(senders.enter(&header(u64::MAX), 0, None), Verdict::Implausible);
             assert_eq!(senders.enter(&header(1 << 61), 0, None), Verdict::Implausible);
             assert_eq!(senders.enter(&Header { sender: 2, ..header(u64::MAX) }, 0, None), Verdict::Implausible);
-            senders.sent_all_below(&header(0), u64::MAX, 0);
+            senders.heartbeat(&header(0), &beat(1, u64::MAX), 0, None);
         }
         assert_eq!((senders.lost(), senders.rows()[0].implausible, senders.count()), (0, 10, 2));
         let hour = 3_600 * SECOND;

@@ -4,7 +4,7 @@ use crate::config::Config;
 use super::privacy::Rules;
 use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
 use metlog_schemas::format::statsd::Sample;
-use metlog_schemas::wire::v1::{Header, SigningKey};
+use metlog_schemas::wire::v1::{Header, Heartbeat, SigningKey};
 
 /// The checks that are configured.
 #[derive(Debug)]
@@ -81,6 +81,7 @@ impl InOrder for Anything {
     fn sender(&mut self, _: &Header<'_>, _: i64) -> Verdict {
         Verdict::New
     }
+    fn heartbeat(&mut self, _: &Header<'_>, _: &Heartbeat, _: i64) {}
     fn add(&mut self, _: &Sample<'_>) -> Result<(), &'static str> {
         Ok(())
     }
