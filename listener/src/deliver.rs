@@ -1,6 +1,6 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
 //! it or refuses it for good; the journal keeps it so long.
-use crate::pipeline::{ClosedWindows, Pipeline};
+use crate::pipeline::{ClosedWindows, Pipeline, batch_of};
 use metlog_schemas::table::TableMap;
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
         Ok(batch) => batch,
         Err(error) => return pass_over(pipeline, sink.name(), number, error).await,
     };
-    let unreadable = pipeline.expected(number).saturating_sub(batch.message_count());
+    let unreadable = pipeline.expected(number).saturating_sub(batch.message_count() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
         set_aside(pipeline, number, "records of it cannot be read back")?;
     }
@@ -93,7 +93,7 @@ async fn windows(
     };
     if !windows.is_empty() {
         let listener = pipeline.config().name.as_str().into();
-        let batch = Batch { listener, segment, rows: TableMap::default(), windows };
+        let batch = batch_of(listener, segment, TableMap::default(), windows);
         if let Err(error) = write(sink, &batch, states).await {
             tracing::error!("{name} refused windows for good: {error}");
         }

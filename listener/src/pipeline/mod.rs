@@ -29,7 +29,7 @@ mod windows;
 pub use admit::Taken;
 pub use look::Rows;
 pub use rejects::{Rejected, Source};
-pub use serve::ClosedWindows;
+pub use serve::{ClosedWindows, batch_of};
 pub use sync::Synced;
 
 use crate::intake::admission::Admission;

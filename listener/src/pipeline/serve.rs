@@ -5,6 +5,8 @@ use crate::ledger::Receipts;
 use crate::recover;
 use crate::replay::{self, Kept};
 use crate::segment::Content;
+use arrow::array::RecordBatch;
+use metlog_schemas::table::{Table, TableMap};
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;
@@ -19,6 +21,16 @@ pub struct ClosedWindows {
     pub windows: Vec<Arc<Window>>,
     /// The segment is sealed, and these are its last.
     pub last: bool,
+}
+
+/// What sinks are given.
+pub fn batch_of(
+    listener: Arc<str>,
+    segment: u64,
+    mut rows: TableMap<Vec<RecordBatch>>,
+    windows: Vec<Arc<Window>>,
+) -> Batch {
+    Batch { listener, segment, messages: std::mem::take(&mut rows[Table::Messages]), windows }
 }
 
 impl Pipeline {
@@ -78,7 +90,7 @@ impl Pipeline {
                 (kept.rows, kept.windows)
             }
         };
-        Ok(Batch { listener, segment: number, rows, windows })
+        Ok(batch_of(listener, number, rows, windows))
     }
 
     /// A sink has a segment, or it was `set_aside`; `unreadable` messages of it could not be read back.
