@@ -19,6 +19,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where each socket of the registry of formats listens.
     pub sockets: Vec<Listen>,
+    /// TCP addresses for Metlog JSON by HTTP.
+    pub http: Vec<SocketAddr>,
     /// Receiving threads for each UDP address, with `SO_REUSEPORT`. At least 1.
     pub workers: usize,
     /// Bytes asked of the kernel for each socket's receive buffer.

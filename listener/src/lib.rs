@@ -21,7 +21,9 @@ mod segment;
 pub mod senders;
 
 pub use dump::decode;
+pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;
+pub use intake::submit::{Submit, Submitted, Unavailable};
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{Rejected, Rows};
 pub use report::Health;
@@ -35,6 +37,7 @@ use metlog_sink::{Role, Sink};
 use pipeline::Pipeline;
 use recover::Damage;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -96,6 +99,8 @@ struct Inner {
     sinks: SinkStates,
     damage: Damage,
     end_intake: Arc<AtomicBool>,
+    /// The first worker that serves requests.
+    first_of_requests: usize,
     end_clock: Arc<AtomicBool>,
     intake: Mutex<Vec<JoinHandle<()>>>,
     clock: Mutex<Vec<JoinHandle<()>>>,
@@ -108,6 +113,15 @@ impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Listener").field("addresses", &self.inner.addresses).finish_non_exhaustive()
     }
+}
+
+/// Binds the HTTP intake where it is configured.
+fn bind_http(config: &Config) -> std::io::Result<Vec<(SocketAddr, std::net::TcpListener)>> {
+    let bind = |address: &SocketAddr| {
+        let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("HTTP {address}: {error}"));
+        std::net::TcpListener::bind(address).map(|listener| (*address, listener)).map_err(named)
+    };
+    config.http.iter().map(bind).collect()
 }
 
 impl Listener {
@@ -123,9 +137,12 @@ impl Listener {
         let data = |source| StartError::Data { folder: config.data.clone(), source };
         let folder_lock = recover::lock(&config.data).map_err(data)?;
         let sources = intake::bind_all(&config).map_err(StartError::Bind)?;
+        let http = bind_http(&config).map_err(StartError::Bind)?;
         let (found, damage) = recover::open(&config, &names, store, clock::wall()).map_err(data)?;
         let clock = Arc::new(SystemClock::default());
-        let pipeline = Arc::new(Pipeline::new(config, sources.len(), found, clock));
+        let workers = sources.len() + intake::submit::WORKERS;
+        let first_of_requests = sources.len();
+        let pipeline = Arc::new(Pipeline::new(config, workers, found, clock));
         let states = SinkStates::default();
         let mut inner = Inner {
             sockets: Vec::new(),
@@ -133,6 +150,7 @@ impl Listener {
             sinks: states.clone(),
             damage,
             end_intake: Arc::default(),
+            first_of_requests,
             end_clock: Arc::default(),
             intake: Mutex::default(),
             clock: Mutex::default(),
@@ -150,7 +168,23 @@ impl Listener {
             let task = runtime.spawn(deliver::deliver(pipeline.clone(), sink, states.clone()));
             inner.deliveries.push(task.abort_handle());
         }
-        Ok(Listener { inner: Arc::new(inner) })
+        for (_, listener) in &http {
+            inner.addresses.extend(listener.local_addr().ok().map(|address| ("http".to_owned(), address.to_string())));
+        }
+        let listener = Listener { inner: Arc::new(inner) };
+        listener.serve_http(http, runtime).map_err(StartError::Bind)?;
+        Ok(listener)
+    }
+
+    fn serve_http(&self, bound: Vec<(SocketAddr, std::net::TcpListener)>, runtime: &Handle) -> std::io::Result<()> {
+        let _runtime = runtime.enter();
+        for (_, listener) in bound {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let router = intake::http::router(self.submit());
+            runtime.spawn(serve(listener, router, "listener.http", Limits::default()));
+        }
+        Ok(())
     }
 
     /// What is bound, and where.
@@ -176,6 +210,12 @@ impl Listener {
     /// Rows as they come, while somebody listens.
     pub fn subscribe(&self) -> broadcast::Receiver<Rows> {
         self.inner.pipeline.subscribe()
+    }
+
+    /// Where requests are handed in that want an answer.
+    pub fn submit(&self) -> Submit {
+        let inner = &self.inner;
+        Submit::new(inner.pipeline.clone(), inner.first_of_requests, inner.end_intake.clone())
     }
 
     /// A bounded sample of what was rejected, the newest first.

@@ -34,6 +34,7 @@ pub fn read(
         hostname,
         data,
         sockets: sockets(&mut section),
+        http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
         replay_window: section
@@ -42,11 +43,11 @@ pub fn read(
         memory_bytes: section.read("memory", values::size(MIB..=64 * GIB)).unwrap_or(256 * MIB) as usize,
         keys: keys(&mut section),
         journal: journal(document, root, parquet),
-        json_tags: Vec::new(),
+        json_tags: section.read("json_tags", values::texts).unwrap_or_default(),
         statsd_windows: windows(document, root),
         privacy: privacy(root),
     };
-    if config.sockets.is_empty() {
+    if config.sockets.is_empty() && config.http.is_empty() {
         section.problem("metlog", "nothing is left to listen on: give metlog, statsd or statsd_tcp an address");
     }
     section.finish();

@@ -3,9 +3,12 @@
 //! Which sockets there are is decided by the registry of formats; where they listen, by the configuration.
 pub mod admission;
 mod bind;
+pub mod connections;
+pub mod http;
 pub mod privacy;
 mod receive;
 mod stream;
+pub mod submit;
 
 pub use receive::SocketState;
 

@@ -143,6 +143,11 @@ impl Pipeline {
         &self.config
     }
 
+    /// What may be journaled at all.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     fn now(&self) -> Now {
         self.clock.now()
     }

@@ -75,22 +75,33 @@ impl Pipeline {
     /// # Errors
     /// Where it must be read back and cannot be.
     pub fn batch(&self, number: u64, in_order: bool) -> io::Result<Batch> {
+        let (rows, windows) = self.content_of(number, in_order)?;
+        Ok(batch_of(self.config.name.as_str().into(), number, rows, windows))
+    }
+
+    /// Rows and windows of a sealed segment, as for [`Pipeline::batch`].
+    ///
+    /// # Errors
+    /// Where it must be read back and cannot be.
+    pub(super) fn content_of(
+        &self,
+        number: u64,
+        in_order: bool,
+    ) -> io::Result<(TableMap<Vec<RecordBatch>>, Vec<Arc<Window>>)> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
         let (sealed, content) = {
             let mut segments = self.segments.lock();
             let segment = segments.get(number).ok_or_else(missing)?;
             (segment.sealed, segment.content.clone())
         };
-        let listener = self.config.name.as_str().into();
-        let (rows, windows) = match content {
-            Content { rows: Some(rows), windows: Some(windows), .. } if !in_order => (rows, windows),
+        match content {
+            Content { rows: Some(rows), windows: Some(windows), .. } if !in_order => Ok((rows, windows)),
             _ => {
                 let mut kept = Kept::default();
                 replay::segment(&self.journal_folder(), number, sealed, &mut kept)?;
-                (kept.rows, kept.windows)
+                Ok((kept.rows, kept.windows))
             }
-        };
-        Ok(batch_of(listener, number, rows, windows))
+        }
     }
 
     /// A sink has a segment, or it was `set_aside`; `unreadable` messages of it could not be read back.

@@ -15,6 +15,7 @@ fn config(data: &Path) -> Config {
         hostname: "host".into(),
         data: data.to_owned(),
         sockets: Vec::new(),
+        http: Vec::new(),
         workers: 1,
         receive_buffer: 1 << 20,
         keys: Vec::new(),

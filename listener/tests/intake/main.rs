@@ -92,6 +92,7 @@ fn config(data: &Path) -> Config {
         hostname: "host".into(),
         data: data.to_owned(),
         sockets: sockets(data),
+        http: Vec::new(),
         workers: 2,
         receive_buffer: 4 << 20,
         keys: Vec::new(),
