@@ -1,4 +1,5 @@
 //! statsd over TCP, for senders that must not lose: where the journal is full we stop reading, and they wait.
+use super::connections::{Limits, TurnedAway};
 use crate::pipeline::{Pipeline, Source, Taken};
 use std::io::{self, Read};
 use std::net::{TcpListener, TcpStream};
@@ -6,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Connections at a time; further ones are closed at once.
-const CONNECTIONS_MAX: usize = 1_024;
+/// A connection that brings nothing for so long is closed; sooner where there are many.
+const IDLE: Duration = Duration::from_secs(600);
+const IDLE_WHEN_MANY: Duration = Duration::from_secs(30);
 /// A line longer than this is refused and ends its connection.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
@@ -24,15 +26,17 @@ pub fn accept(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let open = Arc::new(AtomicUsize::new(0));
+    let (most, turned_away) = (Limits::default().connections, TurnedAway::default());
     while !end.load(Ordering::Relaxed) {
         match listener.accept() {
-            Ok((stream, peer)) if open.load(Ordering::Relaxed) < CONNECTIONS_MAX => {
+            Ok((stream, peer)) if open.load(Ordering::Relaxed) < most => {
                 let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
                 open.fetch_add(1, Ordering::Relaxed);
                 let counted = open.clone();
                 let spawned = std::thread::Builder::new().name("statsd-tcp".into()).spawn(move || {
+                    let many = || open.load(Ordering::Relaxed) > most / 2;
                     let intake = Lines { pipeline: &pipeline, worker, code, source: Some(peer), end: &end };
-                    if let Err(error) = intake.read(stream) {
+                    if let Err(error) = intake.read(stream, many) {
                         tracing::debug!("statsd over TCP from {peer}: {error}");
                     }
                     open.fetch_sub(1, Ordering::Relaxed);
@@ -41,7 +45,7 @@ pub fn accept(
                     counted.fetch_sub(1, Ordering::Relaxed);
                 }
             }
-            Ok((_, peer)) => tracing::warn!("too many connections: {peer} is turned away"),
+            Ok((_, peer)) => turned_away.note("statsd_tcp", peer),
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
@@ -64,12 +68,14 @@ impl Lines<'_> {
     /// Takes whole lines; what is left without an end of line when the sender closes is a line too. What is left when we
     /// or an error end it may be half a line, and is refused: it could be read as another value. What the journal does
     /// not take is offered again, and not read further.
-    fn read(&self, mut stream: TcpStream) -> io::Result<()> {
+    /// `many`: whether there are so many connections that an idle one is in the way.
+    fn read(&self, mut stream: TcpStream, many: impl Fn() -> bool) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         let mut buffer = vec![0; 2 * LINE_BYTES_MAX];
         let mut held = 0;
         let mut give_up_at = None;
+        let mut last_read = Instant::now();
         loop {
             let ends = self.end.load(Ordering::Relaxed);
             let late = ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_READS);
@@ -78,10 +84,14 @@ impl Lines<'_> {
                     self.take(&buffer[..held]);
                     return Ok(());
                 }
-                Ok(bytes) => held += bytes,
+                Ok(bytes) => {
+                    held += bytes;
+                    last_read = Instant::now();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    if ends {
+                    let idle = last_read.elapsed();
+                    if ends || idle >= IDLE || (idle >= IDLE_WHEN_MANY && many()) {
                         return self.refuse(&buffer[..held], "line_cut_off");
                     }
                     continue;
