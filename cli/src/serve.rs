@@ -12,14 +12,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
+use metlog_listener::Rows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Engine, Hot};
+use metlog_schemas::table::Table;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
-use metlog_listener::Rows;
-use metlog_schemas::table::Table;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 

@@ -106,7 +106,12 @@ async fn windows(
 }
 
 /// A segment that cannot be read back is set aside, or what is behind it would never come; another error may pass.
-async fn pass_over(pipeline: &Arc<Pipeline>, sink: &'static str, number: u64, error: std::io::Error) -> std::io::Result<bool> {
+async fn pass_over(
+    pipeline: &Arc<Pipeline>,
+    sink: &'static str,
+    number: u64,
+    error: std::io::Error,
+) -> std::io::Result<bool> {
     if error.kind() != std::io::ErrorKind::InvalidData {
         return Err(error);
     }

@@ -51,7 +51,8 @@ fn segment(framing: Framing, bytes: &[u8], mut at: usize, tell: &mut dyn FnMut(V
 
 fn describe(at: usize, record: &Record<'_>) -> Value {
     let Record { code, received_at, payload } = *record;
-    let with = |kind: &str, key: &str, value: Value| json!({"at": at, "kind": kind, "received_at": received_at, key: value});
+    let with =
+        |kind: &str, key: &str, value: Value| json!({"at": at, "kind": kind, "received_at": received_at, key: value});
     let counts = |totals: Option<Totals>| json!({"at": at, "kind": "tally", "received_at": received_at, "datagrams": [], "totals": totals});
     match code {
         code::CHECKPOINT => {
@@ -63,8 +64,12 @@ fn describe(at: usize, record: &Record<'_>) -> Value {
         code::COUNTS => counts(serde_json::from_slice(payload).ok()),
         code::WINDOW => with("window", "end", json!(payload.first_chunk().map(|end| i64::from_le_bytes(*end)))),
         code => match format::name(code) {
-            Some(name) => with(name, "datagrams", record.datagrams().map(|datagram| datagrams(code, datagram)).collect()),
-            None => json!({"at": at, "kind": "unknown", "code": code, "received_at": received_at, "bytes": payload.len()}),
+            Some(name) => {
+                with(name, "datagrams", record.datagrams().map(|datagram| datagrams(code, datagram)).collect())
+            }
+            None => {
+                json!({"at": at, "kind": "unknown", "code": code, "received_at": received_at, "bytes": payload.len()})
+            }
         },
     }
 }

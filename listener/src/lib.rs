@@ -28,7 +28,6 @@ pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{Rejected, Rows};
 pub use report::Health;
 
-use arrow::array::RecordBatch;
 use clock::SystemClock;
 use config::Config;
 use deliver::SinkStates;

@@ -4,8 +4,8 @@ use crate::aggregate::Aggregator;
 use crate::journal::begin::Context;
 use crate::journal::record::Record;
 use crate::senders::Senders;
-use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
 use metlog_schemas::format::statsd::Sample;
+use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
 use metlog_schemas::wire::v1::{Header, Heartbeat};
 
 /// See the module.

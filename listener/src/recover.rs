@@ -7,19 +7,19 @@ mod damage;
 mod receipts;
 
 pub use damage::Damage;
-pub use receipts::{read_receipts, write_receipts};
+pub use receipts::write_receipts;
 
+use crate::aggregate::{Aggregator, Closer};
 use crate::config::Config;
 use crate::journal::begin::{Begin, Context};
 use crate::journal::record::{Framing, Read, length_of, read};
+use crate::journal::reserve::Reserve;
 use crate::journal::state_file::{self, StateAt};
 use crate::journal::{self, Journal, Spare};
 use crate::ledger::{Receipts, Totals};
 use crate::ordered::Ordered;
-use crate::aggregate::{Aggregator, Closer};
 use crate::pipeline::Found;
 use crate::replay::{self, Head, Replayed, Sealed};
-use crate::journal::reserve::Reserve;
 use crate::segment::{Bounded, Content, Segment, Segments};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
@@ -90,7 +90,8 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
         segments.list.push_front(segment);
         following = Some(begin);
     }
-    damage::reconcile(&mut last.totals, last.open_values(), damage.healed, &mut segments);
+    let open_values = last.open_values();
+    damage::reconcile(&mut last.totals, open_values, damage.healed, &mut segments);
     begin(config, &folder, number, segments, last, reserve, now).map(|found| (found, damage))
 }
 
@@ -128,10 +129,8 @@ fn begin(
     reserve: Reserve,
     now: i64,
 ) -> io::Result<Found> {
-    let state = StateAt {
-        aggregate: last.closer.state(&last.ordered.aggregator.cut()),
-        senders: last.ordered.senders.clone(),
-    };
+    let state =
+        StateAt { aggregate: last.closer.state(&last.ordered.aggregator.cut()), senders: last.ordered.senders.clone() };
     // Before the segment: one that has its name has its state.
     let state_bytes = reserve.with(|| state_file::write(folder, number, &state))?;
     let record = Begin {
@@ -140,6 +139,7 @@ fn begin(
         totals: last.totals.clone(),
         open_values: last.open_values(),
         window_end: last.ordered.aggregator.window_end(),
+        window_serial: last.ordered.aggregator.window_serial(),
         receipts: segments.receipts.clone(),
     };
     let other_bytes = segments.list.iter().map(|segment| segment.bytes).sum::<u64>() + state_bytes;
@@ -296,6 +296,7 @@ fn heal(
         totals,
         open_values: state.aggregate.open_values(),
         window_end: state.aggregate.window_end(),
+        window_serial: state.aggregate.window_serial(),
         receipts: receipts.clone(),
     };
     tracing::error!("the beginning of {} cannot be read; it is set aside and made anew", path.display());
@@ -310,13 +311,7 @@ fn heal(
 }
 
 /// The segment that was written last: it is read back whole, cut where its last write was cut off, and sealed.
-fn newest(
-    config: &Config,
-    folder: &Path,
-    found: OnDisk,
-    now: i64,
-    damage: &mut Damage,
-) -> io::Result<(Segment, Last)> {
+fn newest(config: &Config, folder: &Path, found: OnDisk, now: i64, damage: &mut Damage) -> io::Result<(Segment, Last)> {
     let OnDisk { number, path, has_state, bytes, .. } = found;
     if !has_state && replay::state_at(folder, number)?.is_none() {
         tracing::error!("the state at the begin of {} is lost: series and senders begin anew", path.display());
@@ -342,7 +337,11 @@ fn newest(
     let state = replayed.state();
     let Replayed { totals, facts, .. } = replayed;
     let last = Last::of(config, state, totals, now);
-    let sealed = Some(Sealed { until: last.ordered.aggregator.window_end(), by_start: true });
+    let sealed = Some(Sealed {
+        serial: last.ordered.aggregator.window_serial(),
+        until: last.ordered.aggregator.window_end(),
+        by_start: true,
+    });
     kept.content.facts = facts;
     let bytes = bytes - torn as u64;
     Ok((Segment { content: kept.content, sealed, bytes, has_state, ..Segment::new(number, path) }, last))

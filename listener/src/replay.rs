@@ -1,5 +1,5 @@
 //! Reading a segment back: from its begin, record by record, to the rows and windows that it came to.
-use crate::aggregate::{Aggregator, Closer};
+use crate::aggregate::{Aggregator, Closer, Closing};
 use crate::journal::begin::Begin;
 use crate::journal::record::{Framing, HEADER_BYTES, Read, Record, code, length_of, read};
 use crate::journal::state_file::{self, StateAt};
@@ -28,6 +28,8 @@ const BEGIN_BYTES_MAX: u64 = 1 << 30;
 pub struct Sealed {
     /// End of the window that was open then, µs; the windows before it closed in the segment.
     pub until: i64,
+    /// The number of that window.
+    pub serial: u64,
     /// It was sealed by a start.
     pub by_start: bool,
 }
@@ -115,6 +117,10 @@ impl Replayed {
     /// Where Arrow refuses its rows, which would be a defect.
     pub fn close_window(&mut self, now: i64, keep: &mut dyn Keep) -> io::Result<()> {
         let closing = self.ordered.aggregator.close(now);
+        self.closed(closing, keep)
+    }
+
+    fn closed(&mut self, closing: Closing, keep: &mut dyn Keep) -> io::Result<()> {
         let Some(window) = self.closer.close(closing, self.ordered.aggregator.percentiles()) else { return Ok(()) };
         let rows = metrics_rows([&window]).map_err(defect)?;
         self.facts += window.values;
@@ -204,17 +210,16 @@ pub fn segment(folder: &Path, number: u64, sealed: Option<Sealed>, keep: &mut dy
 /// Where it is no segment, its begin cannot be read, or Arrow refuses the rows.
 pub fn replay(bytes: &[u8], state: StateAt, sealed: Option<Sealed>, keep: &mut dyn Keep) -> io::Result<Replayed> {
     let bad = "not a journal segment of this version, or its beginning is corrupt";
-    let (head, framing, start) =
-        first_record(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bad))?;
-    let Begin { context, totals, window_end, .. } = head.begin;
+    let (head, framing, start) = first_record(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bad))?;
+    let Begin { context, totals, window_end, window_serial, .. } = head.begin;
     let now = if window_end > 0 { window_end - 1 } else { head.begun_at };
-    let (aggregator, closer) =
+    let (mut aggregator, closer) =
         Aggregator::new(context.windows.clone(), context.hostname.clone(), state.aggregate, now);
+    aggregator.set_window_serial(window_serial);
     let ordered = Ordered { senders: state.senders, aggregator, context };
     let (corrupt, unknown) = (Vec::new(), Vec::new());
     let last_received_at = head.begun_at;
-    let replayed =
-        Replayed { ordered, closer, totals, facts: 0, corrupt, unknown, torn_at: None, last_received_at };
+    let replayed = Replayed { ordered, closer, totals, facts: 0, corrupt, unknown, torn_at: None, last_received_at };
     let mut reading = Reading::new(replayed, framing, keep);
     let mut at = start;
     while let Some(found) = read(framing, &bytes[at..]) {
@@ -261,8 +266,9 @@ impl<'k> Reading<'k> {
             code::TALLY => self.counted.add(&v01::tally(record.payload).unwrap_or_default()),
             code::COUNTS => self.counted.add(&serde_json::from_slice(record.payload).unwrap_or_default()),
             code::WINDOW => {
-                let end = record.payload.first_chunk().map(|end| i64::from_le_bytes(*end));
-                return end.map_or(Ok(()), |end| self.window_began(end));
+                let Some((end, rest)) = record.payload.split_first_chunk() else { return Ok(()) };
+                let Some(serial) = rest.first_chunk() else { return Ok(()) };
+                return self.window_began(i64::from_le_bytes(*end), u64::from_le_bytes(*serial));
             }
             code if format::name(code).is_none() => {
                 self.replayed.unknown.push(place);
@@ -274,11 +280,12 @@ impl<'k> Reading<'k> {
     }
 
     /// The window that was open is over, and the one that ends at `end` is open.
-    fn window_began(&mut self, end: i64) -> io::Result<()> {
-        if self.replayed.ordered.aggregator.window_end() == end {
+    fn window_began(&mut self, end: i64, serial: u64) -> io::Result<()> {
+        if self.replayed.ordered.aggregator.window_serial() == serial {
             return Ok(());
         }
-        self.replayed.close_window(end - 1, self.keep)
+        let closing = self.replayed.ordered.aggregator.close_into(end, serial);
+        self.replayed.closed(closing, self.keep)
     }
 
     fn datagrams(&mut self, record: &Record<'_>) -> io::Result<()> {
@@ -320,13 +327,9 @@ impl<'k> Reading<'k> {
     fn finish(mut self, sealed: Option<Sealed>) -> io::Result<Replayed> {
         let open_until = self.replayed.ordered.aggregator.window_end();
         match sealed {
-            Some(Sealed { until, .. }) if !self.framing.is_v1() => {
-                if until != open_until && until > 0 {
-                    self.replayed.close_window(until - 1, self.keep)?;
-                }
-            }
+            Some(Sealed { until, serial, .. }) if !self.framing.is_v1() => self.window_began(until, serial)?,
             // Then the last of them closed late and alone, without those of the time between.
-            Some(Sealed { until, by_start: true }) => {
+            Some(Sealed { until, by_start: true, .. }) => {
                 if open_until < until {
                     self.replayed.close_window(until - 1, self.keep)?;
                 }
@@ -347,6 +350,6 @@ impl<'k> Reading<'k> {
 impl Begin {
     /// Where the segment before it ends.
     pub fn sealed(&self) -> Sealed {
-        Sealed { until: self.window_end, by_start: self.by_start }
+        Sealed { until: self.window_end, serial: self.window_serial, by_start: self.by_start }
     }
 }

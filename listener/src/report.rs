@@ -1,7 +1,7 @@
 //! What a listener tells about itself: metrics, health, and the table of senders.
 use crate::Listener;
-use crate::metric::{Exposition, Metric};
 use crate::lock;
+use crate::metric::{Exposition, Metric};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;

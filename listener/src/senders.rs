@@ -361,7 +361,7 @@ mod tests {
             assert_eq!(senders.enter(&Header { sender: 2, ..header(u64::MAX) }, 0, None), Verdict::Implausible);
             senders.heartbeat(&header(0), &beat(1, u64::MAX), 0, None);
         }
-        assert_eq!((senders.lost(), senders.rows()[0].implausible, senders.count()), (0, 10, 2));
+        assert_eq!((senders.lost(), senders.rows()[0].implausible, senders.count()), (0, 10, 1));
         let hour = 3_600 * SECOND;
         assert_eq!(senders.enter(&header(1_000_000_000), hour, None), Verdict::New, "of an hour in which we were away");
     }

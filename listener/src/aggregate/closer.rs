@@ -68,23 +68,16 @@ impl Closer {
 
     /// Everything that is known at a cut.
     pub fn state(&self, cut: &Cut) -> State {
-        let series = |identity: &Arc<Identity>, last_value, gauge| SeriesState {
-            kind: identity.kind,
-            name: identity.name.clone(),
-            tags: identity.tags.clone(),
-            last_value,
-            gauge,
-        };
         let open = Part::merged(&cut.parts);
         let mut all: Vec<(SeriesState, Option<Data>)> = Vec::with_capacity(self.known.len() + open.len());
         let mut places: HashMap<&Arc<Identity>, usize> = HashMap::with_capacity(self.known.len());
         for (identity, known) in &self.known {
             places.insert(identity, all.len());
-            all.push((series(identity, known.last_value, known.gauge), None));
+            all.push((SeriesState::new(identity, known.last_value, known.gauge), None));
         }
         for (identity, data) in &open {
             let gauge = if let Data::Gauge(value) = data { *value } else { 0.0 };
-            let fresh = (series(identity, cut.open.end, gauge), Some(data.clone()));
+            let fresh = (SeriesState::new(identity, cut.open.end, gauge), Some(data.clone()));
             match places.get(identity) {
                 Some(at) => all[*at] = fresh,
                 None => all.push(fresh),

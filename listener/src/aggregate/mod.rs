@@ -68,6 +68,8 @@ pub struct Open {
     bad_lines: u64,
     packets: u64,
     lines: u64,
+    /// Counts windows: two may have the same end where the clock was set back.
+    serial: u64,
 }
 
 /// A window that is over, for [`Closer::close`].
@@ -117,7 +119,7 @@ impl Aggregator {
         let length = (config.flush_interval.as_micros() as i64).max(1);
         let State { mut open, series, data, overflow } = state;
         if open.values == 0 && (open.end <= now || open.length != length) {
-            open = Open::at(now, length, &hostname);
+            open = Open { serial: open.serial + 1, ..Open::at(now, length, &hostname) };
         }
         let identities: Vec<_> = series.iter().map(|series| series.identity()).collect();
         let mut index = Index::default();
@@ -135,18 +137,8 @@ impl Aggregator {
         let closer = Closer::new(before.map(|(series, identity)| (identity.clone(), series.last_value, series.gauge)));
         let cut = if part.slots.is_empty() { Vec::new() } else { vec![Arc::new(part)] };
         let part = Part::default();
-        let mut aggregator = Aggregator {
-            config,
-            hostname,
-            length,
-            open,
-            index,
-            part,
-            epoch: 1,
-            cut,
-            cut_bytes: 0,
-            overflow,
-        };
+        let mut aggregator =
+            Aggregator { config, hostname, length, open, index, part, epoch: 1, cut, cut_bytes: 0, overflow };
         aggregator.index.sweep(aggregator.dead_until());
         (aggregator, closer)
     }
@@ -159,6 +151,11 @@ impl Aggregator {
     /// End of the open window, exclusive, in µs since 1970 UTC.
     pub fn window_end(&self) -> i64 {
         self.open.end
+    }
+
+    /// Its number, for [`Aggregator::close_into`].
+    pub fn window_serial(&self) -> u64 {
+        self.open.serial
     }
 
     /// Its length, µs.
@@ -248,9 +245,7 @@ impl Aggregator {
     /// The first value of a series in this part.
     fn begin(&mut self, at: u32) -> Result<(), Refused> {
         let (end, dead_until) = (self.open.end, self.dead_until());
-        if self.index.at(at).last_value != end
-            && !self.index.revive(at, end, dead_until, self.config.series_max)
-        {
+        if self.index.at(at).last_value != end && !self.index.revive(at, end, dead_until, self.config.series_max) {
             let name = self.index.at(at).identity.name.clone();
             overflowed(&mut self.overflow, &name);
             return Err(Refused::TooManySeries);
@@ -280,16 +275,23 @@ impl Aggregator {
     pub fn close(&mut self, now: i64) -> Closing {
         self.end_part();
         let dead_until = self.open.end - self.config.idle_after.as_micros() as i64;
-        let next = Open::at(now, self.length, &self.hostname);
+        let next = Open { serial: self.open.serial + 1, ..Open::at(now, self.length, &self.hostname) };
         let open = std::mem::replace(&mut self.open, next);
         self.cut_bytes = 0;
         self.index.sweep(self.dead_until());
         Closing { open, parts: std::mem::take(&mut self.cut), dead_until }
     }
 
-    /// As [`Aggregator::close`], into the window that ends at `end`: on replay, where the journal says which it was.
-    pub fn close_into(&mut self, end: i64) -> Closing {
-        self.close(end - 1)
+    /// As [`Aggregator::close`], into the window of that end and number: on replay, where the journal says which it was.
+    pub fn close_into(&mut self, end: i64, serial: u64) -> Closing {
+        let closing = self.close(end - 1);
+        self.open.serial = serial;
+        closing
+    }
+
+    /// The open window has this number, whatever the state says: on replay, where that may be lost.
+    pub fn set_window_serial(&mut self, serial: u64) {
+        self.open.serial = serial;
     }
 
     /// Percentiles that a timer's rows have.

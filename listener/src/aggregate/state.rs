@@ -20,7 +20,7 @@ pub struct State {
 /// One series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SeriesState {
-    pub kind: Kind,
+    kind: u8,
     pub name: Arc<str>,
     pub tags: Arc<[(String, String)]>,
     /// End of the window of its last value, µs.
@@ -28,9 +28,18 @@ pub(super) struct SeriesState {
     pub gauge: f64,
 }
 
+/// Kinds, each at the number that stands for it in a state.
+const KINDS: [Kind; 4] = [Kind::Counter, Kind::Gauge, Kind::Timer, Kind::Set];
+
 impl SeriesState {
+    pub fn new(identity: &Identity, last_value: i64, gauge: f64) -> SeriesState {
+        let kind = KINDS.iter().position(|kind| *kind == identity.kind).unwrap_or_default() as u8;
+        SeriesState { kind, name: identity.name.clone(), tags: identity.tags.clone(), last_value, gauge }
+    }
+
     pub fn identity(&self) -> Arc<Identity> {
-        Arc::new(Identity { kind: self.kind, name: self.name.clone(), tags: self.tags.clone() })
+        let kind = KINDS.get(usize::from(self.kind)).copied().unwrap_or(Kind::Counter);
+        Arc::new(Identity { kind, name: self.name.clone(), tags: self.tags.clone() })
     }
 }
 
@@ -44,6 +53,11 @@ impl State {
     pub fn window_end(&self) -> i64 {
         self.open.end
     }
+
+    /// Its number.
+    pub fn window_serial(&self) -> u64 {
+        self.open.serial
+    }
 }
 
 /// The state as version 0.1 wrote it.
@@ -53,9 +67,20 @@ pub mod v01 {
     /// All series and the open window, one behind the other.
     #[derive(Debug, Clone, Default, Serialize, Deserialize)]
     pub struct State {
-        open: Open,
+        open: OldOpen,
         series: Vec<Series>,
         overflow: BTreeMap<String, u64>,
+    }
+
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    struct OldOpen {
+        end: i64,
+        length: i64,
+        hostname: Arc<str>,
+        values: u64,
+        bad_lines: u64,
+        packets: u64,
+        lines: u64,
     }
 
     #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,14 +93,16 @@ pub mod v01 {
 
     impl From<State> for super::State {
         fn from(old: State) -> super::State {
-            let mut state = super::State { open: old.open, overflow: old.overflow, ..super::State::default() };
+            let OldOpen { end, length, hostname, values, bad_lines, packets, lines } = old.open;
+            let open = Open { end, length, hostname, values, bad_lines, packets, lines, serial: 0 };
+            let mut state = super::State { open, overflow: old.overflow, ..super::State::default() };
             for Series { name, tags, last_value, data } in old.series {
                 let gauge = if let Data::Gauge(value) = data { value } else { 0.0 };
                 let kind = data.kind();
                 if last_value == state.open.end {
                     state.data.push((state.series.len() as u32, data));
                 }
-                state.series.push(SeriesState { kind, name, tags, last_value, gauge });
+                state.series.push(SeriesState::new(&Identity { kind, name, tags }, last_value, gauge));
             }
             state
         }

@@ -170,7 +170,9 @@ mod tests {
 
     fn samples(values: &[f64]) -> Samples {
         let mut samples = Samples::default();
-        values.iter().for_each(|value| samples.add(*value, 1.0));
+        for value in values {
+            samples.add(*value, 1.0);
+        }
         samples
     }
 

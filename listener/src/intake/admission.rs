@@ -1,9 +1,9 @@
 //! Admission: what may be journaled at all. Signatures are checked and privacy rules applied here, before
 //! the first byte reaches a disk. Where neither is configured, datagrams pass as they are.
-use crate::config::Config;
 use super::privacy::Rules;
-use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
+use crate::config::Config;
 use metlog_schemas::format::statsd::Sample;
+use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
 use metlog_schemas::wire::v1::{Header, Heartbeat, SigningKey};
 
 /// The checks that are configured.

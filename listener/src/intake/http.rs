@@ -3,7 +3,6 @@
 //! 200 means that the accepted messages are journaled and synced: they survive a kill and a power cut, and are stored
 //! once. The body says how many were accepted, and which were not and why.
 use super::submit::{Submit, Submitted, Unavailable};
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::rejection::BytesRejection;
@@ -11,6 +10,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use metlog_schemas::format::metlog_json;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -44,7 +44,7 @@ fn later(status: StatusCode, message: &str, wait: Duration) -> Response {
 
 async fn messages(
     State(submit): State<Submit>,
-    peer: Option<ConnectInfo<SocketAddr>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let body = match body {
@@ -55,7 +55,7 @@ async fn messages(
         Ok(items) => items,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
     };
-    let source = peer.map(|ConnectInfo(address)| address);
+    let source = peer.map(|Extension(ConnectInfo(address))| address);
     match submit.submit(metlog_json::RECORD_CODE, items, source).await {
         Ok(submitted) => answer(&submitted),
         Err(Unavailable::Busy(wait)) => {
@@ -109,7 +109,10 @@ mod tests {
         };
         assert_eq!(texts(r#" {"type":"a"} "#), Ok(vec![r#"{"type":"a"}"#.into()]));
         assert_eq!(texts("{\"type\":\"a\"}\n\n{\"b\":1}\n"), Ok(vec![r#"{"type":"a"}"#.into(), r#"{"b":1}"#.into()]));
-        assert_eq!(texts(r#"[{"type":"a"}, 3, {"b":[1]}]"#), Ok(vec![r#"{"type":"a"}"#.into(), "3".into(), r#"{"b":[1]}"#.into()]));
+        assert_eq!(
+            texts(r#"[{"type":"a"}, 3, {"b":[1]}]"#),
+            Ok(vec![r#"{"type":"a"}"#.into(), "3".into(), r#"{"b":[1]}"#.into()])
+        );
         assert_eq!(texts("[]"), Ok(vec![]));
         for bad in ["", " \n", "x", "[1", "\"text\""] {
             assert_eq!(texts(bad), Err(()), "{bad}");

@@ -58,7 +58,6 @@ impl Rules {
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
-
 }
 
 impl Redactor for Rules {

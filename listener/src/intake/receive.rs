@@ -1,10 +1,10 @@
 //! Receiving: batches of datagrams from one socket, each batch straight into the pipeline.
 use super::bind::{self, Bound};
 use crate::pipeline::{Pipeline, Source};
+use metlog_schemas::format;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-use metlog_schemas::format;
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn a_batch_is_cut_into_records() {
         let cut = |bytes: &[usize]| -> Vec<usize> {
-            let parts: Vec<Part> = bytes.iter().map(|&bytes| Part { slot: 0, bytes, segment: 0, source: None, is_cut: false }).collect();
+            let parts: Vec<Part> =
+                bytes.iter().map(|&bytes| Part { slot: 0, bytes, segment: 0, source: None, is_cut: false }).collect();
             records(&parts).map(<[Part]>::len).collect()
         };
         assert_eq!(cut(&[]), [0; 0]);

@@ -31,7 +31,6 @@ impl Context {
         scratch
     }
 
-
     /// As configured.
     pub fn new(config: &Config) -> Context {
         let replay_window = (!config.keys.is_empty()).then_some(config.replay_window.as_micros() as i64);
@@ -61,6 +60,9 @@ pub struct Begin {
     /// End of that window, µs.
     #[serde(default)]
     pub window_end: i64,
+    /// Its number.
+    #[serde(default)]
+    pub window_serial: u64,
     /// How far the sinks were, for where their own file is lost.
     #[serde(default)]
     pub receipts: Receipts,

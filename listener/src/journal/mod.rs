@@ -87,7 +87,7 @@ pub struct Journal {
     /// Bytes ever appended by this process: where a record ends, for who waits until it is synced.
     position: u64,
     /// A window began and no record says so yet.
-    window: Option<i64>,
+    window: Option<(i64, u64)>,
 }
 
 /// The file name of a segment: zero padded, so that name order is number order.
@@ -129,7 +129,13 @@ impl Journal {
     ///
     /// # Errors
     /// Where the disk refuses.
-    pub fn begin(config: JournalConfig, spare: Spare, other_bytes: u64, begin: &Begin, now: i64) -> io::Result<Journal> {
+    pub fn begin(
+        config: JournalConfig,
+        spare: Spare,
+        other_bytes: u64,
+        begin: &Begin,
+        now: i64,
+    ) -> io::Result<Journal> {
         let bytes = write_begin(&spare, begin, now)?;
         spare.file.sync_data()?;
         Ok(Journal {
@@ -166,9 +172,9 @@ impl Journal {
         self.position
     }
 
-    /// A window that ends at `end` began. The record that says so is written with the next one that is appended.
-    pub fn window_began(&mut self, end: i64) {
-        self.window = Some(end);
+    /// A window began: its end and its number. The record that says so is written with the next one that is appended.
+    pub fn window_began(&mut self, end: i64, serial: u64) {
+        self.window = Some((end, serial));
     }
 
     /// Finishes a record and appends it.
@@ -179,8 +185,9 @@ impl Journal {
         if self.total_bytes() + builder.len() as u64 > self.config.budget_bytes {
             return Err(Refused::Budget);
         }
-        if let Some(end) = self.window {
-            self.write(Builder::of(code::WINDOW, &end.to_le_bytes()).finish(self.framing, received_at))?;
+        if let Some((end, serial)) = self.window {
+            let payload = [end.to_le_bytes(), serial.to_le_bytes()].concat();
+            self.write(Builder::of(code::WINDOW, &payload).finish(self.framing, received_at))?;
             self.window = None;
         }
         self.write(builder.finish(self.framing, received_at))

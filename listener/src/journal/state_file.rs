@@ -81,8 +81,7 @@ fn next(bytes: &[u8]) -> Option<(&[u8], u32, &[u8], &[u8])> {
     let (length, rest) = rest.split_first_chunk::<8>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let (content, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    (crc32c::crc32c(content) == u32::from_le_bytes(*crc))
-        .then_some((name, u32::from_le_bytes(*version), content, rest))
+    (crc32c::crc32c(content) == u32::from_le_bytes(*crc)).then_some((name, u32::from_le_bytes(*version), content, rest))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub fn checkpoint(payload: &[u8]) -> Option<(Begin, StateAt)> {
         return None;
     }
     let old: Checkpoint = postcard::from_bytes(payload).ok()?;
-    let OldContext { hostname, windows, replay_window, json_tags: Vec::new() } = old.context;
+    let OldContext { hostname, windows, replay_window } = old.context;
     let Windows { flush_interval, percentiles, idle_after, series_max, tags_max } = windows;
     let windows =
         WindowConfig { flush_interval, percentiles, idle_after, series_max, tags_max, ..WindowConfig::as_in_v01() };
@@ -98,6 +98,7 @@ pub fn checkpoint(payload: &[u8]) -> Option<(Begin, StateAt)> {
         totals: old.totals.into(),
         open_values: aggregate.open_values(),
         window_end: aggregate.window_end(),
+        window_serial: aggregate.window_serial(),
         receipts: Receipts::default(),
     };
     Some((begin, StateAt { aggregate, senders: old.senders.into() }))

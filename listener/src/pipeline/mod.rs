@@ -30,16 +30,15 @@ pub use admit::Taken;
 pub use look::Rows;
 pub use rejects::{Rejected, Source};
 pub use serve::{ClosedWindows, batch_of};
-pub use sync::Synced;
 
-use crate::intake::admission::Admission;
 use crate::aggregate::Closer;
 use crate::clock::{Clock, Now};
 use crate::config::Config;
+use crate::intake::admission::Admission;
 use crate::journal::Journal;
+use crate::journal::reserve::Reserve;
 use crate::ledger::Totals;
 use crate::ordered::Ordered;
-use crate::journal::reserve::Reserve;
 use crate::segment::Segments;
 use admit::Slot;
 use background::{Background, Work};

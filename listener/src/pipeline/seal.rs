@@ -155,6 +155,7 @@ impl Pipeline {
             totals: self.totals.lock().clone(),
             open_values: ordered.aggregator.open_values(),
             window_end: ordered.aggregator.window_end(),
+            window_serial: ordered.aggregator.window_serial(),
             receipts: segments.receipts.clone(),
         };
         let bytes = journal.bytes();

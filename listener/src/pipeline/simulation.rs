@@ -139,7 +139,8 @@ impl World {
     /// One worker takes some messages; who sent them waits until they are safe.
     fn messages(&mut self) -> &'static str {
         let worker = self.random.random_range(0..WORKERS);
-        let payloads: Vec<String> = (0..self.random.random_range(1..4)).map(|n| format!("p{}", self.sent + n)).collect();
+        let payloads: Vec<String> =
+            (0..self.random.random_range(1..4)).map(|n| format!("p{}", self.sent + n)).collect();
         self.sent += payloads.len() as u64;
         let lines: Vec<String> = payloads.iter().map(|p| format!(r#"{{"type":"t","payload":"{p}"}}"#)).collect();
         let taken = self.pipeline.take(worker, 2, lines.iter().map(|line| (line.as_bytes(), None)));

@@ -84,6 +84,7 @@ pub fn keep_unknown(
         totals: Totals::default(),
         open_values: 0,
         window_end: 0,
+        window_serial: 0,
         receipts: Receipts::default(),
     };
     let mut bytes = framing.head();

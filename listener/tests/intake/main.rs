@@ -234,7 +234,8 @@ async fn hot_rows_are_there_at_once_and_once() {
             let before = segments.range(..hot.first_segment);
             before.flat_map(|(_, batch)| &batch.messages).map(RecordBatch::num_rows).sum()
         };
-        let cold: usize = hot.cold.iter().flat_map(|read| read().unwrap()[Table::Messages].clone()).map(|b| b.num_rows()).sum();
+        let cold: usize =
+            hot.cold.iter().flat_map(|read| read().unwrap()[Table::Messages].clone()).map(|b| b.num_rows()).sum();
         stored + cold + hot.batches[Table::Messages].iter().map(RecordBatch::num_rows).sum::<usize>()
     };
     let mut last = 0;
