@@ -208,6 +208,16 @@ impl Rules {
     }
 }
 
+impl metlog_schemas::format::Redactor for Rules {
+    fn message(&self, message: &mut Message) -> bool {
+        Rules::message(self, message)
+    }
+
+    fn tags(&self, tags: &mut Vec<(String, String)>) {
+        Rules::tags(self, tags);
+    }
+}
+
 impl Kept {
     fn refused(reason: &'static str) -> Kept {
         Kept { rejected: vec![(reason, 1)], ..Kept::default() }
