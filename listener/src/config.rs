@@ -1,6 +1,6 @@
 //! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
 use crate::privacy::Rule;
-use metlog_schemas::format::Socket;
+use metlog_schemas::format::{self, Socket};
 use metlog_schemas::wire::v1::SigningKey;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -40,6 +40,26 @@ pub struct Config {
     /// Bytes of decoded rows kept in memory for segments that are sealed but not yet stored everywhere; above
     /// it the oldest are read back from the journal when they are asked for.
     pub memory_bytes: usize,
+}
+
+impl Config {
+    /// UDP or TCP addresses of the socket of a key; none where it is not configured.
+    pub fn addresses(&self, key: &str) -> &[SocketAddr] {
+        match self.sockets.iter().find(|listen| listen.socket.key == key).map(|listen| &listen.at) {
+            Some(At::Addresses(addresses)) => addresses,
+            _ => &[],
+        }
+    }
+
+    /// Puts addresses in the place of those of the socket of a key; false where there is no such socket.
+    pub fn set_addresses(&mut self, key: &str, addresses: Vec<SocketAddr>) -> bool {
+        let Some(socket) = format::sockets().into_iter().find(|socket| socket.key == key) else { return false };
+        self.sockets.retain(|listen| listen.socket.key != key);
+        if !addresses.is_empty() {
+            self.sockets.push(Listen { socket, at: At::Addresses(addresses) });
+        }
+        true
+    }
 }
 
 /// A socket and where it listens.
