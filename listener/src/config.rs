@@ -108,16 +108,3 @@ pub struct WindowConfig {
     /// Most tags of a series.
     pub tags_max: usize,
 }
-
-impl WindowConfig {
-    /// What version 0.1 did where there was nothing to configure; the fields that it had are for the caller to set.
-    pub fn as_in_v01() -> WindowConfig {
-        WindowConfig {
-            flush_interval: Duration::from_secs(10),
-            percentiles: Vec::new(),
-            idle_after: Duration::from_secs(300),
-            series_max: 100_000,
-            tags_max: 32,
-        }
-    }
-}

@@ -329,11 +329,10 @@ impl<'k> Reading<'k> {
         match sealed {
             Some(Sealed { until, serial, .. }) if !self.framing.is_v1() => self.window_began(until, serial)?,
             // Then the last of them closed late and alone, without those of the time between.
-            Some(Sealed { until, by_start: true, .. }) => {
-                if open_until < until {
-                    self.replayed.close_window(until - 1, self.keep)?;
-                }
+            Some(Sealed { until, by_start: true, .. }) if open_until < until => {
+                self.replayed.close_window(until - 1, self.keep)?;
             }
+            Some(Sealed { by_start: true, .. }) => (),
             Some(Sealed { until, .. }) => self.close_until(until - 1)?,
             None => (),
         }

@@ -4,7 +4,7 @@
 //! large for it, series and senders, lies beside the segment in a file of its own (`state_file`).
 use crate::config::{Config, WindowConfig};
 use crate::ledger::{Receipts, Totals};
-use metlog_schemas::format::{Options, Scratch};
+use metlog_schemas::format::Scratch;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Context {
     /// Memory for decoding, with what decides how.
     pub fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
-        scratch.options = Options { json_tags: self.json_tags.clone(), ..Options::default() };
+        scratch.options.json_tags.clone_from(&self.json_tags);
         scratch
     }
 

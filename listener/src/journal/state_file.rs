@@ -49,7 +49,7 @@ fn decode(bytes: &[u8]) -> Option<StateAt> {
     let mut rest = bytes.strip_prefix(&MAGIC)?;
     let (mut aggregate, mut senders) = (None, None);
     while !rest.is_empty() {
-        let (name, version, content, after) = next(rest)?;
+        let Section { name, version, content, rest: after } = next(rest)?;
         match (name, version) {
             (name, version) if (name, version) == (AGGREGATE.0.as_bytes(), AGGREGATE.1) => aggregate = read_as(content),
             (name, version) if (name, version) == (SENDERS.0.as_bytes(), SENDERS.1) => senders = read_as(content),
@@ -73,15 +73,24 @@ fn section(bytes: &mut Vec<u8>, (name, version): (&str, u32), content: &[u8]) {
     bytes.extend_from_slice(content);
 }
 
-/// Name, version, content, and what follows; `None` where the section is not whole.
-fn next(bytes: &[u8]) -> Option<(&[u8], u32, &[u8], &[u8])> {
+/// A section, and what follows it.
+struct Section<'b> {
+    name: &'b [u8],
+    version: u32,
+    content: &'b [u8],
+    rest: &'b [u8],
+}
+
+/// `None` where the section is not whole.
+fn next(bytes: &[u8]) -> Option<Section<'_>> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     let (version, rest) = rest.split_first_chunk::<4>()?;
     let (length, rest) = rest.split_first_chunk::<8>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let (content, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    (crc32c::crc32c(content) == u32::from_le_bytes(*crc)).then_some((name, u32::from_le_bytes(*version), content, rest))
+    let version = u32::from_le_bytes(*version);
+    (crc32c::crc32c(content) == u32::from_le_bytes(*crc)).then_some(Section { name, version, content, rest })
 }
 
 #[cfg(test)]

@@ -89,8 +89,7 @@ pub fn checkpoint(payload: &[u8]) -> Option<(Begin, StateAt)> {
     let old: Checkpoint = postcard::from_bytes(payload).ok()?;
     let OldContext { hostname, windows, replay_window } = old.context;
     let Windows { flush_interval, percentiles, idle_after, series_max, tags_max } = windows;
-    let windows =
-        WindowConfig { flush_interval, percentiles, idle_after, series_max, tags_max, ..WindowConfig::as_in_v01() };
+    let windows = WindowConfig { flush_interval, percentiles, idle_after, series_max, tags_max };
     let aggregate: aggregate::State = old.aggregator.into();
     let begin = Begin {
         context: Context { hostname, windows, replay_window, json_tags: Vec::new() },

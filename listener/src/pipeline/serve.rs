@@ -75,7 +75,7 @@ impl Pipeline {
     /// # Errors
     /// Where it must be read back and cannot be.
     pub fn batch(&self, number: u64, in_order: bool) -> io::Result<Batch> {
-        let (rows, windows) = self.content_of(number, in_order)?;
+        let Kept { rows, windows } = self.content_of(number, in_order)?;
         Ok(batch_of(self.config.name.as_str().into(), number, rows, windows))
     }
 
@@ -83,11 +83,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// Where it must be read back and cannot be.
-    pub(super) fn content_of(
-        &self,
-        number: u64,
-        in_order: bool,
-    ) -> io::Result<(TableMap<Vec<RecordBatch>>, Vec<Arc<Window>>)> {
+    pub(super) fn content_of(&self, number: u64, in_order: bool) -> io::Result<Kept> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
         let (sealed, content) = {
             let mut segments = self.segments.lock();
@@ -95,11 +91,11 @@ impl Pipeline {
             (segment.sealed, segment.content.clone())
         };
         match content {
-            Content { rows: Some(rows), windows: Some(windows), .. } if !in_order => Ok((rows, windows)),
+            Content { rows: Some(rows), windows: Some(windows), .. } if !in_order => Ok(Kept { rows, windows }),
             _ => {
                 let mut kept = Kept::default();
                 replay::segment(&self.journal_folder(), number, sealed, &mut kept)?;
-                Ok((kept.rows, kept.windows))
+                Ok(kept)
             }
         }
     }
