@@ -1,5 +1,6 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
 //! it or refuses it for good; the journal keeps it so long.
+use crate::probe::Probe;
 use crate::road::{ClosedWindows, Road};
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct SinkState {
     pub failures: u64,
     /// Why the last attempt failed; `None` where it did not.
     pub failing: Option<String>,
+    /// What the check at the start found wrong, until it finds nothing.
+    pub probe_failure: Option<String>,
 }
 
 /// The state of all sinks, by name.
@@ -32,7 +35,9 @@ pub type SinkStates = Arc<Mutex<BTreeMap<&'static str, SinkState>>>;
 pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkStates) {
     let mut progress = road.watch();
     let mut cursor = (0, 0);
+    let mut probe = Probe::new();
     loop {
+        probe.run(&mut *sink, &states).await;
         progress.borrow_and_update();
         let served = match sink.role() {
             Role::Store | Role::Copy => segment(&road, &mut *sink, &states).await,
@@ -40,11 +45,10 @@ pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkState
         };
         match served {
             Ok(true) => (),
-            Ok(false) => {
-                if progress.changed().await.is_err() {
-                    return;
-                }
-            }
+            Ok(false) => tokio::select! {
+                changed = progress.changed() => if changed.is_err() { return },
+                () = probe.due() => (),
+            },
             Err(error) => {
                 tracing::error!("{}: {error}", sink.name());
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod ledger;
 pub mod metric;
 pub mod privacy;
+mod probe;
 mod receive;
 mod recover;
 mod replay;

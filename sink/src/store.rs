@@ -55,6 +55,8 @@ const AZ_USUAL: &[&str] = &[
     "use_emulator",
     "use_azure_cli",
 ];
+/// Options that say where a store is.
+const ADDRESSES: &[&str] = &["endpoint", "base_url"];
 /// What makes a store complete that has but one option more: so that this one alone can be tried.
 const COMPLETE: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AZURE_STORAGE_ACCOUNT_NAME", "x")];
@@ -115,7 +117,8 @@ pub struct Fault {
 ///
 /// `environment` is the process's: those of its `AWS_…`, `GOOGLE_…` or `AZURE_…` that the store knows count.
 /// `options` are the configuration's; they go before the environment and are named as there, in small letters,
-/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`.
+/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`. An endpoint of
+/// `http://` implies `allow_http`.
 ///
 /// # Errors
 /// For a URL that is none of the four kinds, an option unknown to the store or a folder that cannot be made.
@@ -258,7 +261,7 @@ fn open_folder(
 }
 
 /// The environment first, so that the configuration's options overwrite it.
-fn settings<K: std::str::FromStr>(
+fn settings<K: std::str::FromStr + PartialEq>(
     scheme: &str,
     first_word: &str,
     options: &[(String, String)],
@@ -273,7 +276,24 @@ fn settings<K: std::str::FromStr>(
         let wrong = |_| StoreError::Option { scheme: scheme.to_owned(), key: key.clone() };
         settings.push((key.to_ascii_lowercase().parse().map_err(wrong)?, value.clone()));
     }
+    allow_plain_http(&mut settings);
     Ok(settings)
+}
+
+/// Whoever names an endpoint of `http://` means it: the client would refuse it without `allow_http`. What is said
+/// about `allow_http` itself goes before that.
+fn allow_plain_http<K: std::str::FromStr + PartialEq>(settings: &mut Vec<(K, String)>) {
+    let Ok(allow_http) = "allow_http".parse::<K>() else { return };
+    let last = |wanted: &K| settings.iter().rfind(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+    let addresses = ADDRESSES.iter().filter_map(|name| name.parse::<K>().ok());
+    let is_plain = addresses.map(|key| last(&key).is_some_and(is_plain_http)).any(|is_plain| is_plain);
+    if is_plain && last(&allow_http).is_none() {
+        settings.push((allow_http, "true".to_owned()));
+    }
+}
+
+fn is_plain_http(address: &str) -> bool {
+    address.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn hash_of(hasher: &DefaultHashBuilder, (kind, name, tags): Spelling<'_>) -> u64
     state.finish()
 }
 
-/// Without `memcmp` where both are empty, for the reason in `docs/decisions/0001-first-road.md`.
+/// Without `memcmp` where both are empty, for the reason in `docs/decisions/0026-empty-texts-are-not-compared.md`.
 #[inline]
 fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && (a.is_empty() || a == b)

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
@@ -78,6 +78,22 @@ impl Poster {
         let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", error_chain(&error.without_url())));
         let response = request.send().await.map_err(failed)?;
         judge(url, response).await
+    }
+
+    /// Asks for the options of a URL, which harms nothing. Most servers know no such request, and any answer shows that
+    /// they are there; only a proxy's word that they are not, and a refusal of the token, are told.
+    pub async fn probe(&self, url: &str) -> Result<(), SinkError> {
+        let request = self.client.request(Method::OPTIONS, url);
+        let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", error_chain(&error.without_url())));
+        let response = request.send().await.map_err(failed)?;
+        match response.status() {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(later(url, &response)),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes that go out for a document: compressed, where that is configured.
