@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use metlog_schemas::metlog_json::{self, Decoder};
 use metlog_schemas::rows::{Row, Rows as MessageRows};
 use metlog_schemas::statsd::{self, Annotation, Lines, Reason, Sample, Value};
-use metlog_schemas::time::{SECOND, civil_from_days};
+use metlog_schemas::time::rfc3339;
 use metlog_schemas::wire::Message;
 use metlog_schemas::wire::v1::{Datagram, Draft, Encoder, Header, Refusal};
 use regex::Regex;
@@ -277,14 +277,6 @@ fn as_json(message: &Message, timestamp: Option<i64>) -> Vec<u8> {
         object["timestamp"] = rfc3339(timestamp).into();
     }
     object.to_string().into_bytes()
-}
-
-fn rfc3339(timestamp: i64) -> String {
-    let (days, rest) = (timestamp.div_euclid(86_400 * SECOND), timestamp.rem_euclid(86_400 * SECOND));
-    let (year, month, day) = civil_from_days(days);
-    let (seconds, micros) = (rest / SECOND, rest % SECOND);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
 struct StatsdLines<'r> {

@@ -12,12 +12,14 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// When the place of one sink is checked.
 pub struct Probe {
     next: Option<Instant>,
+    /// The last one failed, and the log says so.
+    is_told: bool,
 }
 
 impl Probe {
     /// Due at once.
     pub fn new() -> Probe {
-        Probe { next: Some(Instant::now()) }
+        Probe { next: Some(Instant::now()), is_told: false }
     }
 
     /// Ready when a check is due; never where the last one went well.
@@ -37,8 +39,11 @@ impl Probe {
         self.next = result.is_err().then(|| Instant::now() + AGAIN);
         match &result {
             Ok(()) => tracing::info!("{name}: checked: it can be reached and used"),
+            // Once is enough: /health keeps it in view.
+            Err(error) if self.is_told => tracing::debug!("{name}: the check failed again: {error}"),
             Err(error) => tracing::error!("{name}: the check at the start failed, and is repeated: {error}"),
         }
+        self.is_told = result.is_err();
         let failed = result.err().map(|error| format!("the check at the start failed: {error}"));
         lock(states).entry(name).or_default().probe_failure = failed;
     }

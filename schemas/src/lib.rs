@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ddl;
+pub mod error;
 pub mod metlog_json;
 pub mod object_path;
 pub mod rows;

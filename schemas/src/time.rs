@@ -61,6 +61,13 @@ pub const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 
+/// A moment as RFC 3339 in UTC: `2026-01-02T03:04:05.000006Z`.
+pub fn rfc3339(timestamp: i64) -> String {
+    let (hour, in_hour) = (Hour::of(timestamp), timestamp.rem_euclid(HOUR));
+    let (minute, second, micros) = (in_hour / (60 * SECOND), in_hour / SECOND % 60, in_hour % SECOND);
+    format!("{}T{:02}:{minute:02}:{second:02}.{micros:06}Z", hour.date(), hour.of_day())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +80,17 @@ mod tests {
         }
         assert_eq!(civil_from_days(0), (1970, 1, 1));
         assert_eq!(days_from_civil(2012, 7, 18), 15_539);
+    }
+
+    #[test]
+    fn moments_are_written_as_rfc_3339() {
+        for (timestamp, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_767_323_045_000_006, "2026-01-02T03:04:05.000006Z"),
+            (TIMESTAMP_END - 1, "9999-12-31T23:59:59.999999Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(rfc3339(timestamp), text);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The object store of a URL: where the writer puts objects and the reader finds them.
 //!
 //! The binary opens it once and hands it to both, since neither may know the other.
+use metlog_schemas::error::with_causes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -232,18 +233,6 @@ fn refused(url: &str, options: &[(String, String)], environment: &[(String, Stri
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    for cause in causes.map(ToString::to_string) {
-        // Some tell their cause themselves.
-        if !words.contains(&cause) {
-            words = format!("{words}: {cause}");
-        }
-    }
-    words
-}
-
 fn open_folder(
     url: &Url,
     options: &[(String, String)],
@@ -321,6 +310,31 @@ mod tests {
         let local = open(Url::from_file_path(&path).unwrap().as_str(), &[]).unwrap();
         assert!(path.is_dir());
         assert_eq!(local.folder, Some(path.canonicalize().unwrap()));
+    }
+
+    /// Guarantees: an endpoint of `http://` works as it is documented, and what is said about `allow_http` counts.
+    #[test]
+    fn an_endpoint_of_http_implies_that_http_is_allowed() {
+        let s3 = |options: &[(&str, &str)], environment: &[(&str, &str)]| -> Vec<(AmazonS3ConfigKey, String)> {
+            let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+                pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+            };
+            settings("s3", "AWS_", &owned(options), owned(environment)).unwrap()
+        };
+        let allow: AmazonS3ConfigKey = "allow_http".parse().unwrap();
+        let allows = |settings: &[(AmazonS3ConfigKey, String)]| {
+            settings.iter().rfind(|(key, _)| *key == allow).map(|(_, value)| value.clone())
+        };
+        let yes = Some("true".to_owned());
+        assert_eq!(allows(&s3(&[("endpoint", "http://127.0.0.1:9000")], &[])), yes);
+        assert_eq!(allows(&s3(&[("aws_endpoint", "HTTP://h")], &[])), yes);
+        assert_eq!(allows(&s3(&[], &[("AWS_ENDPOINT_URL", "http://h")])), yes);
+        assert_eq!(allows(&s3(&[("endpoint", "https://h")], &[("AWS_ENDPOINT", "http://h")])), None);
+        assert_eq!(allows(&s3(&[("endpoint", "https://h")], &[])), None);
+        assert_eq!(allows(&s3(&[("endpoint", "http://h"), ("allow_http", "false")], &[])), Some("false".to_owned()));
+        for (scheme, key) in [("gs", "base_url"), ("az", "endpoint")] {
+            assert!(usual_options(&format!("{scheme}://x")).contains(&key));
+        }
     }
 
     #[test]

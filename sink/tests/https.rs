@@ -72,10 +72,9 @@ async fn client() {
     let folder = tempfile::tempdir().expect("a folder");
     let url = UrlTemplate::parse(&url).expect("a URL");
     let mut sink = Http::new(Config::new(url, folder.path())).expect("a sink");
-    for (what, result) in [
-        ("probe", sink.probe().await),
-        ("write", sink.write(&sample_batch().expect("a batch")).await.map(|_| ())),
-    ] {
+    for (what, result) in
+        [("probe", sink.probe().await), ("write", sink.write(&sample_batch().expect("a batch")).await.map(|_| ()))]
+    {
         match result {
             Ok(()) => println!("{what}: taken"),
             Err(error) => println!("{what}: {}: {error}", if error.next == Next::SetAside { "gone" } else { "later" }),
