@@ -3,11 +3,13 @@ use std::error::Error;
 
 /// An error and what caused it, outermost first, in one line. A cause that is already told is not told again.
 pub fn with_causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    for cause in std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string) {
-        if !words.contains(&cause) {
-            words = format!("{words}: {cause}");
+    let (mut words, mut next) = (error.to_string(), error.source());
+    while let Some(cause) = next {
+        let told = cause.to_string();
+        if !words.contains(&told) {
+            words = format!("{words}: {told}");
         }
+        next = cause.source();
     }
     words
 }

@@ -274,8 +274,8 @@ fn settings<K: std::str::FromStr + PartialEq>(
 fn allow_plain_http<K: std::str::FromStr + PartialEq>(settings: &mut Vec<(K, String)>) {
     let Ok(allow_http) = "allow_http".parse::<K>() else { return };
     let last = |wanted: &K| settings.iter().rfind(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
-    let addresses = ADDRESSES.iter().filter_map(|name| name.parse::<K>().ok());
-    let is_plain = addresses.map(|key| last(&key).is_some_and(is_plain_http)).any(|is_plain| is_plain);
+    let mut addresses = ADDRESSES.iter().filter_map(|name| name.parse::<K>().ok());
+    let is_plain = addresses.any(|key| last(&key).is_some_and(is_plain_http));
     if is_plain && last(&allow_http).is_none() {
         settings.push((allow_http, "true".to_owned()));
     }

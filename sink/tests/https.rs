@@ -59,7 +59,7 @@ async fn server() -> (u16, Arc<AtomicUsize>) {
 async fn run_client(port: u16, trusted: PathBuf) -> Output {
     let mut client = Command::new(std::env::current_exe().expect("this test"));
     client.args(["--exact", "client", "--ignored", "--nocapture"]);
-    client.env(URL, format!("https://localhost:{port}/submit/{{uuid}}")).env("SSL_CERT_FILE", trusted);
+    client.env(URL, format!("https://localhost:{port}/submit/{{logger}}/{{uuid}}")).env("SSL_CERT_FILE", trusted);
     client.env_remove("SSL_CERT_DIR").env("NO_PROXY", "localhost");
     tokio::task::spawn_blocking(move || client.output()).await.expect("it ran").expect("it started")
 }

@@ -95,14 +95,13 @@ fn statsd_datagrams(bytes: usize) -> Vec<(Vec<u8>, u64)> {
     let mut datagrams: Vec<(Vec<u8>, u64)> = vec![Default::default()];
     for n in 0..50_000 {
         let line = line(n);
-        if let Some((last, lines)) = datagrams.last_mut() {
-            if *lines == 0 || last.len() + line.len() <= bytes {
+        match datagrams.last_mut() {
+            Some((last, lines)) if *lines == 0 || last.len() + line.len() <= bytes => {
                 last.extend_from_slice(line.as_bytes());
                 *lines += 1;
-                continue;
             }
+            _ => datagrams.push((line.into_bytes(), 1)),
         }
-        datagrams.push((line.into_bytes(), 1));
     }
     datagrams
 }
