@@ -1,6 +1,7 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
 //! it or refuses it for good; the journal keeps it so long.
 use crate::pipeline::{ClosedWindows, Pipeline, batch_of};
+use crate::probe::Probe;
 use metlog_schemas::table::TableMap;
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct SinkState {
     pub failures: u64,
     /// Why the last attempt failed; `None` where it did not.
     pub failing: Option<String>,
+    /// What the check at the start found wrong, until it finds nothing.
+    pub probe_failure: Option<String>,
 }
 
 /// The state of all sinks, by name.
@@ -33,7 +36,9 @@ pub type SinkStates = Arc<Mutex<BTreeMap<&'static str, SinkState>>>;
 pub async fn deliver(pipeline: Arc<Pipeline>, mut sink: Box<dyn Sink>, states: SinkStates) {
     let mut progress = pipeline.watch();
     let mut cursor = (0, 0);
+    let mut probe = Probe::new();
     loop {
+        probe.run(&mut *sink, &states).await;
         progress.borrow_and_update();
         let served = match sink.role() {
             Role::Store | Role::Copy => segment(&pipeline, &mut *sink, &states).await,
@@ -41,11 +46,10 @@ pub async fn deliver(pipeline: Arc<Pipeline>, mut sink: Box<dyn Sink>, states: S
         };
         match served {
             Ok(true) => (),
-            Ok(false) => {
-                if progress.changed().await.is_err() {
-                    return;
-                }
-            }
+            Ok(false) => tokio::select! {
+                changed = progress.changed() => if changed.is_err() { return },
+                () = probe.due() => (),
+            },
             Err(error) => {
                 tracing::error!("{}: {error}", sink.name());
                 tokio::time::sleep(Duration::from_secs(1)).await;

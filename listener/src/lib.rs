@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod metric;
 mod ordered;
 mod pipeline;
+mod probe;
 mod recover;
 mod replay;
 mod report;

@@ -27,7 +27,8 @@ impl Listener {
             problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
         }
         for (sink, state) in lock(&self.inner.sinks).iter() {
-            problems.extend(state.failing.as_ref().map(|why| format!("{sink}: {why}")));
+            let why = state.failing.as_ref().or(state.probe_failure.as_ref());
+            problems.extend(why.map(|why| format!("{sink}: {why}")));
         }
         Health { ok: !self.inner.pipeline.is_losing() && !ended, problems }
     }

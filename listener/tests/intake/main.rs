@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod damage;
 mod privacy;
+mod probe;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
