@@ -4,6 +4,7 @@
 mod damage;
 mod privacy;
 mod probe;
+mod upgrade;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
