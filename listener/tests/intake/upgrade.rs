@@ -40,7 +40,8 @@ async fn a_data_folder_of_version_0_1_is_taken_over_whole() {
     let listener = start(patient.clone(), &store);
     let (ledger, before) = (listener.ledger(), answer("ledger.json"));
     let now = [ledger.received, ledger.rejected, ledger.dropped, ledger.stored, ledger.set_aside, ledger.held];
-    let then = ["received", "rejected", "dropped", "stored", "set_aside", "held"].map(|key| before[key].as_u64().unwrap());
+    let then =
+        ["received", "rejected", "dropped", "stored", "set_aside", "held"].map(|key| before[key].as_u64().unwrap());
     assert_eq!(now, then);
     assert!(ledger.is_balanced() && ledger.missing == 0);
     let (senders, senders_before) = (listener.senders(), answer("senders.json"));
