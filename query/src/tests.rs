@@ -1,11 +1,14 @@
 //! The crate as its users see it: an engine over a store in memory and a listener that is made up.
+mod attacks;
 mod bounds;
 mod ddl;
+mod functions;
 mod http;
 mod plans;
 mod refusals;
 mod sight;
 mod sketches;
+mod words;
 
 use crate::{ColdSegment, Config, Engine, Error, Hot, HotRows};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};

@@ -1,12 +1,15 @@
 //! Functions that make much out of little, guarded: what a call would make of a batch is estimated from what it is
 //! given, and refused where it is too much. DataFusion counts the memory of operators, not of expressions.
+use super::listed::Growth;
+use super::{formats, json, types};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, resources_datafusion_err};
+use datafusion::common::{DFSchema, ScalarValue, resources_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, StructFieldMapping, Volatility,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
@@ -17,42 +20,20 @@ const MADE_BYTES_MAX: usize = 256 << 20;
 /// What a call makes at most, as a multiple of all that it is given.
 const FACTOR: usize = 4;
 
-/// Functions whose value can be longer than each of their arguments.
-const GROWING: [&str; 21] = [
-    "array_append",
-    "array_concat",
-    "array_prepend",
-    "array_to_string",
-    "concat",
-    "concat_ws",
-    "encode",
-    "flatten",
-    "initcap",
-    "levenshtein",
-    "lower",
-    "make_array",
-    "map",
-    "overlay",
-    "regexp_match",
-    "regexp_replace",
-    "replace",
-    "string_to_array",
-    "to_char",
-    "translate",
-    "upper",
-];
-
-/// The function itself, or a guard before it.
-pub(crate) fn guarded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    match GROWING.contains(&function.name()) {
-        true => Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function })),
-        false => function,
+/// The function itself, with a guard before it where it can make much of what it is given.
+pub(super) fn guarded(function: Arc<ScalarUDF>, growth: Growth) -> Arc<ScalarUDF> {
+    match (function.name(), growth) {
+        ("arrow_cast" | "arrow_try_cast", _) => types::guarded(function),
+        ("to_char", _) => formats::guarded(Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth }))),
+        (_, Growth::Fixed) => function,
+        (_, Growth::Text | Growth::Pairs) => Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth })),
     }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Guarded {
     inner: Arc<ScalarUDF>,
+    growth: Growth,
 }
 
 impl ScalarUDFImpl for Guarded {
@@ -81,9 +62,26 @@ impl ScalarUDFImpl for Guarded {
     }
 
     fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let given = call.args.iter().map(|value| Given::of(value, call.number_rows)).collect::<Result<Vec<_>>>()?;
-        check(self.name(), made(self.name(), &given, call.number_rows))?;
+        let rows = call.number_rows;
+        let given = call.args.iter().map(|value| Given::of(value, rows, self.growth)).collect::<Result<Vec<_>>>()?;
+        check(self.name(), made(self.name(), self.growth, &given, rows))?;
         self.inner.invoke_with_args(call)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        self.inner.schema_name(arguments)
+    }
+
+    fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
+        self.inner.inner().placement(arguments)
+    }
+
+    fn struct_field_mapping(&self, literals: &[Option<ScalarValue>]) -> Option<StructFieldMapping> {
+        self.inner.inner().struct_field_mapping(literals)
     }
 }
 
@@ -95,23 +93,26 @@ struct Given {
 }
 
 impl Given {
-    fn of(value: &ColumnarValue, rows: usize) -> Result<Given> {
+    fn of(value: &ColumnarValue, rows: usize, growth: Growth) -> Result<Given> {
         match value {
-            ColumnarValue::Array(array) => Ok(Given::in_array(array)),
+            ColumnarValue::Array(array) => Ok(Given::in_array(array, growth)),
             ColumnarValue::Scalar(scalar) => {
-                let one = Given::in_array(&scalar.to_array()?);
+                let one = Given::in_array(&scalar.to_array()?, growth);
                 Ok(Given { bytes: one.bytes.saturating_mul(rows.max(1)), ..one })
             }
         }
     }
 
-    fn in_array(array: &ArrayRef) -> Given {
+    fn in_array(array: &ArrayRef, growth: Growth) -> Given {
         let lengths: Box<dyn Iterator<Item = usize> + '_> = match array.data_type() {
             DataType::Utf8 => Box::new(array.as_string::<i32>().iter().map(|text| text.map_or(0, str::len))),
             DataType::LargeUtf8 => Box::new(array.as_string::<i64>().iter().map(|text| text.map_or(0, str::len))),
             DataType::Utf8View => Box::new(array.as_string_view().iter().map(|text| text.map_or(0, str::len))),
+            DataType::List(_) if growth == Growth::Pairs => {
+                Box::new(array.as_list::<i32>().iter().map(|items| items.map_or(0, |items| bytes(&items))))
+            }
             _ => {
-                let bytes = array.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
+                let bytes = bytes(array);
                 return Given { bytes, longest: bytes, shortest: 0 };
             }
         };
@@ -124,8 +125,12 @@ impl Given {
     }
 }
 
+fn bytes(array: &ArrayRef) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or(usize::MAX)
+}
+
 /// Bytes that a call makes at most, or steps that it takes.
-fn made(function: &str, given: &[Given], rows: usize) -> usize {
+fn made(function: &str, growth: Growth, given: &[Given], rows: usize) -> usize {
     let all = given.iter().fold(0usize, |sum, given| sum.saturating_add(given.bytes)).saturating_mul(FACTOR);
     match (function, given) {
         ("replace", [text, from, to, ..]) => {
@@ -134,10 +139,15 @@ fn made(function: &str, given: &[Given], rows: usize) -> usize {
         }
         // What was found may stand in the replacement again and again; and nothing is found between all characters.
         ("regexp_replace", [text, _, to, ..]) => (text.bytes + rows).saturating_mul(2 * to.longest).saturating_add(all),
-        ("levenshtein", [a, b]) => a.bytes.saturating_mul(b.longest.max(1)),
+        // Each list is as long as the longest of its row.
+        ("arrays_zip", _) => all.saturating_mul(given.len()),
         ("concat_ws", [separator, ..]) => all.saturating_add(separator.bytes.saturating_mul(given.len())),
         ("array_to_string", [list, separator, ..]) => {
             list.bytes.saturating_mul(1 + separator.longest / 4).saturating_add(all)
+        }
+        (_, [first, others @ ..]) if growth == Growth::Pairs => {
+            let longest = others.iter().map(|given| given.longest).max();
+            first.bytes.saturating_mul(longest.unwrap_or(1).max(1)).saturating_add(all)
         }
         _ => all,
     }
@@ -153,27 +163,54 @@ fn check(function: &str, bytes: usize) -> Result<()> {
     }
 }
 
-/// `a || b` is no function; what goes into it is guarded.
+/// Operators and literals are planned as functions past the registry: what goes into them is guarded here.
 #[derive(Debug)]
-pub(crate) struct Concatenation {
+pub(super) struct Operators {
     short: Arc<ScalarUDF>,
+    list: Arc<ScalarUDF>,
+    map: Arc<ScalarUDF>,
+    json: Arc<ScalarUDF>,
+    json_text: Arc<ScalarUDF>,
 }
 
-impl Concatenation {
-    pub(crate) fn new() -> Concatenation {
-        Concatenation {
+impl Operators {
+    pub(super) fn new() -> Operators {
+        let text = |function| Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth: Growth::Text }));
+        Operators {
             short: Arc::new(ScalarUDF::new_from_impl(Short { signature: Signature::any(1, Volatility::Immutable) })),
+            list: text(datafusion::functions_nested::make_array::make_array_udf()),
+            map: text(datafusion::functions_nested::map::map_udf()),
+            json: text(json::json()),
+            json_text: text(json::text()),
         }
     }
 }
 
-impl ExprPlanner for Concatenation {
+impl ExprPlanner for Operators {
+    /// `a || b`, and into JSON by `->` and `->>`.
     fn plan_binary_op(&self, mut raw: RawBinaryExpr, _: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        if raw.op == BinaryOperator::StringConcat {
-            raw.left = self.short.call(vec![raw.left]);
-            raw.right = self.short.call(vec![raw.right]);
+        match raw.op {
+            BinaryOperator::StringConcat => {
+                raw.left = self.short.call(vec![raw.left]);
+                raw.right = self.short.call(vec![raw.right]);
+                Ok(PlannerResult::Original(raw))
+            }
+            BinaryOperator::Arrow => Ok(PlannerResult::Planned(self.json.call(vec![raw.left, raw.right]))),
+            BinaryOperator::LongArrow => Ok(PlannerResult::Planned(self.json_text.call(vec![raw.left, raw.right]))),
+            _ => Ok(PlannerResult::Original(raw)),
         }
-        Ok(PlannerResult::Original(raw))
+    }
+
+    /// `[a, b]`.
+    fn plan_array_literal(&self, items: Vec<Expr>, _: &DFSchema) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(self.list.call(items)))
+    }
+
+    /// `MAP {a: b}`.
+    fn plan_make_map(&self, arguments: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let (keys, values): (Vec<_>, Vec<_>) = arguments.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+        let list = |items: Vec<(usize, Expr)>| self.list.call(items.into_iter().map(|(_, item)| item).collect());
+        Ok(PlannerResult::Planned(self.map.call(vec![list(keys), list(values)])))
     }
 }
 
@@ -202,7 +239,7 @@ impl ScalarUDFImpl for Short {
 
     fn invoke_with_args(&self, mut call: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let value = call.args.swap_remove(0);
-        check("||", Given::of(&value, call.number_rows)?.bytes.saturating_mul(FACTOR))?;
+        check("||", Given::of(&value, call.number_rows, Growth::Text)?.bytes.saturating_mul(FACTOR))?;
         Ok(value)
     }
 }
