@@ -222,7 +222,7 @@ struct Short {
 
 impl ScalarUDFImpl for Short {
     fn name(&self) -> &str {
-        "short"
+        ""
     }
 
     fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
