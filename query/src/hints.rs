@@ -4,7 +4,7 @@ use crate::error::{Error, Kind};
 use crate::functions::listed;
 use crate::functions::of_others;
 use crate::snapshot::{CATALOG, SCHEMA};
-use crate::wording::root_of;
+use crate::wording::{root_of, wrong_call};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::execution::session_state::SessionState;
 
@@ -50,11 +50,25 @@ pub(crate) fn explained(error: DataFusionError, sql: &str, state: &SessionState)
             .or_else(|| between(text, "column '", "' not found").map(|name| no_column(name, &[], sql))),
         _ => None,
     };
+    let form = form_of(&error, state);
     let error = Error::from(error);
-    match hinted {
-        Some(message) => Error { kind: Kind::Sql, message, ..error },
-        None => error,
+    match (hinted, form) {
+        (Some(message), _) => Error { kind: Kind::Sql, message, ..error },
+        (None, Some(form)) => Error { message: format!("{}; write {form}", error.message), ..error },
+        (None, None) => error,
     }
+}
+
+/// How the function is called that was called with wrong arguments, by its documentation.
+fn form_of(error: &DataFusionError, state: &SessionState) -> Option<String> {
+    let DataFusionError::Plan(text) = root_of(error) else { return None };
+    let call = wrong_call(text)?;
+    let name = call.split_once('(')?.0.to_lowercase();
+    let scalar = state.scalar_functions().get(&name).and_then(|function| function.documentation());
+    let aggregate = || state.aggregate_functions().get(&name).and_then(|function| function.documentation());
+    let window = || state.window_functions().get(&name).and_then(|function| function.documentation());
+    let documentation = scalar.or_else(aggregate).or_else(window)?;
+    Some(documentation.syntax_example.lines().next()?.trim().to_owned()).filter(|form| !form.is_empty())
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

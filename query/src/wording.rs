@@ -45,7 +45,9 @@ pub(crate) fn message(root: &DataFusionError) -> (Kind, String) {
         DataFusionError::SchemaError(error, _) => (Kind::Sql, schema(error)),
         DataFusionError::ArrowError(error, _) => arrow(error),
         DataFusionError::ResourcesExhausted(text) => (Kind::Limit, exhausted(text)),
-        DataFusionError::NotImplemented(text) => (Kind::Sql, format!("not supported: {}", plain(text))),
+        DataFusionError::NotImplemented(text) => {
+            (Kind::Sql, shortened(&format!("not supported: {}", in_sql(&plain(text)))))
+        }
         DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
             (Kind::Storage, format!("an object could not be read: {}", shortened(&root.message())))
         }
@@ -53,7 +55,7 @@ pub(crate) fn message(root: &DataFusionError) -> (Kind, String) {
             tracing::error!(error = %root, "a query failed inside the query engine");
             (Kind::Internal, "the query failed inside the query engine; the log says more".to_owned())
         }
-        other => (Kind::Sql, rephrased(&plain(&other.message()))),
+        other => (Kind::Sql, shortened(&rephrased(&plain(&other.message())))),
     }
 }
 
@@ -115,7 +117,7 @@ fn arrow(error: &ArrowError) -> (Kind, String) {
         ArrowError::ExternalError(error) => rephrased(&plain(&error.to_string())),
         other => rephrased(&plain(&other.to_string())),
     };
-    (Kind::Sql, message)
+    (Kind::Sql, shortened(&message))
 }
 
 /// The value is in the message; how to find its rows, and how to live with them, is added.
@@ -133,7 +135,20 @@ fn cast(text: &str) -> String {
     }
 }
 
-/// Types as SQL names them.
+/// A message with types as SQL names them.
+fn in_sql(text: &str) -> String {
+    let mut renamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+        let word = &rest[start..];
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        renamed.push_str(&rest[..start]);
+        renamed.push_str(sql_type(&word[..end]));
+        rest = &word[end..];
+    }
+    renamed + rest
+}
+
 fn sql_type(arrow: &str) -> &str {
     match arrow {
         "Int8" => "TINYINT",
@@ -143,7 +158,6 @@ fn sql_type(arrow: &str) -> &str {
         "Float32" => "REAL",
         "Float64" => "DOUBLE",
         "Utf8" | "LargeUtf8" | "Utf8View" => "VARCHAR",
-        "Boolean" => "BOOLEAN",
         "Date32" => "DATE",
         other => other,
     }
@@ -157,25 +171,26 @@ fn rephrased(text: &str) -> String {
         let column = column.rsplit('.').next().unwrap_or(column);
         return format!("`{column}` is neither in GROUP BY nor inside an aggregate: group by it, or use max({column})");
     }
-    if let Some((_, rest)) = text.split_once("No function matches the given name and argument types '")
-        && let Some((call, candidates)) = rest.split_once('\'')
-    {
-        let forms: Vec<&str> = candidates.lines().skip(1).map(str::trim).filter(|form| form.contains('(')).collect();
-        let forms = if forms.is_empty() { String::new() } else { format!("; it takes {}", forms.join(", ")) };
-        return format!("wrong arguments: {call}{forms}");
+    match wrong_call(text) {
+        Some(call) => format!("wrong arguments: {}", in_sql(&call)),
+        None => in_sql(text),
     }
-    if let Some((_, rest)) = text.split_once("Failed to coerce arguments to satisfy a call to '")
-        && let Some((function, rest)) = rest.split_once('\'')
-    {
-        let types = rest.split_once("coercion from ").map_or("", |(_, types)| types);
-        let types = types.split_once(" to the signature").map_or(types, |(types, _)| types);
-        return format!("wrong arguments: {function}({types})");
+}
+
+/// The call with the types of its arguments, where no function takes these.
+pub(crate) fn wrong_call(text: &str) -> Option<String> {
+    if let Some((_, rest)) = text.split_once("No function matches the given name and argument types '") {
+        return rest.split_once('\'').map(|(call, _)| call.to_owned());
     }
-    text.to_owned()
+    let (_, rest) = text.split_once("Failed to coerce arguments to satisfy a call to '")?;
+    let (function, rest) = rest.split_once('\'')?;
+    let (_, types) = rest.split_once("coercion from ")?;
+    let types = types.split_once(" to the signature").map_or(types, |(types, _)| types);
+    Some(format!("{function}({types})"))
 }
 
 /// The engine's message without what it says of itself.
-pub(crate) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     let mut text = text;
     for tail in TAILS {
         // What follows the appeal to cast may be the forms that a function has.
@@ -191,7 +206,7 @@ pub(crate) fn plain(text: &str) -> String {
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest;
     }
-    shortened(text.trim())
+    text.trim().to_owned()
 }
 
 fn shortened(text: &str) -> String {

@@ -83,7 +83,9 @@ async fn lists_are_not_multiplied_by_lists() {
     let list = "(select array_agg(value) from range(1000000))";
     for sql in [
         format!("select array_length(array_replace_all({list}, 1, 2)) from range(100)"),
-        format!("select array_length(array_replace_all(x, array[1], y)) from (select array_agg(array[1]) x from range(10000)), (select array_agg(value) y from range(100000))"),
+        format!(
+            "select array_length(array_replace_all(x, array[1], y)) from (select array_agg(array[1]) x from range(10000)), (select array_agg(value) y from range(100000))"
+        ),
         format!("select array_has_any({list}, {list})"),
     ] {
         let error = refusal(sql).await;
@@ -121,16 +123,16 @@ async fn refused_functions_say_why() {
 #[tokio::test]
 async fn only_what_is_allowed_is_shown() {
     let engine = engine(&Arc::new(InMemory::new()), None);
-    for sql in [
-        "show functions",
-        "select distinct routine_name as function_name from information_schema.routines",
-    ] {
+    for sql in ["show functions", "select distinct routine_name as function_name from information_schema.routines"] {
         let found = ask(&engine, sql).await.unwrap();
-        let names: Vec<&str> = found.as_array().unwrap().iter().filter_map(|row| row["function_name"].as_str()).collect();
+        let names: Vec<&str> =
+            found.as_array().unwrap().iter().filter_map(|row| row["function_name"].as_str()).collect();
         for name in ["date_bin", "count", "row_number", "array_has", "time_bucket", "json_get_str", "regexp_extract"] {
             assert!(names.contains(&name), "{sql}: {name} is missing");
         }
-        for name in ["repeat", "lpad", "array_resize", "input_file_name", "version", "arrow_metadata", "array_transform"] {
+        for name in
+            ["repeat", "lpad", "array_resize", "input_file_name", "version", "arrow_metadata", "array_transform"]
+        {
             assert!(!names.contains(&name), "{sql}: {name} is shown");
         }
     }

@@ -62,9 +62,8 @@ async fn json_that_nests_is_not_followed_for_ever() {
 
 #[tokio::test]
 async fn times_in_buckets() {
-    let bucket = |interval: &str, time: &str| {
-        format!("select time_bucket(interval '{interval}', to_timestamp('{time}')) as v")
-    };
+    let bucket =
+        |interval: &str, time: &str| format!("select time_bucket(interval '{interval}', to_timestamp('{time}')) as v");
     for (interval, time, expected) in [
         ("5 minutes", "2026-03-04T05:07:59Z", "2026-03-04T05:05:00"),
         ("1 hour", "2026-03-04T05:07:59Z", "2026-03-04T05:00:00"),
@@ -79,7 +78,8 @@ async fn times_in_buckets() {
         let found = found.as_str().unwrap().trim_end_matches('Z').to_owned();
         assert_eq!(found, expected, "{interval} {time}");
     }
-    let sql = "select time_bucket(interval '1 day', timestamp '2026-03-04T05:00:00', timestamp '2026-01-01T06:00:00') as v";
+    let sql =
+        "select time_bucket(interval '1 day', timestamp '2026-03-04T05:00:00', timestamp '2026-01-01T06:00:00') as v";
     assert_eq!(value(sql).await, json!("2026-03-03T06:00:00"));
     let sql = "select time_bucket(interval '1 hour', timestamp) as v from messages group by 1";
     assert_eq!(value(sql).await, json!("2026-03-04T05:00:00Z"));

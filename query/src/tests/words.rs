@@ -15,9 +15,22 @@ fn check_words(sql: &str, error: &Error, words: &[&str]) {
     }
     let lower = error.message.to_lowercase();
     for internal in [
-        "datafusion", "bug", "arrow error", "external error", "backtrace", "schema error", "error during planning",
-        "execution error", "optimizer", "internal error", "valid fields", "simplify_expressions", "type_coercion",
-        "metlog.public", "issue tracker", "parser error",
+        "datafusion",
+        "bug",
+        "arrow error",
+        "external error",
+        "backtrace",
+        "schema error",
+        "error during planning",
+        "execution error",
+        "optimizer",
+        "internal error",
+        "valid fields",
+        "simplify_expressions",
+        "type_coercion",
+        "metlog.public",
+        "issue tracker",
+        "parser error",
     ] {
         assert!(!lower.contains(internal), "{sql}: `{internal}` is of the engine: {error:?}");
     }
