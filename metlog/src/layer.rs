@@ -1,5 +1,5 @@
 //! Events of the `tracing` crate as messages (cargo feature `tracing`).
-use crate::client::{Client, Road};
+use crate::client::{Client, Emitter};
 use crate::global;
 use crate::message::{MessageBuilder, Value};
 use metlog_wire::Severity;
@@ -50,10 +50,10 @@ impl Layer {
         self
     }
 
-    fn road(&self) -> Option<&Road> {
+    fn emitter(&self) -> Option<&Emitter> {
         match &self.client {
-            Some(client) => Some(client.road()),
-            None => global::road(),
+            Some(client) => Some(client.emitter()),
+            None => global::emitter(),
         }
     }
 }
@@ -69,11 +69,11 @@ fn severity(level: Level) -> Severity {
 
 impl<S: Subscriber> tracing_subscriber::Layer<S> for Layer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(road) = self.road() else { return };
+        let Some(emitter) = self.emitter() else { return };
         let mut found = Found::default();
         event.record(&mut found);
         let metadata = event.metadata();
-        let message = MessageBuilder::new(Some(road), found.payload.as_str())
+        let message = MessageBuilder::new(Some(emitter), found.payload.as_str())
             .of_type(&self.r#type)
             .logger(metadata.target())
             .severity(severity(*metadata.level()));
@@ -182,9 +182,20 @@ mod tests {
         assert!(fields.eq(["userid=25", "name=ann", "ok=false", "took=0.5", "error=broken", "list=[1]"]));
     }
 
+    /// Scenario: an event before the process has a client, one while it has one, one after that is gone.
+    /// Guarantees: the layer is harmless without a client, and finds the one that is made later.
     #[test]
-    fn without_a_client_events_go_nowhere() {
+    fn without_a_client_of_its_own_it_uses_the_one_of_the_process() {
+        let (destination, captured) = Destination::capture();
         let subscriber = tracing_subscriber::registry().with(Layer::new().of_type("x"));
-        tracing::subscriber::with_default(subscriber, || tracing::info!("nobody hears"));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("too early");
+            let guard = crate::init(Config::default().destination(destination).statsd(false)).unwrap();
+            tracing::info!("in time");
+            drop(guard);
+            tracing::info!("too late");
+        });
+        let found = captured.messages().into_iter().map(|message| (message.r#type, message.payload));
+        assert!(found.eq([("x".to_owned(), "in time".to_owned())]));
     }
 }

@@ -59,7 +59,7 @@ fn test() -> Result<(), String> {
     };
     cargo(&["fmt", "--all", "--check"])?;
     // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
-    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing"];
+    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing,metlog/cadence"];
     cargo(&[&["clippy"][..], &workspace, &["--all-targets", "--", "-D", "warnings"]].concat())?;
     // The fuzz targets are run by hand, on nightly; here it is seen that they still fit what they test.
     for fuzz in ["schemas/fuzz/Cargo.toml", "listener/fuzz/Cargo.toml"] {
