@@ -112,6 +112,9 @@ fn no_function(name: &str, state: &SessionState) -> String {
     if let Some(instead) = of_others::instead(&lower) {
         return format!("no function `{lower}`; {instead}");
     }
+    if state.window_functions().contains_key(&lower) {
+        return format!("`{lower}` is a window function: write {lower}(…) OVER (ORDER BY …)");
+    }
     let names = state.scalar_functions().keys();
     let names = names.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
     let names = names.chain(state.higher_order_functions().keys()).chain(state.table_functions().keys());
@@ -123,9 +126,10 @@ fn no_function(name: &str, state: &SessionState) -> String {
 
 /// The name that is closest, where it is close: a letter in three may differ, or it is a longer form.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = name;
     let name = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
-    let near = names.filter(|other| *other != name).map(|other| {
+    let near = names.filter(|other| *other != written).map(|other| {
         let lower = other.to_lowercase();
         let distance = strsim::osa_distance(&name, &lower);
         let is_longer = name.len() >= 3 && (lower.starts_with(&name) || name.starts_with(&lower) && lower.len() >= 3);

@@ -142,3 +142,12 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Value, Error> {
 fn check(found: Result<Value, Error>, expected: Value) {
     assert_eq!(found, Ok(expected));
 }
+
+/// Stack of the threads that run queries in the server.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs on a thread with such a stack; a panic there is one here.
+fn on_a_workers_stack<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap().join().unwrap()
+}

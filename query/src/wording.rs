@@ -131,20 +131,36 @@ fn cast(text: &str) -> String {
             "'{value}' cannot be cast to {}: TRY_CAST gives null instead, and WHERE TRY_CAST(…) IS NULL finds the rows",
             sql_type(kind)
         ),
-        None => rephrased(text),
+        None => match text.strip_prefix("Error parsing ").and_then(|rest| rest.split_once(" from ")) {
+            Some((kind, value)) => format!("not a {kind}: {value}"),
+            None => rephrased(text),
+        },
     }
 }
 
-/// A message with types as SQL names them.
+/// A message with types as SQL names them; what stands in quotes was written by somebody, and stays.
 fn in_sql(text: &str) -> String {
     let mut renamed = String::with_capacity(text.len());
+    let mut quote = None;
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
-        let word = &rest[start..];
-        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric() || c == '\'' || c == '`') {
         renamed.push_str(&rest[..start]);
-        renamed.push_str(sql_type(&word[..end]));
-        rest = &word[end..];
+        let word = &rest[start..];
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len()).max(1);
+        let (written, after) = (&word[..end], &word[end..]);
+        rest = after;
+        if matches!(written, "'" | "`") {
+            quote = if quote == Some(written) { None } else { quote.or(Some(written)) };
+        }
+        let kind = if quote.is_none() { sql_type(written) } else { written };
+        // Constants come as `Int64(1)` and `Utf8("x")`.
+        match after.strip_prefix('(').and_then(|after| after.split_once(')')).filter(|_| kind != written) {
+            Some((constant, after)) => {
+                renamed.push_str(&constant.replace('"', "'"));
+                rest = after;
+            }
+            None => renamed.push_str(kind),
+        }
     }
     renamed + rest
 }
@@ -171,9 +187,21 @@ fn rephrased(text: &str) -> String {
         let column = column.rsplit('.').next().unwrap_or(column);
         return format!("`{column}` is neither in GROUP BY nor inside an aggregate: group by it, or use max({column})");
     }
+    if let Some((_, rest)) = text.split_once("Projections require unique expression names but the expression \"")
+        && let Some((expression, _)) = rest.split_once("\" at position")
+    {
+        let name = expression.rsplit(" AS ").next().unwrap_or(expression);
+        return format!("two columns are called `{}`: give one of them another name with AS", in_sql(name));
+    }
+    // The last line says what is wrong; those before it draw an arrow at it.
+    if text.contains("regex parse error:") {
+        let reason = text.lines().next_back().unwrap_or_default().trim_start_matches("error: ");
+        return format!("not a regular expression: {reason}");
+    }
     match wrong_call(text) {
         Some(call) => format!("wrong arguments: {}", in_sql(&call)),
-        None => in_sql(text),
+        // Ours is another name.
+        None => in_sql(&text.replace("'json_as_text'", "'json_get'")),
     }
 }
 
@@ -232,4 +260,24 @@ fn exhausted(text: &str) -> String {
     format!(
         "the query needs more memory than it may have{limit}: filter on `timestamp`, or ask for fewer columns or rows"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_sql() {
+        for (text, expected) in [
+            ("VARCHAR", "VARCHAR"),
+            ("abs(Utf8, Int64)", "abs(VARCHAR, BIGINT)"),
+            ("Int64(1) AS x, Utf8(\"y\")", "1 AS x, 'y'"),
+            ("'Int64' and `Utf8` are Float64", "'Int64' and `Utf8` are DOUBLE"),
+            ("it's Int64", "it's Int64"),
+            ("日本 Int8", "日本 TINYINT"),
+            ("", ""),
+        ] {
+            assert_eq!(in_sql(text), expected);
+        }
+    }
 }

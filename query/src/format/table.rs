@@ -19,6 +19,9 @@ const SAMPLE_BYTES_MAX: usize = 4 << 20;
 /// A column of text is not cut below this many columns of the terminal.
 const TEXT_WIDTH_MIN: usize = 8;
 
+/// The line above a block.
+const BLOCK_RULE_WIDTH: usize = 40;
+
 pub(super) struct Table<W: Write> {
     out: W,
     options: Options,
@@ -121,11 +124,13 @@ impl<W: Write> Table<W> {
             }
             Some(Layout::Blocks(names)) => {
                 let total = self.options.width.unwrap_or(usize::MAX);
-                let title = format!("-[ row {} ]", self.shown);
-                writeln!(self.out, "{}", truncate(&format!("{title:-<40}"), total))?;
+                let title = truncate(&format!("-[ row {} ]", self.shown), total);
+                let rest = total.min(BLOCK_RULE_WIDTH).saturating_sub(width(&title));
+                writeln!(self.out, "{title}{}", "-".repeat(rest))?;
                 for (column, cell) in self.columns.iter().zip(cells) {
                     let name = pad(&truncate(&column.name, *names), *names, false);
-                    writeln!(self.out, "{}", truncate(&format!("{name} | {cell}"), total))?;
+                    let room = if column.is_whole { usize::MAX } else { total.saturating_sub(names + 3) };
+                    writeln!(self.out, "{name} | {}", truncate(cell, room))?;
                 }
             }
             None => (),
@@ -184,7 +189,10 @@ fn layout(columns: &[Column], sample: &[Vec<String>], total: Option<usize>) -> L
         true => Layout::Columns(widths),
         false => {
             let names = columns.iter().map(|column| width(&column.name)).max().unwrap_or(0);
-            Layout::Blocks(names.min(total / 2))
+            // What must not be cut has room, where there is any.
+            let whole = columns.iter().enumerate().filter(|(_, column)| column.is_whole);
+            let whole = whole.filter_map(|(at, _)| widest(at)).max().unwrap_or(0);
+            Layout::Blocks(names.min(total.saturating_sub(whole + 3)).min(total / 2).max(1))
         }
     }
 }

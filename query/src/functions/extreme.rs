@@ -2,13 +2,13 @@
 //! the number of rows; of rows that are equal any may be it. Rows without a `y` do not count; null where there is none.
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::{ScalarValue, exec_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, TypeSignature, Volatility};
 use std::sync::Arc;
 
 pub(super) fn arg_max() -> AggregateUDF {
@@ -29,11 +29,14 @@ struct Extreme {
 
 impl Extreme {
     fn new(name: &'static str, alias: &str, is_largest: bool) -> Extreme {
+        // Any two; the first form is the one that SHOW FUNCTIONS shows.
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let forms = vec![TypeSignature::Exact(vec![DataType::Utf8, time]), TypeSignature::Any(2)];
         Extreme {
             name,
             aliases: vec![alias.to_owned()],
             is_largest,
-            signature: Signature::any(2, Volatility::Immutable),
+            signature: Signature::one_of(forms, Volatility::Immutable),
         }
     }
 }

@@ -24,29 +24,50 @@ const FACTOR: usize = 4;
 pub(super) fn guarded(function: Arc<ScalarUDF>, growth: Growth) -> Arc<ScalarUDF> {
     match (function.name(), growth) {
         ("arrow_cast" | "arrow_try_cast", _) => types::guarded(function),
-        ("to_char", _) => formats::guarded(Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth }))),
+        ("to_char", _) => formats::guarded(Arc::new(ScalarUDF::new_from_impl(Guarded::new(function, growth)))),
         (_, Growth::Fixed) => function,
-        (_, Growth::Text | Growth::Pairs) => Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth })),
+        (_, Growth::Text | Growth::Pairs) => Arc::new(ScalarUDF::new_from_impl(Guarded::new(function, growth))),
     }
+}
+
+/// A function that makes no more than a small multiple of what it is given, with a name and a signature of ours.
+pub(super) fn renamed(name: &str, function: Arc<ScalarUDF>, signature: Signature) -> Arc<ScalarUDF> {
+    let guarded = Guarded::new(function, Growth::Text);
+    Arc::new(ScalarUDF::new_from_impl(Guarded { name: name.to_owned(), signature, ..guarded }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Guarded {
     inner: Arc<ScalarUDF>,
     growth: Growth,
+    name: String,
+    aliases: Vec<String>,
+    signature: Signature,
+}
+
+impl Guarded {
+    fn new(inner: Arc<ScalarUDF>, growth: Growth) -> Guarded {
+        Guarded {
+            growth,
+            name: inner.name().to_owned(),
+            aliases: inner.aliases().to_vec(),
+            signature: inner.signature().clone(),
+            inner,
+        }
+    }
 }
 
 impl ScalarUDFImpl for Guarded {
     fn name(&self) -> &str {
-        self.inner.name()
+        &self.name
     }
 
     fn aliases(&self) -> &[String] {
-        self.inner.aliases()
+        &self.aliases
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
@@ -70,10 +91,6 @@ impl ScalarUDFImpl for Guarded {
 
     fn documentation(&self) -> Option<&Documentation> {
         self.inner.documentation()
-    }
-
-    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
-        self.inner.schema_name(arguments)
     }
 
     fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
@@ -175,13 +192,13 @@ pub(super) struct Operators {
 
 impl Operators {
     pub(super) fn new() -> Operators {
-        let text = |function| Arc::new(ScalarUDF::new_from_impl(Guarded { inner: function, growth: Growth::Text }));
+        let text = |function| Arc::new(ScalarUDF::new_from_impl(Guarded::new(function, Growth::Text)));
         Operators {
             short: Arc::new(ScalarUDF::new_from_impl(Short { signature: Signature::any(1, Volatility::Immutable) })),
             list: text(datafusion::functions_nested::make_array::make_array_udf()),
             map: text(datafusion::functions_nested::map::map_udf()),
-            json: text(json::json()),
-            json_text: text(json::text()),
+            json: json::json(),
+            json_text: json::text(),
         }
     }
 }

@@ -42,6 +42,7 @@ const ANY_LENGTH: &str = "it makes a value of any length out of a number";
 const OF_FILES: &str = "it tells of the stored files; filter on `dt`, `hour` and `timestamp` instead";
 const OF_ARROW: &str = "it tells how a value lies in memory; `arrow_typeof` names its type";
 const NO_UNIONS: &str = "no column is a union";
+const NO_LAMBDAS: &str = "it is given a function, and SQL here has none; unnest(list) makes rows of items";
 const CAST: &str = "CAST(value AS type) and TRY_CAST(value AS type) do it";
 
 /// One value for each row.
@@ -141,6 +142,8 @@ pub(crate) const SCALAR: &[Listed] = &[
     yes("concat", Text),
     yes("concat_ws", Text),
     yes("contains", Fixed),
+    yes("decode", Text),
+    yes("encode", Text),
     yes("ends_with", Fixed),
     yes("find_in_set", Fixed),
     yes("initcap", Text),
@@ -229,10 +232,10 @@ pub(crate) const SCALAR: &[Listed] = &[
 
 /// Functions that are given a function.
 pub(crate) const HIGHER_ORDER: &[Listed] = &[
-    no("array_transform", "it makes a value of any length for each item"),
-    yes("array_any_match", Fixed),
-    yes("array_filter", Fixed),
-    yes("array_first", Fixed),
+    no("array_any_match", NO_LAMBDAS),
+    no("array_filter", NO_LAMBDAS),
+    no("array_first", NO_LAMBDAS),
+    no("array_transform", NO_LAMBDAS),
 ];
 
 /// One value for each group.

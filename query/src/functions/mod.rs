@@ -22,10 +22,9 @@ use std::sync::Arc;
 
 /// Functions that are not DataFusion's.
 fn own_scalar() -> Vec<Arc<ScalarUDF>> {
-    let texts = [json::texts(), vec![Arc::new(regex::extract())]].concat();
-    let texts = texts.into_iter().map(|function| growth::guarded(function, Growth::Text));
-    let values = [Arc::new(sketch::quantile()), Arc::new(time::bucket())];
-    texts.chain(json::values()).chain(values).collect()
+    let extract = growth::guarded(Arc::new(regex::extract()), Growth::Text);
+    let others = [extract, Arc::new(sketch::quantile()), Arc::new(time::bucket())];
+    json::functions().into_iter().chain(others).collect()
 }
 
 fn own_aggregate() -> Vec<Arc<AggregateUDF>> {

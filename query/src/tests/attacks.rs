@@ -3,17 +3,15 @@ use super::*;
 use crate::Kind;
 use std::time::Duration;
 
-/// Asks on a thread of the runtime, where the stack is as small as in the server.
-async fn refusal(sql: String) -> Error {
+fn refusal(sql: String) -> Error {
     let start: String = sql.chars().take(80).collect();
     let config = Config { time_max: Duration::from_secs(20), ..Config::default() };
     let engine = engine_with(config, &Arc::new(InMemory::new()), Some(FakeHot::new(0, Vec::new())));
-    let asked = tokio::spawn(async move { ask(&engine, &sql).await });
-    asked.await.unwrap_or_else(|error| panic!("{start}: {error}")).expect_err(&start)
+    on_a_workers_stack(async move { ask(&engine, &sql).await }).expect_err(&start)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn types_are_bounded_in_depth_and_size() {
+#[test]
+fn types_are_bounded_in_depth_and_size() {
     for (sql, word) in [
         (format!("select arrow_cast(null, '{}')", "List(".repeat(920)), "longer"),
         (format!("select arrow_cast(null, '{}')", "List(".repeat(190)), "deeper"),
@@ -25,14 +23,14 @@ async fn types_are_bounded_in_depth_and_size() {
         (format!("select cast(null as int{})", "[]".repeat(100)), "deeper"),
         (format!("select cast(null as {}int{})", "array<".repeat(100), ">".repeat(100)), "deep"),
     ] {
-        let error = refusal(sql).await;
+        let error = refusal(sql);
         assert!(matches!(error.kind, Kind::Sql | Kind::Limit), "{error:?}");
         assert!(error.message.contains(word), "{error:?}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn types_of_sql_nest_without_harm() {
+#[test]
+fn types_of_sql_nest_without_harm() {
     for n in [20, 60, 190, 1_000, 5_000] {
         for sql in [
             format!("select cast(null as {}int{})", "array<".repeat(n), ">".repeat(n)),
@@ -43,11 +41,9 @@ async fn types_of_sql_nest_without_harm() {
             format!("select {}1{}", "map {1: ".repeat(n), "}".repeat(n)),
             format!("select array_any_match([1], {} true)", "x -> ".repeat(n)),
         ] {
-            let engine = engine(&Arc::new(InMemory::new()), None);
-            let start: String = sql.chars().take(40).collect();
-            let asked = tokio::spawn(async move { ask(&engine, &sql).await.map(|_| ()) });
             // An error or a result, as long as the process lives.
-            let _ = asked.await.unwrap_or_else(|error| panic!("{n}: {start}: {error}"));
+            let engine = engine(&Arc::new(InMemory::new()), None);
+            let _ = on_a_workers_stack(async move { Ok::<_, Error>(engine.query(&sql).await?.collect().await) });
         }
     }
 }
@@ -61,14 +57,14 @@ async fn groupings_are_bounded_in_number() {
         format!("group by rollup ({columns}), rollup ({columns})"),
         "group by cube (pid, type), cube (logger, hostname), cube (severity, payload, env_version)".to_owned(),
         format!("group by grouping sets ({})", vec!["(pid)"; 65].join(", ")),
-        format!("group by grouping sets (cube ({columns}))"),
     ] {
         for sql in [
             format!("select count(*) from messages {clause}"),
             format!("select 1 union all select count(*) from messages {clause}"),
             format!("select * from (select count(*) from messages {clause})"),
         ] {
-            let error = refusal(sql).await;
+            let engine = engine(&Arc::new(InMemory::new()), None);
+            let error = ask(&engine, &sql).await.unwrap_err();
             assert_eq!(error.kind, Kind::Limit, "{clause:.60}: {error:?}");
             assert!(error.message.contains("grouping sets"), "{clause:.60}: {error:?}");
         }
@@ -78,42 +74,43 @@ async fn groupings_are_bounded_in_number() {
     check(ask(&engine, sql).await, serde_json::json!([{"type": null, "logger": null, "n": 0}]));
 }
 
-#[tokio::test]
-async fn lists_are_not_multiplied_by_lists() {
+#[test]
+fn lists_are_not_multiplied_by_lists() {
     let list = "(select array_agg(value) from range(1000000))";
     for sql in [
         format!("select array_length(array_replace_all({list}, 1, 2)) from range(100)"),
-        format!(
-            "select array_length(array_replace_all(x, array[1], y)) from (select array_agg(array[1]) x from range(10000)), (select array_agg(value) y from range(100000))"
-        ),
+        concat!(
+            "select array_length(array_replace_all(x, array[1], y)) from ",
+            "(select array_agg(array[1]) x from range(10000)), (select array_agg(value) y from range(100000))"
+        )
+        .to_owned(),
         format!("select array_has_any({list}, {list})"),
     ] {
-        let error = refusal(sql).await;
+        let error = refusal(sql);
         assert_eq!(error.kind, Kind::Limit, "{error:?}");
     }
-    let error = refusal("select approx_percentile_cont(value, 0.5, 1000000000000) from range(10)".to_owned()).await;
+    let error = refusal("select approx_percentile_cont(value, 0.5, 1000000000000) from range(10)".to_owned());
     assert!(error.kind == Kind::Limit && error.message.contains("centroids"), "{error:?}");
     let error = refusal(
         "select approx_percentile_cont(0.5, 1000000000000) within group (order by value) from range(10)".to_owned(),
-    )
-    .await;
+    );
     assert!(error.kind == Kind::Limit && error.message.contains("centroids"), "{error:?}");
 }
 
-#[tokio::test]
-async fn refused_functions_say_why() {
+#[test]
+fn refused_functions_say_why() {
     for (sql, word) in [
         ("select repeat('x', 1000000000)", "any length"),
         ("select lpad('x', 1000000000)", "any length"),
         ("select array_repeat(1, 1000000000)", "any length"),
         ("select array_resize([1], 1000000000)", "any length"),
         ("select generate_series(1, 1000000000)", "table function"),
-        ("select array_transform([1, 2], x -> 'long')", "any length"),
+        ("select array_transform([1, 2], x -> 'long')", "unnest"),
         ("select input_file_name() from messages", "stored files"),
         ("select version()", "metlog --version"),
         ("select union_tag(1)", "union"),
     ] {
-        let error = refusal(sql.to_owned()).await;
+        let error = refusal(sql.to_owned());
         assert_eq!(error.kind, Kind::Sql, "{sql}: {error:?}");
         assert!(error.message.contains("is not available") && error.message.contains(word), "{sql}: {error:?}");
         assert!(error.position.is_some(), "{sql}: {error:?}");
@@ -127,7 +124,7 @@ async fn only_what_is_allowed_is_shown() {
         let found = ask(&engine, sql).await.unwrap();
         let names: Vec<&str> =
             found.as_array().unwrap().iter().filter_map(|row| row["function_name"].as_str()).collect();
-        for name in ["date_bin", "count", "row_number", "array_has", "time_bucket", "json_get_str", "regexp_extract"] {
+        for name in ["date_bin", "sum", "time_bucket", "json_get_str", "regexp_extract", "arg_max"] {
             assert!(names.contains(&name), "{sql}: {name} is missing");
         }
         for name in

@@ -65,7 +65,7 @@ async fn mistakes_of_all_kinds() {
     for (sql, words) in [
         ("select cast(payload as int) from messages", &["'x'", "INT", "TRY_CAST"][..]),
         ("select cast('x' as bigint)", &["'x'", "BIGINT", "TRY_CAST"]),
-        ("select cast('x' as timestamp)", &["'x'"]),
+        ("select cast('x' as timestamp)", &["not a timestamp: 'x'"]),
         ("select timestamp 'yesterday'", &["yesterday"]),
         ("select 1 / 0", &["division by zero"]),
         ("select 1 / (pid - 7) from messages", &["division by zero"]),
@@ -83,13 +83,13 @@ async fn mistakes_of_all_kinds() {
         ("select sketch_quantile(sketch, 1.5) from metrics", &["sketch_quantile", "second argument", "1.5"]),
         ("select sketch_quantile(sketch, -1) from metrics", &["second argument", "-1"]),
         ("select 9223372036854775807 + pid from messages", &["out of range"]),
-        ("select regexp_like(payload, '(') from messages", &["regex"]),
+        ("select regexp_like(payload, '(') from messages", &["not a regular expression: unclosed group"]),
         ("select date_trunc('hours', timestamp) from messages", &["hours"]),
         ("select date_bin('x', timestamp) from messages", &[]),
         ("select payload from messages limit 'x'", &[]),
         ("select payload from messages order by 5", &[]),
         ("select (select payload from messages) as x", &[]),
-        ("select row_number() from messages", &[]),
+        ("select row_number() from messages", &["window function", "OVER"]),
         ("select [1, 'x', [2]]", &[]),
         ("select * from unnest(3)", &[]),
         ("select unnest(3)", &[]),
@@ -110,7 +110,7 @@ async fn mistakes_of_all_kinds() {
         ("select * from messages where payload", &[]),
         ("select * from messages where pid in (select pid, type from messages)", &[]),
         ("select array_element(1, 2)", &[]),
-        ("select arrow_cast(1, 'Int65')", &["`Int65`", "not the name of a type"]),
+        ("select arrow_cast(1, 'Int65')", &["`Int65`", "not the name of a type", "'Int64'"]),
         ("select arrow_cast(1, payload) from messages", &["constant"]),
         ("show nothing", &[]),
         ("describe nothing", &["nothing"]),
@@ -132,7 +132,6 @@ async fn mistakes_of_all_kinds() {
             continue;
         };
         assert_ne!(found.kind, Kind::Storage, "{sql}: {found:?}");
-        println!("{sql}\n    {} {:?} {}", found.kind.name(), found.position, found.message);
         check_words(sql, &found, words);
     }
 }
