@@ -1,7 +1,7 @@
 //! The check of a sink's place at the start: beside the intake, before that sink's first batch, and again for as long
 //! as it fails, so that a wrong address or a missing right is told before anything waits for it.
 use crate::deliver::SinkStates;
-use crate::road::lock;
+use crate::lock;
 use metlog_sink::{Sink, probe};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,11 +1,12 @@
-//! Receiving: batches of datagrams from one socket, each batch straight onto the road.
-use crate::bind::Bound;
-use crate::journal::record::Kind;
-use crate::road::Road;
+//! Receiving: batches of datagrams from one socket, each batch straight into the pipeline.
+use super::bind::{self, Bound};
+use crate::pipeline::{Pipeline, Source};
+use metlog_schemas::format;
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, recvmmsg};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use std::io::IoSliceMut;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,10 +46,20 @@ struct Part {
     slot: usize,
     bytes: usize,
     segment: usize,
+    source: Source,
+    /// The kernel cut it: what is here is not what was sent.
+    is_cut: bool,
 }
 
 /// Receives until told to end.
-pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &SocketState, end: &Arc<AtomicBool>) {
+pub fn receive(
+    pipeline: &Pipeline,
+    worker: usize,
+    code: u8,
+    bound: &Bound,
+    state: &SocketState,
+    end: &Arc<AtomicBool>,
+) {
     let mut memory = vec![0u8; BATCH * STRIDE_BYTES];
     let mut parts = Vec::with_capacity(BATCH);
     let mut give_up_at = None;
@@ -61,11 +72,11 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
         let slots = if parts.len() < BATCH_AT_REST { BATCH_AT_REST } else { BATCH };
         parts.clear();
         match fill(bound, &mut memory[..slots * STRIDE_BYTES], &mut parts, state, ends) {
-            Ok(dropped) => road.kernel_dropped(dropped),
+            Ok(dropped) => pipeline.kernel_dropped(&state.address, dropped),
             Err(Errno::EAGAIN) => {
                 // What was dropped after the last datagram is not told with a datagram.
-                if let Some(total) = crate::bind::kernel_drops(&bound.socket) {
-                    road.kernel_dropped(newly_dropped(state, total));
+                if let Some(total) = bind::kernel_drops(&bound.socket) {
+                    pipeline.kernel_dropped(&state.address, newly_dropped(state, total));
                 }
                 if ends {
                     return;
@@ -75,16 +86,23 @@ pub fn receive(road: &Road, worker: usize, kind: Kind, bound: &Bound, state: &So
             Err(Errno::EINTR) => continue,
             Err(error) => {
                 tracing::error!("receiving on {}: {error}", state.address);
-                std::thread::sleep(crate::bind::RECEIVE_TIMEOUT);
+                std::thread::sleep(bind::RECEIVE_TIMEOUT);
                 continue;
             }
         }
+        let datagrams = |part: &Part| {
+            let start = part.slot * STRIDE_BYTES;
+            let source = part.source;
+            split(&memory[start..start + part.bytes], part.segment).map(move |datagram| (datagram, source))
+        };
+        for part in parts.iter().filter(|part| part.is_cut) {
+            let start = part.slot * STRIDE_BYTES;
+            let bytes = &memory[start..start + part.bytes];
+            pipeline.reject("datagram_too_long", format::count(code, bytes), part.source, bytes);
+        }
+        parts.retain(|part| !part.is_cut);
         for record in records(&parts) {
-            let datagrams = record.iter().flat_map(|part| {
-                let start = part.slot * STRIDE_BYTES;
-                split(&memory[start..start + part.bytes], part.segment)
-            });
-            road.take(worker, kind, datagrams);
+            pipeline.take(worker, code, record.iter().flat_map(datagrams));
         }
         if parts.len() < BATCH_AT_REST && bound.is_patient && !ends {
             std::thread::sleep(PAUSE);
@@ -103,8 +121,7 @@ fn fill(
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
     // Made anew for each call: the kernel shortens the control buffers to what it wrote.
-    // Nobody asks for the sender's address.
-    let mut headers = MultiHeaders::<()>::preallocate(slices.len(), Some(cmsg_space!(u32, i32)));
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slices.len(), Some(cmsg_space!(u32, i32)));
     let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
     let mut dropped = 0;
@@ -117,9 +134,16 @@ fn fill(
                 _ => (),
             }
         }
-        parts.push(Part { slot, bytes: message.bytes, segment });
+        let is_cut = message.flags.contains(MsgFlags::MSG_TRUNC);
+        let source = message.address.as_ref().and_then(socket_address);
+        parts.push(Part { slot, bytes: message.bytes.min(DATAGRAM_BYTES), segment, source, is_cut });
     }
     Ok(dropped)
+}
+
+fn socket_address(address: &SockaddrStorage) -> Source {
+    let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
 /// The parts of a batch, cut so that each cut is about [`RECORD_BYTES`], or one part.
@@ -171,7 +195,8 @@ mod tests {
     #[test]
     fn a_batch_is_cut_into_records() {
         let cut = |bytes: &[usize]| -> Vec<usize> {
-            let parts: Vec<Part> = bytes.iter().map(|&bytes| Part { slot: 0, bytes, segment: 0 }).collect();
+            let parts: Vec<Part> =
+                bytes.iter().map(|&bytes| Part { slot: 0, bytes, segment: 0, source: None, is_cut: false }).collect();
             records(&parts).map(<[Part]>::len).collect()
         };
         assert_eq!(cut(&[]), [0; 0]);

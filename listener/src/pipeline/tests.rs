@@ -1,6 +1,7 @@
 //! What is owed to the disk: nothing that was journaled stays unsynced.
 use super::*;
 use crate::Listener;
+use crate::clock::SystemClock;
 use crate::config::{JournalConfig, WindowConfig};
 use futures::future::BoxFuture;
 use metlog_sink::{Batch, Receipt, Role, Sink, SinkError};
@@ -13,11 +14,8 @@ fn config(data: &Path) -> Config {
         name: "test".into(),
         hostname: "host".into(),
         data: data.to_owned(),
-        metlog: Vec::new(),
-        statsd: Vec::new(),
-        statsd_tcp: Vec::new(),
-        metlog_unix: None,
-        statsd_unix: None,
+        sockets: Vec::new(),
+        http: Vec::new(),
         workers: 1,
         receive_buffer: 1 << 20,
         keys: Vec::new(),
@@ -35,62 +33,72 @@ fn config(data: &Path) -> Config {
             series_max: 10,
             tags_max: 10,
         },
+        json_tags: Vec::new(),
         privacy: Vec::new(),
         memory_bytes: 1 << 20,
     }
 }
 
-fn road(data: &Path) -> Road {
-    let (config, now) = (config(data), now());
+fn pipeline(data: &Path) -> Pipeline {
     // It makes the folders too.
     drop(crate::recover::lock(data).unwrap());
-    let (found, _) = crate::recover::open(&config, &["store"], "store", now).unwrap();
-    Road::new(config, 1, found, now)
+    let (found, _) = crate::recover::open(&config(data), &["store"], "store", crate::clock::wall()).unwrap();
+    Pipeline::new(config(data), 1, found, Arc::new(SystemClock::default()))
 }
 
-fn take(road: &Road) {
+fn take(pipeline: &Pipeline) -> u64 {
     let datagram: &[u8] = br#"{"type":"t"}"#;
-    assert_eq!(road.take(0, Kind::Metlog, std::iter::once(datagram)), Taken::Journaled);
+    match pipeline.take(0, 2, std::iter::once((datagram, None))) {
+        Taken::Journaled(position) => position,
+        Taken::Dropped => panic!("dropped"),
+    }
+}
+
+fn seal(pipeline: &Pipeline) {
+    while pipeline.work_once().unwrap() {}
+    pipeline.seal().unwrap();
 }
 
 /// Files that are owed a sync; afterwards none is.
-fn unsynced(road: &Road) -> usize {
-    lock(&road.journal).take_unsynced().len()
+fn unsynced(pipeline: &Pipeline) -> usize {
+    pipeline.journal.lock().take_unsynced().0.len()
 }
 
 /// The kernel refuses to sync it, so it is seen whether a sync was asked for.
-fn owe_what_cannot_be_synced(road: &Road) {
+fn owe_what_cannot_be_synced(pipeline: &Pipeline) {
     let file = File::options().write(true).open("/dev/null").unwrap();
-    lock(&road.journal).sync_failed(Arc::new(file));
+    pipeline.journal.lock().sync_failed(Arc::new(file));
 }
 
 #[test]
 fn what_is_appended_is_owed_until_it_is_synced() {
     let folder = tempfile::tempdir().unwrap();
-    let road = road(folder.path());
-    assert_eq!(unsynced(&road), 0, "a segment begins synced");
-    take(&road);
-    assert_eq!(unsynced(&road), 1);
-    take(&road);
-    road.seal().unwrap();
-    take(&road);
-    assert_eq!(unsynced(&road), 2, "the sealed one and the one that is written");
-    take(&road);
-    road.seal().unwrap();
-    take(&road);
-    road.sync();
-    assert_eq!((unsynced(&road), road.problems()), (0, Vec::new()));
+    let pipeline = pipeline(folder.path());
+    assert_eq!(unsynced(&pipeline), 0, "a segment begins synced");
+    take(&pipeline);
+    assert_eq!(unsynced(&pipeline), 1);
+    take(&pipeline);
+    seal(&pipeline);
+    take(&pipeline);
+    assert_eq!(unsynced(&pipeline), 2, "the sealed one and the one that is written");
+    let position = take(&pipeline);
+    seal(&pipeline);
+    assert!(!pipeline.synced(position).is_done());
+    pipeline.sync();
+    assert!(pipeline.synced(position).is_done());
+    assert_eq!((unsynced(&pipeline), pipeline.problems()), (0, Vec::new()));
 }
 
 #[test]
-fn a_sync_that_fails_is_owed_again() {
+fn a_sync_that_fails_is_owed_again_and_wakes_nobody() {
     let folder = tempfile::tempdir().unwrap();
-    let road = road(folder.path());
-    take(&road);
-    owe_what_cannot_be_synced(&road);
-    road.sync();
-    assert!(road.problems()[0].contains("cannot be synced"), "{:?}", road.problems());
-    assert_eq!(unsynced(&road), 1);
+    let pipeline = pipeline(folder.path());
+    let position = take(&pipeline);
+    owe_what_cannot_be_synced(&pipeline);
+    pipeline.sync();
+    assert!(pipeline.problems()[0].contains("cannot be synced"), "{:?}", pipeline.problems());
+    assert!(!pipeline.synced(position).is_done());
+    assert_eq!(unsynced(&pipeline), 1);
 }
 
 struct Nowhere;
@@ -112,11 +120,11 @@ async fn a_running_listener_syncs_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Handle::current();
     let listener = Listener::start(config(folder.path()), vec![Box::new(Nowhere)], &runtime).unwrap();
-    let road = &listener.inner.road;
-    owe_what_cannot_be_synced(road);
+    let pipeline = &listener.inner.pipeline;
+    owe_what_cannot_be_synced(pipeline);
     // It is taken back by the next record that the journal takes, and told again by the next sync.
     let begun = Instant::now();
-    while road.problems().is_empty() {
+    while pipeline.problems().is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(20), "nobody syncs");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

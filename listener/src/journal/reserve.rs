@@ -2,12 +2,14 @@
 //! the place of a file that was put there for them.
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Enough for receipts and a checkpoint of many series.
+/// Enough for receipts and a state of some thousand series.
 const RESERVE_BYTES: usize = 4 << 20;
+/// More is never kept: a state is bounded too.
+const RESERVE_BYTES_MAX: usize = 256 << 20;
 /// Until a full disk is tried again.
 const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -15,6 +17,7 @@ const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
+    bytes: AtomicUsize,
     given_up: AtomicBool,
     tried_at: Mutex<Option<Instant>>,
 }
@@ -22,8 +25,12 @@ pub struct Reserve {
 impl Reserve {
     /// Made at once, where there is room.
     pub fn new(data: &Path) -> Reserve {
-        let reserve =
-            Reserve { path: data.join("reserve"), given_up: AtomicBool::new(false), tried_at: Mutex::default() };
+        let reserve = Reserve {
+            path: data.join("reserve"),
+            bytes: AtomicUsize::new(RESERVE_BYTES),
+            given_up: AtomicBool::new(false),
+            tried_at: Mutex::default(),
+        };
         reserve.restore();
         reserve
     }
@@ -58,10 +65,20 @@ impl Reserve {
         }
     }
 
+    /// What must be written on a full disk takes so many bytes by now.
+    pub fn want(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(RESERVE_BYTES).clamp(RESERVE_BYTES, RESERVE_BYTES_MAX);
+        // It does not shrink: a state that was large is large again.
+        if self.bytes.fetch_max(bytes, Ordering::Relaxed) < bytes {
+            self.restore();
+        }
+    }
+
     /// Makes the file again. Half a file would be no help, so one that cannot be made is none.
     pub fn restore(&self) {
-        let whole = self.path.metadata().is_ok_and(|file| file.len() == RESERVE_BYTES as u64);
-        if whole || std::fs::write(&self.path, vec![0; RESERVE_BYTES]).is_ok() {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let whole = self.path.metadata().is_ok_and(|file| file.len() == bytes as u64);
+        if whole || std::fs::write(&self.path, vec![0; bytes]).is_ok() {
             self.given_up.store(false, Ordering::Relaxed);
         } else {
             let _ = std::fs::remove_file(&self.path);
