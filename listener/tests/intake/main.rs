@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod again;
 mod damage;
+mod http;
 mod privacy;
 mod probe;
 mod upgrade;
