@@ -1,7 +1,7 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::values;
+use super::{Surroundings, values};
 use metlog_listener::config::{Config, JournalConfig, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
 use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
@@ -23,18 +23,23 @@ pub fn read(
     root: &mut Section<'_>,
     data: PathBuf,
     parquet: &ParquetConfig,
-    machine: &str,
+    surroundings: &Surroundings,
 ) -> Config {
     let mut section = root.section("listener");
-    let hostname = section.read("hostname", values::text).unwrap_or_else(|| machine.to_owned());
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| surroundings.hostname.clone());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
-    let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    let flags = &surroundings.addresses;
+    // What was typed in the file is checked even where a flag goes before it.
+    let chosen = |flag: &[SocketAddr], typed: Option<Vec<SocketAddr>>, port: u16| match flag {
+        [] => typed.unwrap_or_else(|| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port + flags.listen_offset))]),
+        flag => flag.to_vec(),
+    };
     let config = Config {
         name,
         hostname,
         data,
-        metlog: section.read("metlog", values::addresses).unwrap_or_else(|| on_loopback(PORT_METLOG)),
-        statsd: section.read("statsd", values::addresses).unwrap_or_else(|| on_loopback(PORT_STATSD)),
+        metlog: chosen(&flags.metlog, section.read("metlog", values::addresses), PORT_METLOG),
+        statsd: chosen(&flags.statsd, section.read("statsd", values::addresses), PORT_STATSD),
         statsd_tcp: section.read("statsd_tcp", values::addresses).unwrap_or_default(),
         metlog_unix: section.read("metlog_unix", values::path),
         statsd_unix: section.read("statsd_unix", values::path),
