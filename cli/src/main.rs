@@ -20,6 +20,7 @@ mod serve;
 mod severity;
 mod ship;
 mod sinks;
+mod statements;
 
 use arguments::{Arguments, Command};
 use failure::Failure;

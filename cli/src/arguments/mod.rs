@@ -57,7 +57,7 @@ pub enum Command {
     /// Take messages and store them, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
-    /// Ask a question in SQL: of the running server, or of a warehouse that nobody serves.
+    /// Run a query in SQL: on the running server, or on a warehouse that nobody serves.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
     /// Send one message. Exit code 1 where it was not sent, or nobody listens.
@@ -98,6 +98,8 @@ const QUERY_HELP: &str = "Examples:
   metlog query \"select * from messages where fields['user'] = '25' order by timestamp desc limit 10\"
   metlog query --format csv \"select timestamp, name, count from metrics\" > metrics.csv
   metlog query --warehouse s3://logs/metlog \"select count(*) from messages where dt = '2026-01-02'\"
+  metlog query -f report.sql
+  metlog query                    (a prompt, with history and completion)
 
 Tables: messages, metrics, senders.";
 
@@ -181,17 +183,21 @@ pub struct QueryOptions {
     /// Read this warehouse oneself: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
-    /// How the answer is written: table, json, csv or ndjson.
+    /// How the result is written: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
-    /// The question.
-    pub sql: String,
+    /// Run the queries of this file, which end with semicolons.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
+    pub file: Option<PathBuf>,
+    /// The query; `-` reads queries from stdin. Without one there is a prompt where stdin is a terminal.
+    pub sql: Option<String>,
 }
 
 fn printable_format(name: &str) -> Result<Format, String> {
     let printable = |format: &Format| *format != Format::Arrow;
+    let names = || Format::ALL.into_iter().filter(printable).map(Format::name).collect::<Vec<_>>().join(", ");
     let found = Format::ALL.into_iter().filter(printable).find(|format| format.name() == name);
-    found.ok_or_else(|| "it is one of table, json, csv, ndjson".to_owned())
+    found.ok_or_else(|| format!("it is one of {}", names()))
 }
 
 /// `metlog status`.

@@ -20,6 +20,9 @@ fn commands_of_the_manual() {
         "metlog listen --config f",
         "metlog query --warehouse file:///w --format json select",
         "metlog query --config f --format ndjson select",
+        "metlog query",
+        "metlog query -",
+        "metlog query -f report.sql --format csv",
         "metlog send --to a:1 --logger l --type t --severity 0 --token a --token b --field k=v=w payload",
         "metlog replay --to a:1 --rate 10 one two",
         "metlog tail --filter type=x",
@@ -45,6 +48,7 @@ fn what_is_wrong_is_refused() {
     for (line, said) in [
         ("metlog", "Usage"),
         ("metlog query --format arrow select", "one of table, json, csv, ndjson"),
+        ("metlog query -f f select", "cannot be used with"),
         ("metlog query --warehouse file:///w --server a:1 select", "cannot be used with"),
         ("metlog send --severity 8 x", "a number from 0 to 7, or one of emergency"),
         ("metlog replay --follow f", "--state"),

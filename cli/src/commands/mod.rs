@@ -3,6 +3,7 @@ pub mod check;
 pub mod completions;
 pub mod ddl;
 pub mod decode;
+mod prompt;
 pub mod query;
 pub mod replay;
 pub mod send;

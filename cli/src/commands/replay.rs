@@ -205,8 +205,11 @@ impl<'o> Replay<'o> {
         Ok(())
     }
 
-    /// The refusal of the last datagram comes after it was sent.
+    /// Says how many datagrams there were, and waits: the refusal of the last comes after it was sent.
     fn end(&self) -> Result<(), Failure> {
+        if self.packer.sequence() > 0 {
+            self.outlet.send(&self.packer.heartbeat(now())).map_err(|error| self.refused(&error))?;
+        }
         self.outlet.settle().map_err(|error| self.refused(&error))
     }
 

@@ -53,6 +53,8 @@ pub fn run(
     let mut shipping = Shipping::start(options, state, outlet, arrival, origin)?;
     shipping.resume()?;
     while shipping.step()? {}
+    let heartbeat = shipping.packer.heartbeat(now());
+    shipping.send(&heartbeat);
     Ok(Shipped { counts: shipping.counts, datagrams: shipping.datagrams })
 }
 

@@ -107,6 +107,11 @@ impl Packer {
         self.start = self.end;
     }
 
+    /// How many datagrams there were, for the server: without it the loss of the last ones would not show.
+    pub fn heartbeat(&self, now: i64) -> Vec<u8> {
+        self.usual.heartbeat(now, self.sequence, self.too_large)
+    }
+
     fn put(&mut self, now: i64, outgoing: &Outgoing, large: bool) -> Result<(), DoesNotFit> {
         let message = &outgoing.message;
         let hostname = if message.hostname.is_empty() && !outgoing.is_json() { &self.hostname } else { &message.hostname };
