@@ -76,7 +76,8 @@ impl Arrival {
         let server = Server::of(&ServerOptions { config: None, server: Some(address.to_string()) })?;
         let arrival = Arrival { server, runtime };
         let bound: Result<Vec<Bound>, Failure> = arrival.get("/api/addresses", &[]);
-        let listens = bound.is_ok_and(|bound| bound.iter().any(|bound| bound.name == "metlog" && is_at(&bound.address, to)));
+        let listens =
+            bound.is_ok_and(|bound| bound.iter().any(|bound| bound.name == "metlog" && is_at(&bound.address, to)));
         Ok(listens.then_some(arrival))
     }
 
@@ -152,7 +153,8 @@ fn missing(before: &Before, sent: &Sent, row: &Row, now: &Before) -> Option<Stri
     let dropped = now.dropped_by_kernel.saturating_sub(before.dropped_by_kernel);
     if datagrams > 0 {
         let all = counted(sent.datagrams, "datagram");
-        let least = if messages > 0 { format!(", with at least {}", counted(messages, "message")) } else { String::new() };
+        let least =
+            if messages > 0 { format!(", with at least {}", counted(messages, "message")) } else { String::new() };
         return Some(format!("{datagrams} of {all} {} missing{least}", verb(datagrams, "is", "are")));
     }
     if messages > 0 {
@@ -206,7 +208,13 @@ mod tests {
         let json = Sent { messages: 100, json: 100, ..Sent::default() };
         check(json, 0, 100, 0, None);
         check(json, 0, 99, 1, Some("at least 1 of 100 messages is missing"));
-        check(json, 0, 200, 1, Some("its host's kernel dropped 1 datagram meanwhile, and whose is not known: Metlog JSON has no numbers"));
+        check(
+            json,
+            0,
+            200,
+            1,
+            Some("its host's kernel dropped 1 datagram meanwhile, and whose is not known: Metlog JSON has no numbers"),
+        );
     }
 
     #[test]

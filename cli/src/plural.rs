@@ -40,12 +40,10 @@ mod tests {
 
     #[test]
     fn one_is_singular() {
-        assert_eq!([0, 1, 2, 1_000].map(|n| counted(n, "message")), [
-            "0 messages",
-            "1 message",
-            "2 messages",
-            "1,000 messages"
-        ]);
+        assert_eq!(
+            [0, 1, 2, 1_000].map(|n| counted(n, "message")),
+            ["0 messages", "1 message", "2 messages", "1,000 messages"]
+        );
         assert_eq!(counted(2, "batch"), "2 batches");
         assert_eq!([verb(1, "is", "are"), verb(0, "is", "are")], ["is", "are"]);
     }

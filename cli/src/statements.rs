@@ -56,7 +56,8 @@ fn ends(text: &str) -> Vec<usize> {
     while let Some(found) = text[at..].find([';', '\'', '"', '-', '/']) {
         let here = at + found;
         let rest = &text[here..];
-        let closed_by = |close: &str, open: usize| rest[open..].find(close).map_or(rest.len(), |end| open + end + close.len());
+        let closed_by =
+            |close: &str, open: usize| rest[open..].find(close).map_or(rest.len(), |end| open + end + close.len());
         at = here
             + match rest.as_bytes() {
                 [b';', ..] => {

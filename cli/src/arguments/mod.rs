@@ -3,7 +3,7 @@ mod ship;
 #[cfg(test)]
 mod tests;
 
-pub use ship::{ReplayOptions, SendOptions};
+pub use ship::{ReplayOptions, SendOptions, TemplateOptions};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use metlog_query::format::Format;

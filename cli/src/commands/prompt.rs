@@ -21,7 +21,8 @@ use tokio::runtime::Runtime;
 /// Queries that the history keeps.
 const HISTORY_QUERIES_MAX: usize = 1_000;
 
-const GREETING: &str = "Queries end with a semicolon; Tab completes names. \\d lists tables, \\d NAME its columns, \\q ends.";
+const GREETING: &str =
+    "Queries end with a semicolon; Tab completes names. \\d lists tables, \\d NAME its columns, \\q ends.";
 
 /// What completion offers besides the names of the server.
 const KEYWORDS: [&str; 24] = [
@@ -147,7 +148,8 @@ impl Take for Names {
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
-        let column = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8).map_err(Failure::failed)?;
+        let column =
+            arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8).map_err(Failure::failed)?;
         self.0.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
         Ok(())
     }
@@ -161,7 +163,8 @@ impl Words {
     fn of(&self, line: &str, position: usize) -> (usize, Vec<String>) {
         let before = &line[..position];
         let is_part = |c: char| c.is_alphanumeric() || c == '_';
-        let start = before.rfind(|c| !is_part(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+        let start =
+            before.rfind(|c| !is_part(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let typed = before[start..].to_lowercase();
         if typed.is_empty() {
             return (position, Vec::new());

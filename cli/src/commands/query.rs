@@ -176,9 +176,7 @@ fn warehouse(url: &str, options: &QueryOptions) -> Result<Engine, Failure> {
 
 fn refused(error: &metlog_query::Error, place: Place) -> Failure {
     match error.position {
-        Some((line, column)) => {
-            Failure::failed(format!("{}: {}", place.plus(line as u64, column as u64), error.message))
-        }
+        Some((line, column)) => Failure::failed(format!("{}: {}", place.plus(line, column), error.message)),
         None => Failure::failed(&error.message),
     }
 }

@@ -49,8 +49,10 @@ fn payload(options: &SendOptions) -> Result<String, Failure> {
             }
         });
     }
-    let says_something =
-        options.payload.is_some() || options.r#type.is_some() || !options.tokens.is_empty() || !options.fields.is_empty();
+    let says_something = options.payload.is_some()
+        || options.r#type.is_some()
+        || !options.tokens.is_empty()
+        || !options.fields.is_empty();
     match says_something {
         true => Ok(options.payload.clone().unwrap_or_default()),
         false => Err(Failure::usage("nothing to send: give a text, `-` for stdin, --type, --token or --field")),
@@ -74,7 +76,9 @@ fn datagrams(options: &SendOptions, payload: &str) -> Result<Vec<Vec<u8>>, Failu
     match message.send() {
         Outcome::Queued => (),
         Outcome::Oversize => return Err(Failure::failed("not sent: the message is larger than a datagram may be")),
-        Outcome::Filtered => return Err(Failure::failed("not sent: a filter of the environment's METLOG_ variables keeps it back")),
+        Outcome::Filtered => {
+            return Err(Failure::failed("not sent: a filter of the environment's METLOG_ variables keeps it back"));
+        }
         outcome => return Err(Failure::failed(format!("not sent: {outcome:?}"))),
     }
     client.flush();

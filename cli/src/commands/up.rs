@@ -44,8 +44,8 @@ fn serve_until_stopped(
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
     let sinks = sinks::open(&config.sinks, warehouse.clone())?;
-    let listener =
-        Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| not_started(&config, &error))?;
+    let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
+        .map_err(|error| not_started(&config, &error))?;
     let engine = if has_sql {
         let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
         Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
@@ -70,7 +70,9 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
 }
 
 /// An address that is not free, by the name of its key, with who holds it and how to choose another.
@@ -80,7 +82,8 @@ fn not_bound(key: &str, flag: &str, protocol: Protocol, address: SocketAddr, err
         return Failure::failed(format!("{refused}: {error}"));
     }
     let by = holder(protocol, address).unwrap_or_else(|| "a program that this user may not look at".to_owned());
-    let flags = if flag.is_empty() { String::new() } else { format!(", or start with {flag} ADDR or --listen-offset N") };
+    let flags =
+        if flag.is_empty() { String::new() } else { format!(", or start with {flag} ADDR or --listen-offset N") };
     Failure::failed(format!("{refused}: it is in use by {by}; choose another in `{key}`{flags}"))
 }
 
@@ -144,9 +147,7 @@ async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<D
         sinks => format!(", {} must catch up", sinks.join(" and ")),
     };
     let (messages, are) = (counted(held, "message"), verb(held, "is", "are"));
-    logs::say(&format!(
-        "stopping: {messages} {are} yet to be stored{waiting}; once more to leave them in the journal"
-    ));
+    logs::say(&format!("stopping: {messages} {are} yet to be stored{waiting}; once more to leave them in the journal"));
     let stopped = listener.stop(signals.next()).await;
     logs::say(&stopped_text(&listener.ledger()));
     let sinks = stopped.waiting.join(" and ");

@@ -7,7 +7,13 @@ const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
 fn surroundings() -> Surroundings {
     let addresses = AddressOptions::default();
-    Surroundings { hostname: "web-1".into(), data: None, addresses, folder: "/srv".into(), environment: Some(Vec::new()) }
+    Surroundings {
+        hostname: "web-1".into(),
+        data: None,
+        addresses,
+        folder: "/srv".into(),
+        environment: Some(Vec::new()),
+    }
 }
 
 fn config(text: &str) -> Config {

@@ -19,7 +19,7 @@ use crate::metlog_line::is_metlog_json;
 use crate::outlet::Outlet;
 use crate::pace::Pace;
 use metlog_schemas::metlog_json::{Decoder, kind_of};
-use metlog_schemas::rows::Rows;
+use metlog_schemas::rows::MessageRows;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,8 @@ impl<'o> Shipping<'o> {
             }
             let known = state.files.iter().position(|position| position.path == *named);
             let position = known.map(|at| &state.files[at]);
-            let follower = Follower::resume(named, position, options.follow).map_err(|error| unreadable(named, &error))?;
+            let follower =
+                Follower::resume(named, position, options.follow).map_err(|error| unreadable(named, &error))?;
             let logger = options.logger.clone().unwrap_or_else(|| logger_of(named));
             followers.push((known.unwrap_or(usize::MAX), logger, follower));
         }
@@ -166,7 +167,8 @@ impl<'o> Shipping<'o> {
         let mut window = Window::default();
         for part in &parts {
             let Some(at) = self.followers.iter().position(|(place, ..)| *place == part.file) else {
-                let path = self.state.files.get(part.file).map_or_else(String::new, |file| file.path.display().to_string());
+                let path =
+                    self.state.files.get(part.file).map_or_else(String::new, |file| file.path.display().to_string());
                 return Err(Failure::usage(format!("--state: {path} is half sent: name it too")));
             };
             self.packer.begin(part.start);
@@ -207,11 +209,8 @@ impl<'o> Shipping<'o> {
                 self.state.files[place] = base;
             }
         }
-        let part = |(at, packed): &(usize, Packed)| Part {
-            file: self.followers[*at].0,
-            start: packed.start,
-            end: packed.end,
-        };
+        let part =
+            |(at, packed): &(usize, Packed)| Part { file: self.followers[*at].0, start: packed.start, end: packed.end };
         self.state.sent = window.packed.iter().map(part).collect();
         self.save()?;
         let messages = self.counts.messages();
@@ -265,7 +264,7 @@ impl<'o> Shipping<'o> {
             return Some(self.template.message(&line.bytes, &logger, now(), &mut self.counts));
         }
         self.counts.json += 1;
-        let mut rows = Rows::default();
+        let mut rows = MessageRows::default();
         let row = self.json.decode(text, &mut rows).ok().filter(|row| kind_of(row).is_none());
         self.counts.statistics += u64::from(row.is_none());
         row.map(|row| Outgoing { message: row.to_message(now()), has_origin: true })

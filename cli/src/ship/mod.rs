@@ -80,6 +80,8 @@ impl Counts {
             (self.statistics, "counters or timers, whose arrival is not checked: they have no number", ("is", "are")),
         ];
         let remarks = remarks.into_iter().filter(|(count, ..)| *count > 0);
-        remarks.map(|(count, what, (one, many))| format!("{} {} {what}", counted(count, "line"), verb(count, one, many))).collect()
+        remarks
+            .map(|(count, what, (one, many))| format!("{} {} {what}", counted(count, "line"), verb(count, one, many)))
+            .collect()
     }
 }

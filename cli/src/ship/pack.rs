@@ -114,7 +114,8 @@ impl Packer {
 
     fn put(&mut self, now: i64, outgoing: &Outgoing, large: bool) -> Result<(), DoesNotFit> {
         let message = &outgoing.message;
-        let hostname = if message.hostname.is_empty() && !outgoing.is_json() { &self.hostname } else { &message.hostname };
+        let hostname =
+            if message.hostname.is_empty() && !outgoing.is_json() { &self.hostname } else { &message.hostname };
         let draft = Draft {
             timestamp: message.timestamp,
             severity: message.severity,

@@ -37,7 +37,7 @@ impl Template {
             return Outgoing { message, has_origin: false };
         };
         match regex.captures(&text) {
-            Some(groups) => self.fill(regex, &groups, message, now, counts),
+            Some(groups) => self.fill(&text, &groups, message, now, counts),
             None => {
                 counts.unmatched += 1;
                 message.payload = text.into_owned();
@@ -46,17 +46,10 @@ impl Template {
         }
     }
 
-    fn fill(
-        &self,
-        regex: &Regex,
-        groups: &Captures<'_>,
-        mut message: Message,
-        now: i64,
-        counts: &mut Counts,
-    ) -> Outgoing {
-        message.payload = groups.name("payload").map_or_else(|| groups_input(groups), |found| found.as_str().to_owned());
+    fn fill(&self, line: &str, groups: &Captures<'_>, mut message: Message, now: i64, counts: &mut Counts) -> Outgoing {
+        message.payload = groups.name("payload").map_or(line, |found| found.as_str()).to_owned();
         let mut has_origin = false;
-        for name in regex.capture_names().flatten() {
+        for name in self.regex.iter().flat_map(Regex::capture_names).flatten() {
             let Some(value) = groups.name(name).map(|found| found.as_str()) else { continue };
             match name {
                 "payload" => (),
@@ -85,11 +78,6 @@ impl Template {
         }
         Outgoing { message, has_origin }
     }
-}
-
-/// The whole line that was searched.
-fn groups_input(groups: &Captures<'_>) -> String {
-    groups.get_haystack().to_owned()
 }
 
 /// Cut to what a name on the wire may have.

@@ -30,7 +30,10 @@ fn lines_of_other_programs_are_read() {
         r"^(?<time>\d{6} \d{6}) (?<pid>\d+) (?<severity>\w+) (?<logger>[^:]+): (?<payload>.*?(?<block>blk_\S+)?)$",
         "081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block terminating",
     );
-    assert_eq!((hdfs.message.pid, hdfs.has_origin, hdfs.message.logger.as_str()), (148, true, "dfs.DataNode$PacketResponder"));
+    assert_eq!(
+        (hdfs.message.pid, hdfs.has_origin, hdfs.message.logger.as_str()),
+        (148, true, "dfs.DataNode$PacketResponder")
+    );
     assert!(hdfs.message.fields.is_empty(), "a group that took no part is no field");
 }
 

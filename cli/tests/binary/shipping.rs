@@ -75,7 +75,8 @@ fn lines_are_kept_as_they_are() {
     std::fs::write(folder.join("zst"), zstd::stream::encode_all(&b"from zstd\n"[..], 1).unwrap()).unwrap();
     let files = ["plain", "gz", "zst"].map(|name| folder.join(name).display().to_string());
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    let output = run(&[&["replay", "--to", &metlog.address("metlog"), "--server", &metlog.http()], &files[..]].concat());
+    let output =
+        run(&[&["replay", "--to", &metlog.address("metlog"), "--server", &metlog.http()], &files[..]].concat());
     assert!(output.status.success(), "{}", text_of(&output.stderr));
     let said = text_of(&output.stderr);
     assert!(said.contains("1 line has bytes that are not UTF-8, sent as U+FFFD"), "{said}");
@@ -138,7 +139,12 @@ struct Shipper {
 impl Shipper {
     fn new(metlog: &Running, to: &str, more: &[&str]) -> Shipper {
         let state = metlog.folder.path().join("ship.state");
-        Shipper { to: to.to_owned(), http: metlog.http(), state, more: more.iter().map(|&word| word.to_owned()).collect() }
+        Shipper {
+            to: to.to_owned(),
+            http: metlog.http(),
+            state,
+            more: more.iter().map(|&word| word.to_owned()).collect(),
+        }
     }
 
     fn spawn(&self, file: &Path) -> Child {
@@ -253,13 +259,19 @@ fn metlog_json_keeps_its_meaning() {
     assert!(output.status.success(), "{}", text_of(&output.stderr));
     assert!(text_of(&output.stderr).contains("1 line is"), "{}", text_of(&output.stderr));
     for (r#type, same) in [("wsgi", "*"), ("bare", "type, logger, severity, hostname, pid, payload, env_version")] {
-        let columns = if same == "*" { "timestamp, type, logger, severity, hostname, pid, payload, env_version, cast(tokens as varchar), fields['headers.path'], fields['n']" } else { same };
+        let columns = if same == "*" {
+            "timestamp, type, logger, severity, hostname, pid, payload, env_version, cast(tokens as varchar), fields['headers.path'], fields['n']"
+        } else {
+            same
+        };
         let rows = metlog.ask(&format!("select {columns} from messages where type = '{type}'"));
         let rows = rows.as_array().unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0], rows[1]);
     }
-    until("the counter is one", || metlog.ask("select count from metrics where name = 'hits'") == json!([{"count": 3.0}]));
+    until("the counter is one", || {
+        metlog.ask("select count from metrics where name = 'hits'") == json!([{"count": 3.0}])
+    });
 }
 
 #[test]

@@ -36,7 +36,10 @@ fn what_is_sent_is_answered_stored_and_accounted_for() {
     let sender = metlog.query("select datagrams, lost, late, duplicates, dropped from senders");
     assert_eq!(sender, json!([{"datagrams": 1, "lost": 0, "late": 0, "duplicates": 0, "dropped": 0}]));
     let status = stdout_of(&["status", "--server", &metlog.http()]);
-    assert!(status.contains("takes messages") && status.contains("The ledger balances, and nothing was lost"), "{status}");
+    assert!(
+        status.contains("takes messages") && status.contains("The ledger balances, and nothing was lost"),
+        "{status}"
+    );
     assert!(metlog.get("/metrics").1.contains("metlog_"), "Prometheus text");
     assert_eq!(metlog.get("/nothing").0, 404);
     metlog.signal("TERM");
@@ -201,7 +204,11 @@ fn a_second_signal_leaves_the_rest_in_the_journal_and_says_so() {
     until("it says that it stops", || metlog.stderr().contains("stopping: 1 message is"));
     metlog.signal("INT");
     assert_eq!(metlog.wait().code(), Some(1));
-    assert!(metlog.stderr().contains("1 message is left in the journal; the next start stores it"), "{}", metlog.stderr());
+    assert!(
+        metlog.stderr().contains("1 message is left in the journal; the next start stores it"),
+        "{}",
+        metlog.stderr()
+    );
     let mut after = Running::start(std::mem::replace(&mut metlog.folder, tempfile::tempdir().unwrap()), "", &["up"]);
     assert_eq!(after.query("select payload from messages"), json!([{"payload": "kept"}]));
     after.signal("TERM");
