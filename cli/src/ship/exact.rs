@@ -267,7 +267,7 @@ impl<'o> Shipping<'o> {
         let mut rows = MessageRows::default();
         let row = self.json.decode(text, &mut rows).ok().filter(|row| kind_of(row).is_none());
         self.counts.statistics += u64::from(row.is_none());
-        row.map(|row| Outgoing { message: row.to_message(now()), has_origin: true })
+        row.map(|row| Outgoing { message: row.to_message(now()), has_origin: true, is_json: true })
     }
 
     fn raw(&self, line: &Line) -> Option<Vec<u8>> {
@@ -303,11 +303,16 @@ impl<'o> Shipping<'o> {
         for raw in &window.raw {
             self.send(raw);
         }
+        let mut has = base.datagrams;
         loop {
             window.packed.iter().for_each(|(_, packed)| self.send(&packed.bytes));
             let row = self.settle(&mut patience, |row| row.datagrams >= due)?;
             if row.datagrams >= due {
                 return Ok(());
+            }
+            if row.datagrams > has {
+                (has, patience) = (row.datagrams, Patience::new(self.options.follow));
+                continue;
             }
             if row.datagrams < base.datagrams {
                 // It has forgotten us, or is another one.
@@ -332,11 +337,15 @@ impl<'o> Shipping<'o> {
             let due = base.datagrams + base.duplicates + part.len() as u64;
             part.iter().for_each(|(_, packed)| self.send(&packed.bytes));
             let row = self.settle(&mut patience, |row| row.datagrams + row.duplicates >= due)?;
-            if row.datagrams + row.duplicates >= due {
+            let come = row.datagrams + row.duplicates;
+            if come >= due {
                 at += part.len();
             } else {
                 chunk = (chunk / 2).max(1);
-                patience.again(self.arrival.address())?;
+            }
+            match come > due - part.len() as u64 {
+                true => patience = Patience::new(self.options.follow),
+                false => patience.again(self.arrival.address())?,
             }
         }
         Ok(())

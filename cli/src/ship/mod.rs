@@ -14,7 +14,6 @@ mod tests;
 
 use crate::plural::{counted, verb};
 use metlog_schemas::wire::Message;
-use metlog_schemas::wire::message::ENV_VERSION_JSON;
 
 /// A message on its way.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,13 +22,8 @@ pub struct Outgoing {
     pub message: Message,
     /// Hostname and pid are its own, and not those of who sends it.
     pub has_origin: bool,
-}
-
-impl Outgoing {
-    /// What Metlog JSON leaves out is empty, and not ours.
-    fn is_json(&self) -> bool {
-        self.message.env_version == ENV_VERSION_JSON
-    }
+    /// It was Metlog JSON: what that leaves out is empty, and not ours.
+    pub is_json: bool,
 }
 
 /// What became of the lines.

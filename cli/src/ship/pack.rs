@@ -115,14 +115,15 @@ impl Packer {
     fn put(&mut self, now: i64, outgoing: &Outgoing, large: bool) -> Result<(), DoesNotFit> {
         let message = &outgoing.message;
         let hostname =
-            if message.hostname.is_empty() && !outgoing.is_json() { &self.hostname } else { &message.hostname };
+            if message.hostname.is_empty() && !outgoing.is_json { &self.hostname } else { &message.hostname };
         let draft = Draft {
             timestamp: message.timestamp,
             severity: message.severity,
             r#type: &message.r#type,
             logger: Some(&message.logger),
             origin: outgoing.has_origin.then_some((hostname.as_str(), message.pid)),
-            env_version: Some(message.env_version.as_str()).filter(|v| !v.is_empty() && *v != ENV_VERSION_WIRE),
+            env_version: Some(message.env_version.as_str())
+                .filter(|version| outgoing.is_json && *version != ENV_VERSION_WIRE),
             payload: &message.payload,
         };
         let encoder = if large { &mut self.large } else { &mut self.usual };

@@ -34,14 +34,14 @@ impl Template {
             Message { timestamp: now, r#type: self.r#type.clone(), logger: logger.to_owned(), ..Message::default() };
         let Some(regex) = &self.regex else {
             message.payload = text.into_owned();
-            return Outgoing { message, has_origin: false };
+            return Outgoing { message, has_origin: false, is_json: false };
         };
         match regex.captures(&text) {
             Some(groups) => self.fill(&text, &groups, message, now, counts),
             None => {
                 counts.unmatched += 1;
                 message.payload = text.into_owned();
-                Outgoing { message, has_origin: false }
+                Outgoing { message, has_origin: false, is_json: false }
             }
         }
     }
@@ -76,7 +76,7 @@ impl Template {
                 field => message.fields.push((field.to_owned(), value.to_owned())),
             }
         }
-        Outgoing { message, has_origin }
+        Outgoing { message, has_origin, is_json: false }
     }
 }
 
