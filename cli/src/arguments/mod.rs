@@ -74,7 +74,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
     Status(StatusOptions),
     /// Look for mistakes in a configuration file. Exit code 2 where there are any.
-    #[command(after_help = "Example:\n  metlog check --config metlog.toml")]
+    #[command(
+        after_help = "Examples:\n  metlog check --config metlog.toml\n  metlog check --online --config metlog.toml"
+    )]
     Check(CheckOptions),
     /// Show a datagram or a journal segment as JSON lines.
     #[command(
@@ -140,6 +142,18 @@ pub struct AddressOptions {
     /// Add this to every default port (5565, 8125, 5580), so that several can run on one host.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub listen_offset: u16,
+}
+
+impl AddressOptions {
+    /// Those of a socket, by its key in `[listener]`; `None` where there is no flag for it, or none was given.
+    pub fn of(&self, key: &str) -> Option<&[SocketAddr]> {
+        let flag = match key {
+            "metlog" => &self.metlog,
+            "statsd" => &self.statsd,
+            _ => return None,
+        };
+        Some(flag.as_slice()).filter(|flag| !flag.is_empty())
+    }
 }
 
 /// `metlog up`.
@@ -229,6 +243,9 @@ pub struct CheckOptions {
     /// The file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Try also whether each sink can be reached and takes what is sent. Exit code 1 where one does not.
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// `metlog decode`.

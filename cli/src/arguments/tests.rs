@@ -36,6 +36,7 @@ fn commands_of_the_manual() {
         "metlog replay --follow --state s f",
         "metlog replay --line-regex (?<payload>.*) --time-format %s --time-zone +02:00 f",
         "metlog check --config f",
+        "metlog check --online --config f",
         "metlog decode f",
         "metlog ddl --dialect hive4 --warehouse s3://b/p",
     ] {

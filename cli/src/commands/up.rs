@@ -7,9 +7,12 @@ use crate::failure::Failure;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, serve, sinks};
+use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
 use metlog_listener::{Listener, StartError};
 use metlog_query::Engine;
+use metlog_schemas::error::with_causes;
+use metlog_schemas::format::Transport;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,35 +90,28 @@ fn not_bound(key: &str, flag: &str, protocol: Protocol, address: SocketAddr, err
     Failure::failed(format!("{refused}: it is in use by {by}; choose another in `{key}`{flags}"))
 }
 
-/// Why the listener did not start; an address is told by its key.
+/// Why the listener did not start; an address is named by its key.
 fn not_started(config: &Config, error: &StartError) -> Failure {
-    let StartError::Bind(bind) = error else { return in_full(error) };
-    let listener = &config.listener;
-    let keys = [
-        ("listener.metlog", "--metlog", Protocol::Udp, &listener.metlog),
-        ("listener.statsd", "--statsd", Protocol::Udp, &listener.statsd),
-        ("listener.statsd_tcp", "", Protocol::Tcp, &listener.statsd_tcp),
-    ];
+    let in_full = || Failure::failed(with_causes(error));
+    let StartError::Bind(bind) = error else { return in_full() };
     let text = bind.to_string();
-    for (key, flag, protocol, addresses) in keys {
-        let name = if protocol == Protocol::Udp { "UDP" } else { "TCP" };
+    for Listen { socket, at } in &config.listener.sockets {
+        let At::Addresses(addresses) = at else { continue };
+        let (name, protocol) = match socket.transport {
+            Transport::Udp => ("UDP", Protocol::Udp),
+            _ => ("TCP", Protocol::Tcp),
+        };
+        let flag = match socket.key {
+            "metlog" => "--metlog",
+            "statsd" => "--statsd",
+            _ => "",
+        };
         if let Some(address) = addresses.iter().find(|address| text.starts_with(&format!("{name} {address}: "))) {
-            return not_bound(key, flag, protocol, *address, bind);
+            return not_bound(&format!("listener.{}", socket.key), flag, protocol, *address, bind);
         }
     }
-    in_full(error)
-}
-
-/// An error with those that caused it.
-fn in_full(error: &dyn std::error::Error) -> Failure {
-    let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |error| error.source()) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    Failure::failed(text)
+    let http = config.listener.http.iter().find(|address| text.starts_with(&format!("TCP {address}: ")));
+    http.map_or_else(in_full, |address| not_bound("listener.http", "", Protocol::Tcp, *address, bind))
 }
 
 /// SIGTERM and ctrl-c.

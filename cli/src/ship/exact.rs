@@ -203,10 +203,11 @@ impl<'o> Shipping<'o> {
             self.save_if_dirty()?;
             return self.turn();
         }
-        for (at, base) in bases.into_iter().enumerate() {
-            if let Some(base) = base {
+        // What a file is known by is what was read of it, which was perhaps not there before.
+        for (at, (base, now)) in bases.into_iter().zip(self.positions()?).enumerate() {
+            if let (Some(base), Some(now)) = (base, now) {
                 let place = self.followers[at].0;
-                self.state.files[place] = base;
+                self.state.files[place] = Position { head: now.head, ..base };
             }
         }
         let part =

@@ -56,7 +56,7 @@ impl Follower {
         match follower.find(position) {
             Some((found, reading)) => {
                 if found != path {
-                    follower.queue_after(&reading.file.metadata()?);
+                    follower.queue_after(&reading.file.metadata()?, Some(position));
                 }
                 follower.reading = Some(reading);
             }
@@ -132,8 +132,8 @@ impl Follower {
             if self.rotated_at.get_or_insert_with(Instant::now).elapsed() < ROTATED_QUIET {
                 return Ok(Turn::Wait);
             }
-            let old = reading.file.metadata()?;
-            self.queue_after(&old);
+            let (old, known) = (reading.file.metadata()?, reading.known.clone());
+            self.queue_after(&old, known.as_ref());
             return Ok(Turn::Again);
         }
         Ok(Turn::Wait)
@@ -193,14 +193,20 @@ impl Follower {
     }
 
     /// After a file that was rotated come those that were rotated after it, and at last the one that has its name now.
-    fn queue_after(&mut self, rotated: &Metadata) {
+    fn queue_after(&mut self, rotated: &Metadata, position: Option<&Position>) {
         let name = self.path.file_name().unwrap_or_default();
+        let written = |of: &Metadata| (of.mtime(), of.mtime_nsec());
+        // Clocks of file systems are coarse: two may be of the same moment, and one may be a copy of the other.
+        let is_copy = |path: &Path| {
+            position.is_some_and(|position| Reading::open(path, Some(position)).is_ok_and(|same| same.is_some()))
+        };
         let mut later: Vec<(i64, i64, PathBuf)> = beside(&self.path, name)
             .into_iter()
             .filter_map(|path| {
                 let now = std::fs::metadata(&path).ok()?;
-                let written = (now.mtime(), now.mtime_nsec());
-                (written > (rotated.mtime(), rotated.mtime_nsec())).then_some((written.0, written.1, path))
+                let is_same = (now.dev(), now.ino()) == (rotated.dev(), rotated.ino());
+                let is_later = written(&now) >= written(rotated) && !is_same && !is_copy(&path);
+                is_later.then_some((now.mtime(), now.mtime_nsec(), path))
             })
             .collect();
         later.sort();

@@ -115,6 +115,24 @@ fn each_mistake_in_a_configuration_is_an_error_of_its_own() {
     assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 2, "{said}");
 }
 
+/// Guarantees: with `--online` each sink is tried; one that cannot be used is named, with exit code 1.
+#[test]
+fn sinks_are_tried_where_that_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metlog.toml");
+    let data = format!("data = {:?}\n", folder.path().join("data"));
+    std::fs::write(&file, &data).unwrap();
+    let check = ["check", "--online", "--config", file.to_str().unwrap()];
+    let said = stdout_of(&check);
+    assert!(said.contains("sink.parquet: can be reached and used") && !said.contains("--online"), "{said}");
+    // Bound and let go again: nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    std::fs::write(&file, format!("{data}[sink.graphite]\naddress = \"{free}\"\n")).unwrap();
+    let output = run(&check);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr_of(&output).starts_with("error: sink.graphite: "), "{}", stderr_of(&output));
+}
+
 #[test]
 fn queries_come_from_files_and_stdin() {
     let folder = tempfile::tempdir().unwrap();
