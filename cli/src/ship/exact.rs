@@ -3,7 +3,8 @@
 //! Datagrams leave in windows. A window is written down before it leaves, sent until the server's count of this sender says
 //! that it has all of it, and then the positions move on. After a kill, a window that was written down is made again of the
 //! same bytes, under the same numbers: what the server has of it is a duplicate, which it does not take again. It remembers
-//! the last 1,024 numbers of a sender, and a window has far fewer.
+//! the last 1,024 numbers of a sender, and a window has far fewer. What was taken is known by its count alone, which grows by
+//! one for each number.
 use super::follow::{Follower, Turn};
 use super::pack::{Origin, Packed, Packer};
 use super::source::Line;
@@ -30,6 +31,12 @@ const WINDOW_DATAGRAMS: usize = 64;
 const POLL: Duration = Duration::from_millis(200);
 /// What is on its way is lost when the server's count has not changed for so long.
 const QUIET: Duration = Duration::from_millis(300);
+/// Likewise, where a datagram that comes later does no harm.
+const QUIET_NEW: Duration = Duration::from_millis(50);
+/// Rounds in which nothing more was taken, after which it is no longer clear what the count means.
+const ROUNDS_IDLE_MAX: u32 = 5;
+/// By how many datagrams each round begins later.
+const TURN: usize = 7;
 /// Waits between attempts, at first and at most.
 const AGAIN_FIRST: Duration = Duration::from_millis(50);
 const AGAIN_MOST: Duration = Duration::from_secs(5);
@@ -191,7 +198,7 @@ impl<'o> Shipping<'o> {
         if window.packed.is_empty() {
             return Ok(());
         }
-        self.deliver_anew(&window)?;
+        self.deliver(&window, false)?;
         self.confirm(&window)
     }
 
@@ -215,7 +222,7 @@ impl<'o> Shipping<'o> {
         self.state.sent = window.packed.iter().map(part).collect();
         self.save()?;
         let messages = self.counts.messages();
-        self.deliver(&window)?;
+        self.deliver(&window, true)?;
         self.confirm(&window)?;
         self.pace.wait(messages, self.started.elapsed()).into_iter().for_each(std::thread::sleep);
         Ok(true)
@@ -296,58 +303,58 @@ impl<'o> Shipping<'o> {
         Ok(waits || goes_on)
     }
 
-    /// Sends a window of which nothing was sent before, until the server has taken each of its datagrams.
-    fn deliver(&mut self, window: &Window) -> Result<(), Failure> {
+    /// Sends a window until the server has taken each of its datagrams. `is_new`: nothing of it was sent before.
+    ///
+    /// A number is taken once, so a count that has grown by the window has all of it.
+    fn deliver(&mut self, window: &Window, is_new: bool) -> Result<(), Failure> {
         let mut patience = Patience::new(self.options.follow);
-        let base = self.row(&mut patience)?;
-        let due = base.datagrams + window.packed.len() as u64;
+        let (base, all) = (self.row(&mut patience)?, window.packed.len() as u64);
+        let due = if is_new { base.datagrams } else { self.state.sequence } + all;
         for raw in &window.raw {
             self.send(raw);
         }
-        let mut has = base.datagrams;
-        loop {
-            window.packed.iter().for_each(|(_, packed)| self.send(&packed.bytes));
-            let row = self.settle(&mut patience, |row| row.datagrams >= due)?;
-            if row.datagrams >= due {
+        let (mut has, mut idle) = (base.datagrams, 0);
+        for round in 0.. {
+            // A count that cannot come to this is one of a server that has not all of before, or that has forgotten us.
+            if has + all < due || has > due || idle >= ROUNDS_IDLE_MAX {
+                break;
+            }
+            // Each time in another order, since a network may lose by a pattern.
+            let turn = round * TURN % window.packed.len();
+            let (later, first) = window.packed.split_at(turn);
+            first.iter().chain(later).for_each(|(_, packed)| self.send(&packed.bytes));
+            let row = self.settle(&mut patience, QUIET_NEW, |row| row.datagrams >= due)?;
+            if row.datagrams == due {
                 return Ok(());
             }
-            if row.datagrams > has {
-                (has, patience) = (row.datagrams, Patience::new(self.options.follow));
-                continue;
-            }
-            if row.datagrams < base.datagrams {
-                // It has forgotten us, or is another one.
-                return self.deliver_anew(window);
-            }
-            patience.again(self.arrival.address())?;
+            idle = if row.datagrams == has { idle + 1 } else { 0 };
+            has = row.datagrams;
         }
+        self.deliver_anew(window)
     }
 
-    /// Sends a window of which the server may have a part: each datagram must come, be it as a duplicate.
+    /// Sends a window of which the server may have any part: each datagram must come, be it as a duplicate.
     fn deliver_anew(&mut self, window: &Window) -> Result<(), Failure> {
         // What is still on its way must not be counted for what is sent now.
         std::thread::sleep(QUIET);
         let mut patience = Patience::new(self.options.follow);
-        for raw in &window.raw {
-            self.send(raw);
-        }
         let (mut at, mut chunk) = (0, window.packed.len());
         while at < window.packed.len() {
             let part = &window.packed[at..(at + chunk).min(window.packed.len())];
             let base = self.row(&mut patience)?;
-            let due = base.datagrams + base.duplicates + part.len() as u64;
+            let (had, all) = (base.datagrams + base.duplicates, part.len() as u64);
             part.iter().for_each(|(_, packed)| self.send(&packed.bytes));
-            let row = self.settle(&mut patience, |row| row.datagrams + row.duplicates >= due)?;
-            let come = row.datagrams + row.duplicates;
-            if come >= due {
-                at += part.len();
-            } else {
-                chunk = (chunk / 2).max(1);
+            let row = self.settle(&mut patience, QUIET, |row| row.datagrams + row.duplicates >= had + all)?;
+            match (row.datagrams + row.duplicates).saturating_sub(had) {
+                0 => patience.again(&self.untaken())?,
+                come if come < all => patience = Patience::new(self.options.follow),
+                _ => {
+                    patience = Patience::new(self.options.follow);
+                    at += part.len();
+                    continue;
+                }
             }
-            match come > due - part.len() as u64 {
-                true => patience = Patience::new(self.options.follow),
-                false => patience.again(self.arrival.address())?,
-            }
+            chunk = (chunk / 2).max(1);
         }
         Ok(())
     }
@@ -362,23 +369,33 @@ impl<'o> Shipping<'o> {
         }
     }
 
+    fn untaken(&self) -> String {
+        let (address, to) = (self.arrival.address(), &self.options.to);
+        format!("{address} does not take what is sent to {to}: does it listen there, and are its keys ours?")
+    }
+
     /// The server's count, as soon as there is one.
     fn row(&self, patience: &mut Patience) -> Result<Row, Failure> {
         loop {
             match self.arrival.row(self.origin.sender) {
                 Ok(row) => return Ok(row),
-                Err(_) => patience.again(self.arrival.address())?,
+                Err(failure) => patience.again(&failure.to_string())?,
             }
         }
     }
 
     /// The server's count when it is as wished, or has not changed for a while.
-    fn settle(&self, patience: &mut Patience, is_enough: impl Fn(&Row) -> bool) -> Result<Row, Failure> {
+    fn settle(
+        &self,
+        patience: &mut Patience,
+        quiet: Duration,
+        is_enough: impl Fn(&Row) -> bool,
+    ) -> Result<Row, Failure> {
         let (mut last, mut changed) = (Row::default(), Instant::now());
         let mut wait = Duration::from_millis(1);
         loop {
             let row = self.row(patience)?;
-            if is_enough(&row) || (row == last && changed.elapsed() > QUIET) {
+            if is_enough(&row) || (row == last && changed.elapsed() > quiet) {
                 return Ok(row);
             }
             if row != last {
@@ -432,16 +449,15 @@ impl Patience {
         Patience { follows, began: Instant::now(), wait: AGAIN_FIRST, has_spoken: false }
     }
 
-    fn again(&mut self, address: &str) -> Result<(), Failure> {
+    fn again(&mut self, why: &str) -> Result<(), Failure> {
         let elapsed = self.began.elapsed();
         if !self.follows && elapsed > GIVE_UP_AFTER {
             let hint = "the state file says how far it came, and the same command goes on there";
-            return Err(Failure::failed(format!("{address} does not take what is sent: {hint}")));
+            return Err(Failure::failed(format!("{why}; {hint}")));
         }
         if elapsed > SAY_AFTER && !self.has_spoken {
             self.has_spoken = true;
-            let hint = "is it running, and are its keys ours? See `metlog status`";
-            logs::say(&format!("{address} does not take what is sent; trying again ({hint})"));
+            logs::say(&format!("{why}; trying again"));
         }
         std::thread::sleep(self.wait);
         self.wait = (self.wait * 2).min(AGAIN_MOST);
