@@ -3,7 +3,7 @@
 use super::Pipeline;
 use crate::ledger::Receipts;
 use crate::recover;
-use crate::replay::{self, Kept};
+use crate::replay::{self, Kept, Sealed};
 use crate::segment::Content;
 use arrow::array::RecordBatch;
 use metlog_schemas::table::{Table, TableMap};
@@ -141,6 +141,11 @@ impl Pipeline {
             }
             self.journal.lock().removed(segment.bytes);
         }
+    }
+
+    /// Where a sealed segment ends.
+    pub fn sealed(&self, number: u64) -> Option<Sealed> {
+        self.segments.lock().get(number)?.sealed
     }
 
     /// Facts that a segment is known to hold.

@@ -1,9 +1,12 @@
 //! A whole listener with a store in memory: what comes in by real sockets is stored once, whatever happens to
 //! the process in between. A kill is a listener whose data folder is copied while it runs.
 #![allow(clippy::unwrap_used)]
+mod again;
 mod damage;
+mod http;
 mod privacy;
 mod probe;
+mod upgrade;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
