@@ -1,6 +1,7 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
 //! it or refuses it for good; the journal keeps it so long.
 use crate::road::{ClosedWindows, Road};
+use metlog_schemas::table::TableMap;
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -92,7 +93,7 @@ async fn windows(
     };
     if !windows.is_empty() {
         let listener = road.config().name.as_str().into();
-        let batch = Batch { listener, segment, messages: Vec::new(), windows };
+        let batch = Batch { listener, segment, rows: TableMap::default(), windows };
         if let Err(error) = write(sink, &batch, states).await {
             tracing::error!("{name} refused windows for good: {error}");
         }
@@ -155,8 +156,7 @@ fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkEr
 }
 
 fn messages_in(batch: &Batch) -> u64 {
-    let rows: usize = batch.messages.iter().map(arrow::array::RecordBatch::num_rows).sum();
-    rows as u64 + batch.windows.iter().map(|window| window.values).sum::<u64>()
+    batch.fact_rows() + batch.value_count()
 }
 
 /// Gives the file of a segment that nobody can take a second name, where a human finds it. On a full disk too.

@@ -21,6 +21,7 @@ mod prepare;
 mod rows;
 mod sketch;
 mod snapshot;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod warehouse;

@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_tries_as_long_as_its_patience_lasts() {
-        let count = sample_batch().unwrap().message_count();
+        let count = sample_batch().unwrap().fact_rows();
         let down = Failure::Before(Next::Retry(None));
         check(&[], Ok(count), 1).await;
         check(&[down, Failure::After(Next::Retry(None))], Ok(count), 3).await;
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_waits_as_long_as_it_was_asked() {
         let started = Instant::now();
-        let count = sample_batch().unwrap().message_count();
+        let count = sample_batch().unwrap().fact_rows();
         check(&[Failure::Before(Next::Retry(Some(30 * SECOND)))], Ok(count), 2).await;
         assert!(started.elapsed() >= 30 * SECOND, "on the paused clock");
     }

@@ -3,6 +3,7 @@
 use super::{Road, lock};
 use crate::replay::{self, Replayed};
 use crate::segment::Content;
+use metlog_schemas::table::{Table, TableMap, metrics_rows};
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;
@@ -74,7 +75,11 @@ impl Road {
                 (rows, windows)
             }
         };
-        Ok(Batch { listener, segment: number, messages, windows })
+        let metrics = metrics_rows(windows.iter().map(AsRef::as_ref)).map_err(io::Error::other)?;
+        let mut rows = TableMap::default();
+        rows[Table::Messages] = messages;
+        rows[Table::Metrics] = vec![metrics];
+        Ok(Batch { listener, segment: number, rows, windows })
     }
 
     /// A sink has a segment, or it was `set_aside`; `unreadable` messages of it could not be read back.
