@@ -170,7 +170,7 @@ impl Names {
         // As text: not every version of DuckDB takes Hive's name of the unknown partition for null.
         let types = PARTITION_COLUMNS.map(|(name, _)| format!("'{name}': VARCHAR")).join(", ");
         let objects = format!("{}/*/*/*.parquet", duckdb_escaped(&local_or_url(folder)));
-        let select = self.selected(|name, r#type| known_partition(name, r#type));
+        let select = self.selected();
         Ok(format!(
             "CREATE OR REPLACE VIEW \"{}\" AS SELECT\n{select}\nFROM read_parquet({},\n  hive_partitioning = true, \
              hive_types = {{{types}}}, union_by_name = true);\n",
@@ -188,15 +188,15 @@ impl Names {
             // Without quotes: DataFusion would take them for a part of the name.
             PARTITION_COLUMNS.map(|(name, _)| name).join(", "),
             standard_literal(&format!("{folder}/")),
-            self.selected(|name, r#type| known_partition(name, r#type)),
+            self.selected(),
         ))
     }
 
-    /// The columns of a `SELECT` in standard quotes; `partition` writes those that come from the path.
-    fn selected(self, partition: impl Fn(&str, &DataType) -> String) -> String {
+    /// The columns of a `SELECT` in standard quotes.
+    fn selected(self) -> String {
         let schema = self.table.schema();
         let own = schema.fields().iter().map(|field| format!("  \"{}\"", field.name()));
-        let partitions = PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("  {}", partition(name, r#type)));
+        let partitions = PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("  {}", known_partition(name, r#type)));
         own.chain(partitions).collect::<Vec<_>>().join(",\n")
     }
 
