@@ -12,8 +12,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
+use metlog_listener::Rows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Engine, Hot};
+use metlog_schemas::table::Table;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -104,10 +106,11 @@ async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuest
 }
 
 /// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<RecordBatch>, filter: &Filter) -> Option<Bytes> {
+async fn next_lines(batches: &mut Receiver<Rows>, filter: &Filter) -> Option<Bytes> {
     loop {
         match batches.recv().await {
-            Ok(batch) => {
+            Ok(rows) if rows.table != Table::Messages => (),
+            Ok(Rows { batch, .. }) => {
                 let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
                 match lines {
                     Ok(lines) if lines.is_empty() => (),

@@ -109,9 +109,8 @@ pub fn body(document: &Document, columns: &[Columns]) -> serde_json::Result<Vec<
 }
 
 fn message(json: &mut Vec<u8>, columns: &Columns, row: usize) -> serde_json::Result<()> {
-    let time = rfc3339(columns.timestamp[row]);
     text(json, "{\"type\":", columns.r#type.value(row))?;
-    text(json, ",\"timestamp\":", &time)?;
+    text(json, ",\"timestamp\":", &rfc3339(columns.timestamp[row]))?;
     text(json, ",\"logger\":", columns.logger.value(row))?;
     let _ = write!(json, ",\"severity\":{}", columns.severity.value(row));
     text(json, ",\"payload\":", columns.payload.value(row))?;

@@ -44,6 +44,11 @@ impl Putter {
         }
     }
 
+    /// Where it puts them.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Puts `bytes` under `key` below the warehouse. What was there under it is replaced.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), SinkError> {
         let put = async {
