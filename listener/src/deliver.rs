@@ -68,7 +68,7 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
         Ok(batch) => batch,
         Err(error) => return pass_over(pipeline, sink.name(), number, error).await,
     };
-    let unreadable = pipeline.expected(number).saturating_sub(batch.message_count() + batch.value_count());
+    let unreadable = pipeline.expected(number).saturating_sub(batch.fact_rows() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
         set_aside(pipeline, number, sink.name(), unreadable, "records of it cannot be read back")?;
     }

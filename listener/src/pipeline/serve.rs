@@ -6,7 +6,7 @@ use crate::recover;
 use crate::replay::{self, Kept, Sealed};
 use crate::segment::Content;
 use arrow::array::RecordBatch;
-use metlog_schemas::table::{Table, TableMap};
+use metlog_schemas::table::TableMap;
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;
@@ -27,10 +27,10 @@ pub struct ClosedWindows {
 pub fn batch_of(
     listener: Arc<str>,
     segment: u64,
-    mut rows: TableMap<Vec<RecordBatch>>,
+    rows: TableMap<Vec<RecordBatch>>,
     windows: Vec<Arc<Window>>,
 ) -> Batch {
-    Batch { listener, segment, messages: std::mem::take(&mut rows[Table::Messages]), windows }
+    Batch { listener, segment, rows, windows }
 }
 
 impl Pipeline {
