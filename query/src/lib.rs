@@ -22,6 +22,7 @@ mod partition;
 mod prepare;
 mod rows;
 mod snapshot;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod warehouse;

@@ -9,6 +9,7 @@ mod plans;
 mod refusals;
 mod sight;
 mod sketches;
+mod strays;
 mod words;
 
 use crate::{ColdSegment, Config, Engine, Error, Hot, HotRows};
@@ -53,14 +54,11 @@ fn messages(hour: Hour, payloads: &[&str]) -> RecordBatch {
 }
 
 fn no_rows(table: Table) -> RecordBatch {
-    match table {
-        Table::Messages => Rows::default().finish().unwrap(),
-        Table::Metrics => metrics_rows(std::iter::empty::<&Window>()).unwrap(),
-    }
+    RecordBatch::new_empty(table.schema())
 }
 
 fn key(table: Table, hour: Hour, listener: &str, segment: u64) -> String {
-    ObjectPath { table, hour, listener: listener.into(), segment }.key()
+    ObjectPath { table, partition: hour.into(), listener: listener.into(), segment }.key()
 }
 
 async fn put(store: &dyn ObjectStore, key: &str, batch: &RecordBatch) {
