@@ -73,9 +73,10 @@ fn no_arguments_get_through_to_the_engine() {
             let rows = async { engine.query(&sql).await?.collect().await };
             match AssertUnwindSafe(rows).catch_unwind().await {
                 Err(_) => wrong.push(format!("{sql}: a panic")),
-                // The engine notices late that it has no arithmetic of nested lists.
-                Ok(Err(error)) if error.kind == Kind::Internal && !sql.contains("[[") => {
-                    wrong.push(format!("{sql}: {error}"))
+                Ok(Err(error)) if error.kind == Kind::Internal => {
+                    if !NOTICED_LATE.iter().any(|late| sql.contains(late)) {
+                        wrong.push(format!("{sql}: {error}"));
+                    }
                 }
                 Ok(Err(error)) if words::shows_the_engine(&error) => wrong.push(format!("{sql}: {error}")),
                 Ok(_) => (),
