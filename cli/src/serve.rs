@@ -12,8 +12,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
+use metlog_listener::Rows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Engine, Hot};
+use metlog_schemas::table::Table;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -44,6 +46,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
+        .route("/api/addresses", get(addresses))
         .route("/api/tail", get(tail))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
@@ -54,7 +57,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/addresses, /api/tail, /metrics, /health",
     )
 }
 
@@ -67,8 +70,26 @@ async fn ledger(State(listener): State<Listener>) -> Response {
     Json(listener.ledger()).into_response()
 }
 
-async fn senders(State(listener): State<Listener>) -> Response {
-    Json(listener.senders()).into_response()
+/// What is asked of `/api/senders`: all of them, or one by its identity in hex.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendersQuery {
+    sender: Option<String>,
+}
+
+async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
+    let mut senders = listener.senders();
+    if let Some(sender) = query.sender {
+        senders.retain(|row| row.sender == sender);
+    }
+    Json(senders).into_response()
+}
+
+/// Where this listener is bound, so that a sender knows whose count it compares with.
+async fn addresses(State(listener): State<Listener>) -> Response {
+    let bound = listener.addresses().into_iter();
+    let bound: Vec<_> = bound.map(|(name, address)| json!({"name": name, "address": address})).collect();
+    Json(bound).into_response()
 }
 
 async fn metrics(State(listener): State<Listener>) -> Response {
@@ -104,10 +125,11 @@ async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuest
 }
 
 /// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<RecordBatch>, filter: &Filter) -> Option<Bytes> {
+async fn next_lines(batches: &mut Receiver<Rows>, filter: &Filter) -> Option<Bytes> {
     loop {
         match batches.recv().await {
-            Ok(batch) => {
+            Ok(rows) if rows.table != Table::Messages => (),
+            Ok(Rows { batch, .. }) => {
                 let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
                 match lines {
                     Ok(lines) if lines.is_empty() => (),

@@ -1,11 +1,13 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::values;
-use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use super::{Surroundings, values};
+use crate::arguments::AddressOptions;
+use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
+use metlog_schemas::format::{self, Transport};
 use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
-use metlog_schemas::wire::limits::{NAME_BYTES_MAX, PORT_METLOG, PORT_STATSD};
+use metlog_schemas::wire::limits::NAME_BYTES_MAX;
 use metlog_schemas::wire::v1::{SigningKey, secret};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -23,21 +25,17 @@ pub fn read(
     root: &mut Section<'_>,
     data: PathBuf,
     parquet: &ParquetConfig,
-    machine: &str,
+    surroundings: &Surroundings,
 ) -> Config {
     let mut section = root.section("listener");
-    let hostname = section.read("hostname", values::text).unwrap_or_else(|| machine.to_owned());
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| surroundings.hostname.clone());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
-    let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
     let config = Config {
         name,
         hostname,
         data,
-        metlog: section.read("metlog", values::addresses).unwrap_or_else(|| on_loopback(PORT_METLOG)),
-        statsd: section.read("statsd", values::addresses).unwrap_or_else(|| on_loopback(PORT_STATSD)),
-        statsd_tcp: section.read("statsd_tcp", values::addresses).unwrap_or_default(),
-        metlog_unix: section.read("metlog_unix", values::path),
-        statsd_unix: section.read("statsd_unix", values::path),
+        sockets: sockets(&mut section, &surroundings.addresses),
+        http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
         replay_window: section
@@ -46,15 +44,35 @@ pub fn read(
         memory_bytes: section.read("memory", values::size(MIB..=64 * GIB)).unwrap_or(256 * MIB) as usize,
         keys: keys(&mut section),
         journal: journal(document, root, parquet),
+        json_tags: section.read("json_tags", values::texts).unwrap_or_default(),
         statsd_windows: windows(document, root),
         privacy: privacy(root),
     };
-    let no_unix = config.metlog_unix.is_none() && config.statsd_unix.is_none();
-    if no_unix && [&config.metlog, &config.statsd, &config.statsd_tcp].iter().all(|list| list.is_empty()) {
+    if config.sockets.is_empty() && config.http.is_empty() {
         section.problem("metlog", "nothing is left to listen on: give metlog, statsd or statsd_tcp an address");
     }
     section.finish();
     config
+}
+
+/// The addresses of every socket of the registry of formats; those that have none are left out.
+fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
+    let mut listens = Vec::new();
+    for socket in format::sockets() {
+        let at = match socket.transport {
+            Transport::UnixDatagram => section.read(socket.key, values::path).map(At::Path),
+            Transport::Udp | Transport::TcpLines => {
+                let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port + flags.listen_offset))];
+                let default = || socket.default_port.map(on_loopback);
+                // What was typed in the file is checked even where a flag goes before it.
+                let typed = section.read(socket.key, values::addresses);
+                let addresses = flags.of(socket.key).map(<[SocketAddr]>::to_vec).or(typed).or_else(default);
+                addresses.filter(|list| !list.is_empty()).map(At::Addresses)
+            }
+        };
+        listens.extend(at.map(|at| Listen { socket, at }));
+    }
+    listens
 }
 
 fn listener_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {

@@ -15,7 +15,10 @@ pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
 
+use crate::arguments::AddressOptions;
 use document::Document;
+use metlog_listener::config::{At, Listen};
+use metlog_schemas::format::Transport;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,8 @@ pub struct Surroundings {
     pub hostname: String,
     /// `--data`: stronger than the file's `data`.
     pub data: Option<PathBuf>,
+    /// Where the command line listens instead.
+    pub addresses: AddressOptions,
     /// The folder that relative paths begin at.
     pub folder: PathBuf,
     /// The environment's variables, where the store shall be tried: it has options there.
@@ -55,6 +60,7 @@ impl Surroundings {
         Ok(Surroundings {
             hostname: hostname.unwrap_or_default(),
             data: data.map(Path::to_owned),
+            addresses: AddressOptions::default(),
             folder,
             environment: None,
         })
@@ -86,9 +92,10 @@ pub enum LoadError {
 ///
 /// # Errors
 /// Every problem of the file at once, with what the store's own client would refuse.
-pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadError> {
+pub fn load(file: Option<&Path>, data: Option<&Path>, addresses: &AddressOptions) -> Result<Config, LoadError> {
     let surroundings = Surroundings::of_this_process(data)?;
-    read_file(file, &Surroundings { environment: Some(variables().collect()), ..surroundings })
+    let environment = Some(variables().collect());
+    read_file(file, &Surroundings { environment, addresses: addresses.clone(), ..surroundings })
 }
 
 /// Likewise, of one that only looks something up in it: the environment that the store needs may be the server's alone.
@@ -126,8 +133,8 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
     let mut sink = root.section("sink");
     let sinks = sinks::read(&mut sink, &data, surroundings.environment.as_deref());
     sink.finish();
-    let listener = listener::read(document, &mut root, data, &sinks.parquet, &surroundings.hostname);
-    let query = query::read(&mut root);
+    let listener = listener::read(document, &mut root, data, &sinks.parquet, surroundings);
+    let query = query::read(&mut root, &surroundings.addresses);
     check_addresses(document, &listener, &query);
     root.finish();
     Config { listener, sinks, query }
@@ -135,20 +142,30 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
 
 /// No two sockets may want the same port.
 fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
-    let udp = [("listener.metlog", listener.metlog.as_slice()), ("listener.statsd", &listener.statsd)];
-    let http = [query.listen];
-    let tcp = [("listener.statsd_tcp", listener.statsd_tcp.as_slice()), ("query.listen", &http)];
-    for sockets in [udp, tcp] {
-        let all: Vec<(&str, SocketAddr)> =
-            sockets.iter().flat_map(|(key, list)| list.iter().map(|address| (*key, *address))).collect();
+    let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+    for Listen { socket, at } in &listener.sockets {
+        let key = format!("listener.{}", socket.key);
+        match at {
+            At::Path(path) => paths.push((key, path)),
+            At::Addresses(list) if socket.transport == Transport::Udp => {
+                udp.extend(list.iter().map(|address| (key.clone(), *address)));
+            }
+            At::Addresses(list) => tcp.extend(list.iter().map(|address| (key.clone(), *address))),
+        }
+    }
+    tcp.extend(listener.http.iter().map(|address| ("listener.http".to_owned(), *address)));
+    tcp.push(("query.listen".to_owned(), query.listen));
+    for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {
                 document.conflict(&[key, other], format!("{key} ({address}) and {other} ({taken}) want the same port"));
             }
         }
     }
-    if listener.metlog_unix.is_some() && listener.metlog_unix == listener.statsd_unix {
-        document.conflict(&["listener.statsd_unix"], "listener.metlog_unix is the same path");
+    for (at, (key, path)) in paths.iter().enumerate() {
+        if let Some((other, _)) = paths[..at].iter().find(|(_, before)| before == path) {
+            document.conflict(&[key], format!("{other} is the same path"));
+        }
     }
 }
 

@@ -6,7 +6,14 @@ use std::time::Duration;
 const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
 fn surroundings() -> Surroundings {
-    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into(), environment: Some(Vec::new()) }
+    let addresses = AddressOptions::default();
+    Surroundings {
+        hostname: "web-1".into(),
+        data: None,
+        addresses,
+        folder: "/srv".into(),
+        environment: Some(Vec::new()),
+    }
 }
 
 fn config(text: &str) -> Config {
@@ -72,8 +79,8 @@ fn typed_keys(text: &str) -> BTreeSet<String> {
 fn defaults_that_are_promises() {
     let config = config("");
     let listener = &config.listener;
-    assert_eq!(listener.metlog, ["127.0.0.1:5565".parse().unwrap()]);
-    assert_eq!(listener.statsd, ["127.0.0.1:8125".parse().unwrap()]);
+    assert_eq!(listener.addresses("metlog"), ["127.0.0.1:5565".parse().unwrap()]);
+    assert_eq!(listener.addresses("statsd"), ["127.0.0.1:8125".parse().unwrap()]);
     assert_eq!(config.query.listen, "127.0.0.1:5580".parse().unwrap());
     assert_eq!(listener.name, "web_1");
     assert_eq!(listener.data, std::path::Path::new("/srv/data"));
@@ -93,8 +100,8 @@ fn what_is_typed_is_taken() {
         "[sink.parquet]\nroll_after = \"2s\"\nroll_bytes = 1_000_000\n",
         "[sink.http]\nurl = \"http://h/submit/{logger}/{uuid}\"\nheaders = { x = \"y\" }\n",
     ));
-    assert_eq!(config.listener.metlog.len(), 2);
-    assert!(config.listener.statsd.is_empty());
+    assert_eq!(config.listener.addresses("metlog").len(), 2);
+    assert!(config.listener.addresses("statsd").is_empty());
     let secrets: Vec<_> = config.listener.keys.iter().map(|key| (key.id.as_str(), key.secret.as_slice())).collect();
     assert_eq!(secrets, [("a", &[0, 255][..]), ("b", b"text")]);
     assert_eq!(config.listener.statsd_windows.percentiles, [90.0, 99.9, -10.0]);
@@ -110,6 +117,28 @@ fn the_command_line_goes_before_the_file() {
     let surroundings = Surroundings { data: Some("other".into()), ..surroundings() };
     let config = from_text("f", "data = \"typed\"", &surroundings).unwrap();
     assert_eq!(config.listener.data, std::path::Path::new("/srv/other"));
+}
+
+#[test]
+fn ports_can_be_chosen_on_the_command_line() {
+    let at = |text: &str, addresses: AddressOptions| {
+        let config = from_text("f", text, &Surroundings { addresses, ..surroundings() }).unwrap();
+        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &[config.query.listen]];
+        list.concat().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let offset = AddressOptions { listen_offset: 1_000, ..AddressOptions::default() };
+    assert_eq!(at("", offset.clone()), "127.0.0.1:6565 127.0.0.1:9125 127.0.0.1:6580");
+    let typed = "[listener]\nmetlog = \"127.0.0.1:7\"\n";
+    assert_eq!(at(typed, offset), "127.0.0.1:7 127.0.0.1:9125 127.0.0.1:6580", "what is typed is no default");
+    let single = AddressOptions {
+        metlog: vec!["0.0.0.0:1".parse().unwrap(), "[::1]:1".parse().unwrap()],
+        http: Some("127.0.0.1:3".parse().unwrap()),
+        ..AddressOptions::default()
+    };
+    assert_eq!(at(typed, single), "0.0.0.0:1 [::1]:1 127.0.0.1:8125 127.0.0.1:3");
+    let meeting = AddressOptions { statsd: vec!["127.0.0.1:5565".parse().unwrap()], ..AddressOptions::default() };
+    let error = from_text("f", "", &Surroundings { addresses: meeting, ..surroundings() }).unwrap_err().to_string();
+    assert!(error.contains("want the same port"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,307 @@
+//! The command line, and its help.
+mod ship;
+#[cfg(test)]
+mod tests;
+
+pub use ship::{ReplayOptions, SendOptions, TemplateOptions};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use metlog_query::format::Format;
+use metlog_schemas::ddl::Dialect;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Messages and metrics of many programs, in files that SQL reads. Nothing accepted is lost, and every message is
+/// accounted for.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Begin with `metlog up --demo`, then `metlog query \"select type, count(*) from messages group by type\"`."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub logs: LogOptions,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How we speak about ourselves.
+#[derive(Debug, Args)]
+pub struct LogOptions {
+    /// Say more on stderr; -vv and -vvv even more. The variable METLOG_LOG says exactly what:
+    /// `METLOG_LOG=metlog_listener=debug`.
+    #[arg(short, long, global = true, help_heading = "Logs", hide_short_help = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// How logs are written. With json everything on stderr is JSON, but for mistakes in the command line itself.
+    #[arg(long, global = true, help_heading = "Logs", hide_short_help = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything in one process: take messages, store them, answer SQL.
+    #[command(
+        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nIt ends with ctrl-c or SIGTERM when everything is stored; a second one leaves the rest in the journal."
+    )]
+    Up(UpOptions),
+    /// Take messages and store them, without SQL. The state is still served: /api/ledger, /metrics, /health.
+    #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
+    Listen(ListenOptions),
+    /// Run a query in SQL: on the running server, or on a warehouse that nobody serves.
+    #[command(after_help = QUERY_HELP)]
+    Query(QueryOptions),
+    /// Send one message. Exit code 1 where it was not sent, or nobody listens.
+    #[command(after_help = ship::SEND_HELP)]
+    Send(SendOptions),
+    /// Send the lines of files: Metlog JSON as it is, any other line as the payload of a message.
+    #[command(after_help = ship::REPLAY_HELP)]
+    Replay(ReplayOptions),
+    /// Show messages as they arrive.
+    #[command(after_help = TAIL_HELP)]
+    Tail(TailOptions),
+    /// Say where every message is: stored, held, rejected, dropped, lost. Exit code 1 where something is wrong or was
+    /// lost.
+    #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
+    Status(StatusOptions),
+    /// Look for mistakes in a configuration file. Exit code 2 where there are any.
+    #[command(
+        after_help = "Examples:\n  metlog check --config metlog.toml\n  metlog check --online --config metlog.toml"
+    )]
+    Check(CheckOptions),
+    /// Show a datagram or a journal segment as JSON lines.
+    #[command(
+        after_help = "Examples:\n  metlog decode data/journal/segment-179527626525.mlj\n  socat -u UDP-RECV:5565 - | metlog decode -"
+    )]
+    Decode(DecodeOptions),
+    /// Print the statements that make the tables known to another engine.
+    #[command(
+        after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
+    )]
+    Ddl(DdlOptions),
+    /// Print a script that completes commands and options in a shell.
+    #[command(
+        after_help = "Examples:\n  source <(metlog completions bash)\n  metlog completions zsh > ~/.zfunc/_metlog\n  metlog completions fish > ~/.config/fish/completions/metlog.fish"
+    )]
+    Completions(CompletionsOptions),
+}
+
+const QUERY_HELP: &str = "Examples:
+  metlog query \"select type, count(*) as n from messages group by type order by n desc\"
+  metlog query \"select * from messages where fields['user'] = '25' order by timestamp desc limit 10\"
+  metlog query --format csv \"select timestamp, name, count from metrics\" > metrics.csv
+  metlog query --warehouse s3://logs/metlog \"select count(*) from messages where dt = '2026-01-02'\"
+  metlog query -f report.sql
+  metlog query                    (a prompt, with history and completion)
+
+Tables: messages, metrics, senders.";
+
+const TAIL_HELP: &str = "A filter is words with blanks between; a message must match them all:
+  type=login          the same; also logger, hostname, payload, env_version, token, fields.<key>
+  logger!=web         not the same
+  payload~time.?out   a regular expression that is found in it; !~ where it is not
+  severity<=warning   numbers: severity (also by name), pid; also < > >=
+  refused             the payload contains it
+Words with blanks go in quotes: \"payload=not found\".
+
+Example:
+  metlog tail --filter 'type=login severity<=warning fields.user=25'";
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct ConfigOptions {
+    /// The configuration; without it every key has its default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the journal and the warehouse; stronger than the file's `data`.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Where is listened, for this process alone: these go before the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AddressOptions {
+    /// UDP address of Metlog messages instead of `listener.metlog`; may be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub metlog: Vec<SocketAddr>,
+    /// UDP address of statsd lines instead of `listener.statsd`; may be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub statsd: Vec<SocketAddr>,
+    /// HTTP address instead of `query.listen`.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Add this to every default port (5565, 8125, 5580), so that several can run on one host.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
+    pub listen_offset: u16,
+}
+
+impl AddressOptions {
+    /// Those of a socket, by its key in `[listener]`; `None` where there is no flag for it, or none was given.
+    pub fn of(&self, key: &str) -> Option<&[SocketAddr]> {
+        let flag = match key {
+            "metlog" => &self.metlog,
+            "statsd" => &self.statsd,
+            _ => return None,
+        };
+        Some(flag.as_slice()).filter(|flag| !flag.is_empty())
+    }
+}
+
+/// `metlog up`.
+#[derive(Debug, Args)]
+pub struct UpOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+    /// Add a small service that sends messages and metrics through the client library, to have something to ask
+    /// about.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `metlog listen`.
+#[derive(Debug, Args)]
+pub struct ListenOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Which server is asked.
+#[derive(Debug, Args)]
+pub struct ServerOptions {
+    /// The server's configuration: its `[query] listen` is asked.
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    pub config: Option<PathBuf>,
+    /// Ask this address instead, such as 127.0.0.1:5580.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
+}
+
+/// `metlog query`.
+#[derive(Debug, Args)]
+pub struct QueryOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Read this warehouse oneself: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    pub warehouse: Option<String>,
+    /// How the result is written: table, json, csv, ndjson or parquet.
+    #[arg(long, value_parser = printable_format, default_value = "table")]
+    pub format: Format,
+    /// Run the queries of this file, which end with semicolons.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
+    pub file: Option<PathBuf>,
+    /// The query; `-` reads queries from stdin. Without one there is a prompt where stdin is a terminal.
+    pub sql: Option<String>,
+}
+
+fn printable_format(name: &str) -> Result<Format, String> {
+    let printable = |format: &Format| *format != Format::Arrow;
+    let names = || Format::ALL.into_iter().filter(printable).map(Format::name).collect::<Vec<_>>().join(", ");
+    let found = Format::ALL.into_iter().filter(printable).find(|format| format.name() == name);
+    found.ok_or_else(|| format!("it is one of {}", names()))
+}
+
+/// `metlog status`.
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Write one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `metlog tail`.
+#[derive(Debug, Args)]
+pub struct TailOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Only messages that match all of these words; see below.
+    #[arg(long, value_name = "EXPR", default_value = "")]
+    pub filter: String,
+    /// Write JSON lines instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `metlog check`.
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    /// The file.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Try also whether each sink can be reached and takes what is sent. Exit code 1 where one does not.
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// `metlog decode`.
+#[derive(Debug, Args)]
+pub struct DecodeOptions {
+    /// One datagram as it was on the wire, or a journal segment; `-` is stdin.
+    pub file: PathBuf,
+}
+
+/// `metlog ddl`.
+#[derive(Debug, Args)]
+pub struct DdlOptions {
+    /// hive (before version 4), hive4, spark, duckdb or datafusion.
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Dialect,
+    /// Where the tables lie; without it as the configuration says.
+    #[arg(long, value_name = "URL")]
+    pub warehouse: Option<String>,
+    /// The configuration whose `[sink.parquet] url` is meant.
+    #[arg(long, value_name = "FILE", conflicts_with = "warehouse")]
+    pub config: Option<PathBuf>,
+}
+
+fn dialect(name: &str) -> Result<Dialect, String> {
+    let names: Vec<&str> = Dialect::ALL.into_iter().map(Dialect::name).collect();
+    Dialect::from_name(name).ok_or_else(|| format!("it is one of {}", names.join(", ")))
+}
+
+/// `metlog completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsOptions {
+    /// Which shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// What every help ends with.
+const EXIT_CODES: &str = "Exit codes: 0 it was done; 1 it failed, or something is wrong or missing; 2 the command line or the \
+     configuration is wrong.";
+
+/// The whole command line, each help with the exit codes.
+pub fn command() -> clap::Command {
+    let with_codes = |command: clap::Command| {
+        let help = match command.get_after_help() {
+            Some(help) => format!("{help}\n\n{EXIT_CODES}"),
+            None => EXIT_CODES.to_owned(),
+        };
+        command.after_help(help)
+    };
+    with_codes(Arguments::command().mut_subcommands(with_codes))
+}
+
+impl Arguments {
+    /// Those of this process. Help and mistakes end it.
+    pub fn of_this_process() -> Arguments {
+        let matches = command().get_matches();
+        Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
