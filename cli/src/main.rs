@@ -48,6 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
+        Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
     }

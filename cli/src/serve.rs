@@ -47,6 +47,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
         .route("/api/addresses", get(addresses))
+        .route("/api/rejected", get(rejected))
         .route("/api/tail", get(tail))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
@@ -57,7 +58,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/addresses, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/addresses, /api/rejected, /api/tail, /metrics, /health",
     )
 }
 
@@ -83,6 +84,11 @@ async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQu
         senders.retain(|row| row.sender == sender);
     }
     Json(senders).into_response()
+}
+
+/// A sample of what was rejected, the newest first.
+async fn rejected(State(listener): State<Listener>) -> Response {
+    Json(listener.rejected()).into_response()
 }
 
 /// Where this listener is bound, so that a sender knows whose count it compares with.
