@@ -31,6 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::of_this_process();
+    // Connections take a part of them; the journal must always find some.
+    metlog_listener::raise_descriptor_limit();
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

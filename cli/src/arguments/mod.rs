@@ -84,10 +84,10 @@ pub enum Command {
         after_help = "Examples:\n  metlog decode data/journal/segment-179527626525.mlj\n  socat -u UDP-RECV:5565 - | metlog decode -"
     )]
     Decode(DecodeOptions),
-    /// Offer what was set aside to the store again. The server of that data folder must not run meanwhile. Exit code 1
-    /// where anything stays set aside.
+    /// Offer what was set aside to the store again, while metlog is stopped. Exit code 1 where some of it is set aside
+    /// still.
     #[command(after_help = "Example:\n  metlog recover --config metlog.toml")]
-    Recover(RecoverOptions),
+    Recover(ConfigOptions),
     /// Print the statements that make the tables known to another engine.
     #[command(
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
@@ -254,13 +254,6 @@ pub struct CheckOptions {
     /// Try also whether each sink can be reached and takes what is sent. Exit code 1 where one does not.
     #[arg(long)]
     pub online: bool,
-}
-
-/// `metlog recover`.
-#[derive(Debug, Args)]
-pub struct RecoverOptions {
-    #[command(flatten)]
-    pub config: ConfigOptions,
 }
 
 /// `metlog decode`.

@@ -1,48 +1,41 @@
-//! `metlog recover`: what was set aside is offered to the store again.
+//! `metlog recover`: offers what was set aside to the store again.
 use super::print;
-use crate::arguments::{AddressOptions, RecoverOptions};
-use crate::ask::runtime;
-use crate::config;
+use crate::arguments::{AddressOptions, ConfigOptions};
 use crate::failure::Failure;
 use crate::plural::{counted, verb};
-use crate::sinks;
-use metlog_listener::offer_again;
-use metlog_sink::parquet::Parquet;
+use crate::{config, sinks};
+use metlog_listener::{Offered, offer_again};
+use tokio::runtime::Runtime;
 
-/// Offers each file, and says what became of it.
+/// Offers every file in `set_aside`, while no other metlog has the data folder.
 ///
 /// # Errors
-/// Where the data folder is in use or the disk refuses, and where a file stays set aside.
-pub fn run(options: &RecoverOptions) -> Result<(), Failure> {
-    let config =
-        config::load(options.config.config.as_deref(), options.config.data.as_deref(), &AddressOptions::default())?;
-    let folder = config.listener.data.display().to_string();
-    if !config.listener.data.is_dir() {
-        return Err(Failure::failed(format!("{folder}: there is no such folder")));
-    }
-    if !config.listener.data.join("set_aside").is_dir() {
-        return print("nothing is set aside\n");
-    }
+/// 2 where the configuration is wrong, 1 where something is set aside still.
+pub fn run(options: &ConfigOptions) -> Result<(), Failure> {
+    let config = config::load(options.config.as_deref(), options.data.as_deref(), &AddressOptions::default())?;
+    let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
-    let mut store = Parquet::new(config.sinks.parquet.objects.clone(), warehouse);
-    let offered = runtime()?
-        .block_on(offer_again(&config.listener, &mut store))
-        .map_err(|error| Failure::failed(format!("{folder}: {error}")))?;
-    let (mut stored, mut left) = (0, 0u64);
-    for file in &offered {
-        let name = file.file.display();
-        match &file.left {
-            None => print(&format!("{name}: {} stored\n", counted(file.stored, "message")))?,
-            Some(why) => {
-                left += 1;
-                print(&format!("{name}: stays set aside: {why}\n"))?;
-            }
-        }
-        stored += file.stored;
+    let mut store = sinks::store(&config.sinks, warehouse);
+    let offered = runtime.block_on(offer_again(&config.listener, &mut *store)).map_err(Failure::failed)?;
+    if offered.is_empty() {
+        return print("nothing is set aside that could be offered again\n");
     }
-    print(&format!("{} of {} stored\n", counted(stored, "message"), counted(offered.len() as u64, "file")))?;
+    let left = offered.iter().filter(|offered| offered.left.is_some()).count();
+    print(&offered.iter().map(line).collect::<String>())?;
     match left {
         0 => Ok(()),
-        left => Err(Failure::failed(format!("{} {} set aside", counted(left, "file"), verb(left, "stays", "stay")))),
+        left => Err(Failure::failed(format!(
+            "{} {} set aside still",
+            counted(left as u64, "file"),
+            verb(left as u64, "is", "are")
+        ))),
+    }
+}
+
+fn line(offered: &Offered) -> String {
+    let stored = counted(offered.stored, "message");
+    match &offered.left {
+        None => format!("{}: {stored} stored\n", offered.file.display()),
+        Some(why) => format!("{}: {stored} stored, set aside still: {why}\n", offered.file.display()),
     }
 }

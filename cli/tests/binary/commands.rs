@@ -133,16 +133,6 @@ fn sinks_are_tried_where_that_is_asked() {
     assert!(stderr_of(&output).starts_with("error: sink.graphite: "), "{}", stderr_of(&output));
 }
 
-#[test]
-fn nothing_set_aside_is_nothing_to_recover() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
-    assert_eq!(stdout_of(&["recover", "--data", data]), "nothing is set aside\n");
-    std::fs::create_dir(folder.path().join("set_aside")).unwrap();
-    assert_eq!(stdout_of(&["recover", "--data", data]), "0 messages of 0 files stored\n");
-    assert_eq!(run(&["recover", "--data", "no/such/folder"]).status.code(), Some(1));
-}
-
 /// Scenario: somebody types into the prompt, in a terminal.
 /// Guarantees: a query may have several lines, names are completed, results and mistakes are shown, and what was typed is
 /// kept.
@@ -209,4 +199,14 @@ fn a_warehouse_that_is_not_there_is_not_made() {
     let output = run(&["query", "--warehouse", &url, "select 1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(!folder.path().join("new").exists());
+}
+
+/// A start that finds something set aside, and what `recover` makes of it.
+#[test]
+fn recover_says_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("metlog.toml");
+    std::fs::write(&config, format!("data = \"{}/data\"\n", folder.path().display())).unwrap();
+    let told = stdout_of(&["recover", "--config", config.to_str().unwrap()]);
+    assert_eq!(told, "nothing is set aside that could be offered again\n");
 }

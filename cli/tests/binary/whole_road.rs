@@ -134,7 +134,7 @@ fn a_table_fits_its_width() {
     let narrow = print(&["--width", "40"]);
     assert!(narrow.lines().all(|line| line.chars().count() <= 40) && narrow.contains("1234567"), "{narrow}");
     assert!(narrow.contains('…'), "{narrow}");
-    assert!(print(&[]).contains(&"text ".repeat(40).trim_end()), "{}", print(&[]));
+    assert!(print(&[]).contains("text ".repeat(40).trim_end()), "{}", print(&[]));
 }
 
 /// Scenario: 900,000 rows.
