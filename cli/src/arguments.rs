@@ -79,6 +79,9 @@ pub enum Command {
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
     Ddl(DdlOptions),
+    /// Run queries for the server that starts this.
+    #[command(hide = true)]
+    QueryWorker,
 }
 
 const QUERY_HELP: &str = "Examples:

@@ -26,6 +26,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::QueryWorker = arguments.command {
+        // Before there is anything else in this process; what it says goes to its server.
+        return commands::query_worker::run();
+    }
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -44,5 +48,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
+        Command::QueryWorker => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
 use metlog_query::format::{Format, Writer};
-use metlog_query::{Engine, Hot};
+use metlog_query::{Hot, Pool, PoolConfig};
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -31,7 +31,13 @@ pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
         rows_max: config.rows_max,
         time_max: config.time_max,
         concurrency: config.concurrency,
+        ..metlog_query::Config::default()
     }
+}
+
+/// Those of a server's pool.
+pub fn pool_config(config: &QueryConfig) -> PoolConfig {
+    PoolConfig { query: engine_config(config), ..PoolConfig::default() }
 }
 
 /// The rows of a listener, for an engine.
@@ -39,16 +45,16 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
     Arc::new(HotListener(listener.clone()))
 }
 
-/// All paths; SQL where there is an engine.
-pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
+/// All paths; SQL where there is a pool.
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
         .route("/api/tail", get(tail))
-        .route("/metrics", get(metrics))
         .route("/health", get(health))
-        .with_state(listener);
-    engine.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
+        .with_state(listener.clone());
+    let state = state.route("/metrics", get(metrics).with_state((listener, pool.clone())));
+    pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
 }
 
 async fn unknown() -> Response {
@@ -71,8 +77,9 @@ async fn senders(State(listener): State<Listener>) -> Response {
     Json(listener.senders()).into_response()
 }
 
-async fn metrics(State(listener): State<Listener>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], listener.metrics_text()).into_response()
+async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+    let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn health(State(listener): State<Listener>) -> Response {

@@ -6,6 +6,7 @@
 mod admission;
 pub mod aggregate;
 mod bind;
+mod cold;
 pub mod config;
 mod deliver;
 mod dump;
@@ -24,6 +25,7 @@ pub mod senders;
 mod state;
 mod stream;
 
+pub use cold::ColdSegment;
 pub use dump::decode;
 pub use report::Health;
 
@@ -70,21 +72,17 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// Rows of one table that are not in the store, as of one moment.
-#[derive(Clone)]
+/// Rows that are not in the store, of all tables, as of one moment.
 pub struct HotRows {
     /// Whose rows these are.
     pub listener: Arc<str>,
     /// The rows are of segments from this one on; the store may have some of them too.
     pub first_segment: u64,
     /// Rows in memory.
-    pub batches: Vec<RecordBatch>,
+    pub tables: Vec<(Table, Vec<RecordBatch>)>,
     /// Segments whose rows must be read back.
     pub cold: Vec<ColdSegment>,
 }
-
-/// Reads a segment's rows back from the journal: blocking, and work for the processor.
-pub type ColdSegment = Arc<dyn Fn() -> Result<Vec<RecordBatch>, ArrowError> + Send + Sync>;
 
 /// What is left after a stop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -219,8 +217,8 @@ impl Listener {
     ///
     /// # Errors
     /// Where Arrow refuses the rows, which would be a defect.
-    pub fn hot(&self, table: Table) -> Result<HotRows, ArrowError> {
-        self.inner.road.hot(table)
+    pub fn hot(&self) -> Result<HotRows, ArrowError> {
+        self.inner.road.hot()
     }
 
     /// Rows of `messages` as they come, while somebody listens.

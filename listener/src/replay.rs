@@ -5,6 +5,7 @@ use crate::state::{Checkpoint, Decoding, Ordered};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::window::Window;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Read as _};
 use std::ops::Range;
@@ -16,7 +17,7 @@ const ROWS_PER_BATCH: usize = 32 * 1024;
 const BYTES_PER_BATCH: usize = 64 << 20;
 
 /// Where a segment ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// End of the window that was open then, µs; the windows before it closed in the segment.
     pub until: i64,

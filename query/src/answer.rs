@@ -8,7 +8,6 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 /// What is left to a query.
@@ -25,13 +24,21 @@ pub struct Answer {
     stream: SendableRecordBatchStream,
     bounds: Bounds,
     rows: usize,
-    /// Another query may begin when this one is done.
-    _turn: OwnedSemaphorePermit,
 }
 
 impl Answer {
-    pub(crate) fn new(stream: SendableRecordBatchStream, bounds: Bounds, turn: OwnedSemaphorePermit) -> Answer {
-        Answer { stream, bounds, rows: 0, _turn: turn }
+    pub(crate) fn new(stream: SendableRecordBatchStream, bounds: Bounds) -> Answer {
+        Answer { stream, bounds, rows: 0 }
+    }
+
+    /// Why these are not all rows, where a part of the store could not be read so far.
+    pub fn partial(&self) -> Option<String> {
+        None
+    }
+
+    /// Gives the query back the time that it waited for whoever reads its rows.
+    pub(crate) fn add_time(&mut self, waited: Duration) {
+        self.bounds.until += waited;
     }
 
     /// Its columns.

@@ -1,9 +1,10 @@
 //! The engine: what is made once (functions, limits, the cache of footers), and the road of one query.
 use crate::answer::{Answer, Bounds};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{Hot, growth, held, prepare, sketch};
+use crate::hot::{Decoder, Here, Hot, Source};
+use crate::{growth, held, prepare, sketch};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
@@ -16,8 +17,6 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 /// Functions that make much out of little in one call, beyond what the memory of a query is counted by.
@@ -35,7 +34,9 @@ pub struct Config {
     pub rows_max: usize,
     /// Longest time from the question to the last row.
     pub time_max: Duration,
-    /// Queries at the same time; others wait, within their time.
+    /// Longest wait for the store to list or to begin to read an object.
+    pub store_wait: Duration,
+    /// Queries over HTTP at the same time; others wait, within their time.
     pub concurrency: usize,
 }
 
@@ -45,6 +46,7 @@ impl Default for Config {
             memory_bytes: 256 * 1024 * 1024,
             rows_max: 1_000_000,
             time_max: Duration::from_secs(30),
+            store_wait: Duration::from_secs(5),
             concurrency: 4,
         }
     }
@@ -55,48 +57,37 @@ pub struct Engine {
     config: Config,
     state: SessionState,
     warehouse: Warehouse,
-    hot: Option<Arc<dyn Hot>>,
-    turns: Arc<Semaphore>,
-    /// Where questions are answered that come over HTTP. A function that works long without a pause holds up its
-    /// own kind only.
-    workers: Option<Runtime>,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Nobody waits for what is still being worked at.
-        if let Some(workers) = self.workers.take() {
-            workers.shutdown_background();
-        }
-    }
+    source: Option<Arc<dyn Source>>,
 }
 
 impl Engine {
     /// `prefix` is where in `store` the tables' folders lie. Without `hot` only stored rows are seen.
     ///
     /// # Errors
-    /// [`Kind::Internal`] where DataFusion refuses its configuration.
+    /// [`crate::Kind::Internal`] where DataFusion refuses its configuration.
     pub fn new(
         config: Config,
         store: Arc<dyn ObjectStore>,
         prefix: Path,
-        hot: Option<Arc<dyn Hot>>,
+        hot: Option<(Arc<dyn Hot>, Decoder)>,
+    ) -> Result<Engine, Error> {
+        let source = hot.map(|(hot, decoder)| Arc::new(Here { hot, decoder }) as Arc<dyn Source>);
+        Engine::with_source(config, store, prefix, source)
+    }
+
+    /// Likewise, wherever the hot rows come from.
+    pub(crate) fn with_source(
+        config: Config,
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        source: Option<Arc<dyn Source>>,
     ) -> Result<Engine, Error> {
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
             .with_object_store_registry(Arc::new(OnlyStore(Arc::clone(&store))))
             .build_arc()?;
-        let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        let workers = tokio::runtime::Builder::new_multi_thread().thread_name("query").enable_all().build();
-        let workers = workers.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
         let warehouse = Warehouse { store, prefix };
-        Ok(Engine { config, state: state(runtime)?, warehouse, hot, turns, workers: Some(workers) })
-    }
-
-    /// Where to answer what comes over HTTP.
-    pub(crate) fn workers(&self) -> Result<&Handle, Error> {
-        let gone = || Error::new(Kind::Internal, "the server is stopping");
-        self.workers.as_ref().map(Runtime::handle).ok_or_else(gone)
+        Ok(Engine { config, state: state(runtime)?, warehouse, source })
     }
 
     /// The limits it was made with.
@@ -107,16 +98,23 @@ impl Engine {
     /// Plans a question and begins to answer it. Rows that come later than this call are not seen.
     ///
     /// # Errors
-    /// Every [`Kind`] but [`Kind::Request`]. Nothing of the query goes on running after an error, nor after the
+    /// Every [`crate::Kind`] but [`crate::Kind::Request`]. Nothing of the query goes on running after an error, nor after the
     /// answer is dropped.
     pub async fn query(&self, sql: &str) -> Result<Answer, Error> {
-        let until = Instant::now() + self.config.time_max;
-        let turn = timeout_at(until, Arc::clone(&self.turns).acquire_owned());
-        let turn = turn.await.map_err(|_| self.too_late())?.map_err(|e| Error::new(Kind::Internal, e.to_string()))?;
+        self.query_within(sql, self.config.time_max, true).await
+    }
+
+    /// Likewise, in what is left of its time. Where it is not `strict`, what of the store cannot be read is left out,
+    /// and [`Answer::partial`] says so.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    pub async fn query_within(&self, sql: &str, time: Duration, _is_strict: bool) -> Result<Answer, Error> {
+        let until = Instant::now() + time;
         let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(self.config.memory_bytes));
         let stream = timeout_at(until, self.start(sql, Arc::clone(&pool))).await.map_err(|_| self.too_late())??;
         let bounds = Bounds { rows_max: self.config.rows_max, until, time_max: self.config.time_max, pool };
-        Ok(Answer::new(stream, bounds, turn))
+        Ok(Answer::new(stream, bounds))
     }
 
     async fn start(
@@ -125,7 +123,7 @@ impl Engine {
         memory_pool: Arc<dyn MemoryPool>,
     ) -> Result<datafusion::execution::SendableRecordBatchStream, Error> {
         let mut state = self.state.clone();
-        state.register_catalog_list(Snapshot::catalogs(&self.warehouse, self.hot.as_ref())?);
+        state.register_catalog_list(Snapshot::catalogs(&self.warehouse, self.source.as_ref())?);
         state.mark_start_execution();
         let plan = prepare::plan(&state, sql).await?;
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;

@@ -3,6 +3,7 @@ pub mod check;
 pub mod ddl;
 pub mod decode;
 pub mod query;
+pub mod query_worker;
 pub mod replay;
 pub mod send;
 pub mod status;

@@ -1,15 +1,14 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
-use super::print;
+use super::{print, query_worker};
 use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
 use crate::{logs, serve, sinks};
 use metlog_listener::Listener;
-use metlog_query::Engine;
+use metlog_query::Pool;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,19 +34,17 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
-    let sinks = sinks::open(&config.sinks, warehouse.clone())?;
+    let sinks = sinks::open(&config.sinks, warehouse)?;
     let listener =
         Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| in_full(&error))?;
-    let engine = if has_sql {
-        let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
-        Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
-    } else {
-        None
-    };
     runtime.block_on(async {
+        let pool = has_sql.then(|| {
+            let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
+            Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
+        });
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), engine)).into_future());
+        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), pool)).into_future());
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));
