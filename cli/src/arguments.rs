@@ -154,6 +154,9 @@ pub struct QueryOptions {
     /// How the answer is written: table, json, csv or ndjson.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
+    /// Fail where the store cannot be read, instead of answering with the rows that the server still holds.
+    #[arg(long, conflicts_with = "warehouse")]
+    pub strict: bool,
     /// The question.
     pub sql: String,
 }

@@ -13,6 +13,7 @@ mod logs;
 mod metlog_line;
 mod outlet;
 mod pace;
+mod patience;
 mod serve;
 mod sinks;
 

@@ -30,8 +30,8 @@ pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
         memory_bytes: config.memory_bytes,
         rows_max: config.rows_max,
         time_max: config.time_max,
+        store_wait: config.store_wait,
         concurrency: config.concurrency,
-        ..metlog_query::Config::default()
     }
 }
 

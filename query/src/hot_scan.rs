@@ -102,7 +102,8 @@ pub(crate) fn scan(
     let columns = Arc::new(columns);
     let partitions: Vec<Arc<dyn PartitionStream>> = split(&*hot.moment, table, partitions_max.max(1))
         .into_iter()
-        .map(|part| Arc::new(Partition { hot: Arc::clone(hot), columns: Arc::clone(&columns), part }) as _)
+        .map(|part| Arc::new(Partition { hot: Arc::clone(hot), columns: Arc::clone(&columns), part }))
+        .map(|partition| partition as Arc<dyn PartitionStream>)
         .collect();
     if partitions.is_empty() {
         return Ok(None);
@@ -209,7 +210,7 @@ impl PartitionStream for Partition {
                     let Kept { batches, held } = hot.cold(at, columns.table, &context).await?;
                     let slices = batches.into_iter().map(move |batch| slices(batch, rows_max, Arc::clone(&held)));
                     let read = Arc::clone(&columns.read);
-                    Result::Ok(stream::iter(slices).flatten().map(move |batch| Ok(batch?.project(&read)?)))
+                    Result::Ok(stream::iter(slices).flatten().map(move |batch| Result::Ok(batch?.project(&read)?)))
                 }
             })
             .try_flatten();

@@ -1,12 +1,12 @@
-//! `POST /api/sql`: a question in JSON, an answer in the form that `Accept` asks for, errors always in JSON.
+//! `POST /api/sql`: a query in JSON, its result in the form that `Accept` asks for, errors always in JSON.
 //!
-//! A short answer is complete before its first byte leaves, so that errors have a status. A longer one is sent as it
+//! A short result is complete before its first byte leaves, so that errors have a status. A longer one is sent as it
 //! is made; where it fails, the transfer is broken off, and whoever reads it sees that it is not complete: a status of
 //! 200 with a complete body means all of it.
 use crate::Pool;
 use crate::error::{Error, Kind};
 use crate::format::Format;
-use crate::isolate::{Question, Reply};
+use crate::isolate::{Query, Reply};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 /// Longest body: the longest query, were each of its bytes escaped.
 const BODY_BYTES_MAX: usize = 8 * crate::SQL_BYTES_MAX;
 
-/// The header that says why an answer has a part of the rows only; its value is for people.
+/// The header that says why a result has a part of the rows only; its value is for people.
 pub const PARTIAL: HeaderName = HeaderName::from_static("metlog-partial");
 
 /// The media types that are answered, and with what; of those that are as welcome as others, the first.
@@ -37,7 +37,7 @@ const ACCEPTED: [(&str, Format); 5] = [
 
 /// The paths of this crate, to be merged into the server's.
 pub fn router(pool: Arc<Pool>) -> Router {
-    let methods = post(answer).fallback(|| async {
+    let methods = post(run).fallback(|| async {
         let error = Error::new(Kind::Request, "POST a query: {\"query\": \"select 1\"}");
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], axum::Json(error.to_json())).into_response()
     });
@@ -53,7 +53,7 @@ struct Request {
     strict: bool,
 }
 
-async fn answer(
+async fn run(
     State(pool): State<Arc<Pool>>,
     version: Version,
     headers: HeaderMap,
@@ -65,9 +65,9 @@ async fn answer(
     })?;
     let request: Request = serde_json::from_slice(&body)
         .map_err(|error| Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}")))?;
-    // Before HTTP/1.1 there is no way to break off an answer so that it is seen, unless its length is known.
+    // Before HTTP/1.1 there is no way to break off a result so that it is seen, unless its length is known.
     let is_whole = version < Version::HTTP_11;
-    let reply = pool.ask(Question::new(request.query, format, request.strict, is_whole)).await?;
+    let reply = pool.ask(Query::new(request.query, format, request.strict, is_whole)).await?;
     Ok(response(reply, format))
 }
 
@@ -78,7 +78,7 @@ fn response(reply: Reply, format: Format) -> Response {
         match reply.chunks.recv().await {
             Some(chunk) => Some((Ok(Bytes::from(chunk)), Some(reply))),
             None if reply.is_complete.load(Ordering::Acquire) => None,
-            None => Some((Err(io::Error::other("the answer is cut off")), None)),
+            None => Some((Err(io::Error::other("the result is cut off")), None)),
         }
     });
     let mut response = ([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(chunks)).into_response();

@@ -1,14 +1,13 @@
 //! The read side: SQL over hot and stored rows.
 //!
-//! An [`Engine`] plans a question against one snapshot: the rows that a running listener still holds
+//! An [`Engine`] plans a query against one snapshot: the rows that a running listener still holds
 //! ([`Hot`]) and the objects of the warehouse. A [`Pool`] has engines in processes of their own ([`run_worker`]), which
-//! [`router`] offers over HTTP. [`mod@format`] writes answers out.
+//! [`router`] offers over HTTP. [`mod@format`] writes results out.
 //!
 //! **Invariants.** Read only. Nothing but the object store that it was given is ever opened: no file, no
 //! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod answer;
 mod depth;
 mod engine;
 mod error;
@@ -19,19 +18,23 @@ mod hot;
 mod hot_scan;
 mod http;
 mod isolate;
+mod lenient;
+mod listings;
 mod partition;
 mod prepare;
+mod result;
 mod rows;
 mod sketch;
 mod snapshot;
+mod store;
 #[cfg(test)]
 mod tests;
 mod warehouse;
 
-pub use answer::Answer;
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use hot::{ColdSegment, Decoder, Hot, HotRows, TableRows};
 pub use http::{PARTIAL, router};
 pub use isolate::{Launch, Opened, Pool, PoolConfig, run_worker};
 pub use prepare::SQL_BYTES_MAX;
+pub use result::ResultRows;

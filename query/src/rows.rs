@@ -65,7 +65,8 @@ impl TableProvider for Rows {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let hot = self.shared.hot().await?;
         let pruning = Pruning::new(state, &self.schema, filters);
-        let mut objects = self.warehouse.list(self.table, &pruning).await?;
+        let first_segment = hot.map(|hot| hot.moment.first_segment());
+        let mut objects = self.warehouse.list(self.table, &pruning, first_segment).await?;
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if let Some(hot) = hot {
             let (listener, first_segment) = (hot.moment.listener(), hot.moment.first_segment());

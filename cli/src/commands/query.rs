@@ -3,14 +3,15 @@ use crate::arguments::QueryOptions;
 use crate::ask::{Server, runtime};
 use crate::config;
 use crate::failure::Failure;
+use crate::logs;
 use crate::serve::engine_config;
 use crate::sinks::open_url;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
-use metlog_query::Engine;
 use metlog_query::format::{Format, Writer};
+use metlog_query::{Engine, PARTIAL};
 use serde_json::json;
 use std::io::{BufWriter, Cursor, ErrorKind, StdoutLock, Write, stdout};
 
@@ -28,9 +29,17 @@ pub fn run(options: &QueryOptions) -> Result<(), Failure> {
 /// Arrow on the wire, so that every format is made in one place and nothing is lost on the way.
 async fn ask(options: &QueryOptions) -> Result<(), Failure> {
     let server = Server::of(&options.server)?;
-    let response = server.post("/api/sql", &json!({"query": options.sql}), Format::Arrow.media_type()).await?;
+    let question = match options.strict {
+        true => json!({"query": options.sql, "strict": true}),
+        // An older server does not know the word.
+        false => json!({"query": options.sql}),
+    };
+    let response = server.post("/api/sql", &question, Format::Arrow.media_type()).await?;
     if !response.status().is_success() {
         return Err(server.refusal(response).await);
+    }
+    if let Some(reason) = response.headers().get(PARTIAL.as_str()) {
+        logs::say(&format!("not all rows are here: {}", reason.to_str().unwrap_or_default()));
     }
     let cut = |error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: the answer is cut off: {error}", server.address()))

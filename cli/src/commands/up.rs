@@ -4,6 +4,7 @@ use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::patience::{Patient, WRITE_WAIT};
 use crate::{logs, serve, sinks};
 use metlog_listener::Listener;
 use metlog_query::Pool;
@@ -44,6 +45,7 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
+        let http = Patient { listener: http, wait: WRITE_WAIT };
         let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), pool)).into_future());
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.

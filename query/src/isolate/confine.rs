@@ -29,8 +29,10 @@ pub(crate) fn begin() -> io::Result<()> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|descriptor| *descriptor > 2)
         .collect();
-    // One of them was of the list itself.
-    inherited.into_iter().for_each(|descriptor| drop(nix::unistd::close(descriptor)));
+    for descriptor in inherited {
+        // One of them was of the list itself.
+        let _ = nix::unistd::close(descriptor);
+    }
     set_pdeathsig(Signal::SIGKILL)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // It may be forbidden; then it is one of many.
@@ -55,9 +57,9 @@ pub(crate) fn cap(memory_bytes: usize) -> io::Result<u64> {
 /// Where the kernel does not say.
 pub(crate) fn data_bytes() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let kilobytes = status.lines().find_map(|line| {
-        line.strip_prefix("VmData:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    });
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmData:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     let unknown = || io::Error::new(io::ErrorKind::Unsupported, "/proc/self/status has no VmData");
     kilobytes.map(|kilobytes| kilobytes << 10).ok_or_else(unknown)
 }

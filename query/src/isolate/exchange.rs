@@ -4,9 +4,9 @@ use super::messages::{Begin, BytesOf, Done, Failed, RowsOf, Taken, to_ipc};
 use super::pool::Pool;
 use super::process::Worker;
 use super::turns::Turn;
-use crate::answer::too_late;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::{HotRows, Place, chunk, missing};
+use crate::result::too_late;
 use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
 use metlog_schemas::tables::Table;
@@ -135,15 +135,20 @@ impl Exchange {
                 None
             }
         };
-        if is_clean {
-            self.pool.give_back(self.worker);
-        } else {
-            drop(self.worker);
-            self.pool.keep_one_ready();
-        }
+        let is_broken = error.as_ref().is_some_and(|error| error.kind == ErrorKind::Internal);
         if let Some(error) = error {
             fail(self.head, error);
         }
+        if is_clean {
+            return self.pool.give_back(self.worker);
+        }
+        if is_broken {
+            count(&self.pool.counts.broken);
+            self.worker.end_broken().await;
+        } else {
+            drop(self.worker);
+        }
+        self.pool.keep_one_ready();
     }
 
     async fn serve(&mut self) -> Outcome {
@@ -160,7 +165,10 @@ impl Exchange {
             };
             let outcome = match frame.kind {
                 Kind::Begin => frame.value().map(|begin| {
-                    self.head.take().map(|head| head.send(Ok(begin)));
+                    if let Some(head) = self.head.take() {
+                        // Whoever asked may be gone by now.
+                        let _ = head.send(Ok(begin));
+                    }
                     None
                 }),
                 Kind::Body => Ok(self.pass_on(frame.payload).await),

@@ -17,7 +17,7 @@ pub(crate) const BYTES_MAX_TO_SERVER: usize = 1 << 20;
 pub(crate) enum Kind {
     /// Server: [`super::messages::Setup`], once.
     Setup = 1,
-    /// Server: [`super::messages::Question`].
+    /// Server: [`super::messages::Query`].
     Query = 2,
     /// Server: the reply to the request of this number.
     Reply = 3,
@@ -166,10 +166,7 @@ mod tests {
             write(&mut bytes, &frame).unwrap();
             assert_eq!(read(&mut bytes.as_slice(), 7).unwrap(), frame);
             assert_eq!(read(&mut bytes.as_slice(), 6).unwrap_err().kind(), io::ErrorKind::InvalidData);
-            assert_eq!(
-                read(&mut &bytes[..bytes.len() - 1], 7).unwrap_err().kind(),
-                io::ErrorKind::UnexpectedEof
-            );
+            assert_eq!(read(&mut &bytes[..bytes.len() - 1], 7).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
         assert_eq!(read(&mut [0; 9].as_slice(), 7).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }

@@ -43,7 +43,7 @@ impl Setup {
 
 /// One query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Question {
+pub(crate) struct Query {
     pub(crate) sql: String,
     /// Name of the format of its result.
     format: String,
@@ -55,9 +55,9 @@ pub(crate) struct Question {
     pub(crate) time: Duration,
 }
 
-impl Question {
-    pub(crate) fn new(sql: String, format: Format, is_strict: bool, is_whole: bool) -> Question {
-        Question { sql, format: format.name().to_owned(), is_strict, is_whole, time: Duration::ZERO }
+impl Query {
+    pub(crate) fn new(sql: String, format: Format, is_strict: bool, is_whole: bool) -> Query {
+        Query { sql, format: format.name().to_owned(), is_strict, is_whole, time: Duration::ZERO }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -125,15 +125,8 @@ impl Failed {
     }
 
     pub(crate) fn error(self) -> Error {
-        const KINDS: [Kind; 7] = [
-            Kind::Sql,
-            Kind::ReadOnly,
-            Kind::Request,
-            Kind::Limit,
-            Kind::Timeout,
-            Kind::Storage,
-            Kind::Internal,
-        ];
+        const KINDS: [Kind; 7] =
+            [Kind::Sql, Kind::ReadOnly, Kind::Request, Kind::Limit, Kind::Timeout, Kind::Storage, Kind::Internal];
         let kind = KINDS.into_iter().find(|kind| kind.name() == self.kind).unwrap_or(Kind::Internal);
         Error { position: self.position, ..Error::new(kind, self.message) }
     }

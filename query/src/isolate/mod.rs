@@ -19,6 +19,6 @@ mod turns;
 mod worker;
 
 pub(crate) use exchange::Reply;
-pub(crate) use messages::Question;
+pub(crate) use messages::Query;
 pub use pool::{Launch, Pool, PoolConfig};
 pub use worker::{Opened, run_worker};

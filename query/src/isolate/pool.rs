@@ -1,13 +1,13 @@
 //! The workers of a server: started when they are needed, kept while they are, and one always ready.
 use super::exchange::{self, Reply};
 use super::frame::{Frame, Kind};
-use super::messages::{Failed, Question, Setup};
+use super::messages::{Failed, Query, Setup};
 use super::process::Worker;
 use super::turns::Turns;
-use crate::answer::too_late;
 use crate::engine::Config;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::Hot;
+use crate::result::too_late;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ pub(crate) struct Counts {
     pub(crate) readers_dropped: AtomicU64,
 }
 
-/// Answers SQL in processes of their own.
+/// Runs SQL in processes of their own.
 pub struct Pool {
     pub(crate) config: PoolConfig,
     launch: Launch,
@@ -88,7 +88,10 @@ impl Pool {
     pub fn metrics_text(&self) -> String {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Counts { started, timed_out, over_memory, broken, left, readers_dropped } = &self.counts;
-        let mut text = format!("# TYPE metlog_query_workers_started_total counter\nmetlog_query_workers_started_total {}\n", count(started));
+        let mut text = format!(
+            "# TYPE metlog_query_workers_started_total counter\nmetlog_query_workers_started_total {}\n",
+            count(started)
+        );
         text.push_str("# TYPE metlog_query_workers_ended_total counter\n");
         for (reason, ended) in [("time", timed_out), ("memory", over_memory), ("broken", broken), ("left", left)] {
             text.push_str(&format!("metlog_query_workers_ended_total{{reason=\"{reason}\"}} {}\n", count(ended)));
@@ -100,17 +103,17 @@ impl Pool {
         text
     }
 
-    /// Begins to answer. Dropping the reply, or this future, ends the query.
+    /// Begins to run a query. Dropping the reply, or this future, ends the query.
     ///
     /// # Errors
     /// Every kind.
-    pub(crate) async fn ask(self: &Arc<Pool>, mut question: Question) -> Result<Reply, Error> {
+    pub(crate) async fn ask(self: &Arc<Pool>, mut query: Query) -> Result<Reply, Error> {
         let time_max = self.config.query.time_max;
         let until = Instant::now() + time_max;
         let turn = self.turns.take(until).await.ok_or_else(|| too_late(time_max))?;
         let mut worker = timeout_at(until, self.worker()).await.map_err(|_| too_late(time_max))??;
-        question.time = until.saturating_duration_since(Instant::now());
-        let sent = match Frame::json(Kind::Query, 0, &question) {
+        query.time = until.saturating_duration_since(Instant::now());
+        let sent = match Frame::json(Kind::Query, 0, &query) {
             Ok(frame) => worker.send(&frame).await,
             Err(error) => Err(error),
         };

@@ -2,6 +2,7 @@
 use super::frame::{self, BYTES_MAX_TO_SERVER, Frame};
 use super::pool::Launch;
 use crate::error::{Error, Kind};
+use nix::sys::signal::Signal;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -78,13 +79,24 @@ impl Worker {
         self.end.borrow().is_some()
     }
 
-    /// Why its channel is closed, for whoever waits for a result.
-    pub(crate) async fn why_it_ended(mut self) -> Error {
+    async fn wait(&mut self) -> End {
         let end = timeout(END_WAIT, self.end.wait_for(Option::is_some)).await;
         let end = end.ok().and_then(|end| end.ok()?.clone());
-        let End { status, words } = end.unwrap_or(End { status: None, words: String::new() });
+        end.unwrap_or(End { status: None, words: String::new() })
+    }
+
+    /// Kills it, and tells what it said last: a query met a defect.
+    pub(crate) async fn end_broken(mut self) {
+        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+        let words = self.wait().await.words;
+        tracing::error!(words, "a query failed in a way that it must not");
+    }
+
+    /// Why its channel is closed, for whoever waits for a result.
+    pub(crate) async fn why_it_ended(mut self) -> Error {
+        let End { status, words } = self.wait().await;
+        let is_killed = status.and_then(|status| status.signal()) == Some(Signal::SIGKILL as i32);
         let status = status.map_or_else(|| "it did not end".to_owned(), |status| status.to_string());
-        let is_killed = status.starts_with("signal: 9");
         let (kind, message) = match () {
             () if words.contains("memory allocation of") || words.contains("Cannot allocate memory") || is_killed => {
                 (Kind::Limit, "the query needed more than its memory: ask for less")
@@ -134,10 +146,4 @@ fn last_words(mut stderr: impl Read) -> String {
         words.drain(..surplus);
     }
     String::from_utf8_lossy(&words).trim().to_owned()
-}
-
-/// True where nobody had to end it.
-#[cfg(test)]
-fn is_signal(status: ExitStatus) -> bool {
-    status.signal().is_some()
 }

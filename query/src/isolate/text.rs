@@ -1,9 +1,9 @@
 //! The worker's side of a result: rows become text in their format, and the text becomes frames. As long as it is
 //! short it is held back, so that an error still comes instead of it.
 use super::frame::{Frame, Kind};
-use super::messages::{Begin, Question};
+use super::messages::{Begin, Query};
 use super::remote::Line;
-use crate::Answer;
+use crate::ResultRows;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::format::{Format, Writer};
 use arrow::array::RecordBatch;
@@ -25,29 +25,25 @@ const ROWS_AT_ONCE: usize = 1_024;
 ///
 /// # Errors
 /// Those of the query, and where a result that must be whole is longer than `bytes_max`.
-pub(crate) async fn write(
-    mut answer: Answer,
-    question: &Question,
-    bytes_max: usize,
-    line: &Line,
-) -> Result<(), Error> {
-    let format = question.format();
-    let held_max = if question.is_whole { bytes_max } else { HEAD_BYTES_MAX };
-    let mut outlet = Outlet { line, held_max, is_whole: question.is_whole, has_begun: false, text: Vec::new() };
+pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usize, line: &Line) -> Result<(), Error> {
+    let format = query.format();
+    let held_max = if query.is_whole { bytes_max } else { HEAD_BYTES_MAX };
+    let mut outlet =
+        Outlet { line, held_max, is_whole: query.is_whole, has_begun: false, partial: None, text: Vec::new() };
     let buffer = Buffer::default();
     let unwritable = |error| unwritable(&error, format);
-    let mut writer = Writer::new(format, &answer.schema(), buffer.clone()).map_err(unwritable)?;
-    while let Some(batch) = answer.next().await {
-        for rows in slices(&batch?) {
-            writer.write(&rows).map_err(unwritable)?;
+    let mut writer = Writer::new(format, &result.schema(), buffer.clone()).map_err(unwritable)?;
+    while let Some(batch) = result.next().await {
+        for slice in slices(&batch?) {
+            writer.write(&slice).map_err(unwritable)?;
             let began = Instant::now();
-            outlet.push(buffer.take(), &answer).await?;
-            answer.add_time(began.elapsed());
+            outlet.push(buffer.take(), &result).await?;
+            result.add_time(began.elapsed());
         }
     }
     writer.finish().map_err(unwritable)?;
-    outlet.push(buffer.take(), &answer).await?;
-    outlet.finish(&answer).await
+    outlet.push(buffer.take(), &result).await?;
+    outlet.finish(&result).await
 }
 
 fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
@@ -57,7 +53,7 @@ fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
 }
 
 fn unwritable(error: &ArrowError, format: Format) -> Error {
-    Error::new(ErrorKind::Sql, format!("the answer cannot be written as {}: {error}", format.name()))
+    Error::new(ErrorKind::Sql, format!("the result cannot be written as {}: {error}", format.name()))
 }
 
 /// What a writer wrote last.
@@ -88,11 +84,13 @@ struct Outlet<'a> {
     held_max: usize,
     is_whole: bool,
     has_begun: bool,
+    /// What was said of gaps when it began.
+    partial: Option<String>,
     text: Vec<u8>,
 }
 
 impl Outlet<'_> {
-    async fn push(&mut self, more: Vec<u8>, answer: &Answer) -> Result<(), Error> {
+    async fn push(&mut self, more: Vec<u8>, rows: &ResultRows) -> Result<(), Error> {
         if self.text.is_empty() {
             self.text = more;
         } else {
@@ -102,25 +100,31 @@ impl Outlet<'_> {
             return Ok(());
         }
         if self.is_whole {
-            let message = format!("the answer has more than {} bytes: add LIMIT or ask for less", self.held_max);
+            let message = format!("the result has more than {} bytes: add LIMIT or ask for less", self.held_max);
             return Err(Error::new(ErrorKind::Limit, message));
         }
         if !self.has_begun {
-            self.begin(None, answer).await?;
+            self.begin(None, rows).await?;
         }
         if self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
     }
 
-    async fn finish(mut self, answer: &Answer) -> Result<(), Error> {
+    async fn finish(mut self, rows: &ResultRows) -> Result<(), Error> {
         if !self.has_begun {
-            self.begin(Some(self.text.len() as u64), answer).await?;
+            self.begin(Some(self.text.len() as u64), rows).await?;
+        }
+        if rows.partial() != self.partial {
+            let message = "the store failed while the result was on its way: ask again";
+            return Err(Error::new(ErrorKind::Storage, message));
         }
         self.flush().await
     }
 
-    async fn begin(&mut self, length: Option<u64>, answer: &Answer) -> Result<(), Error> {
+    async fn begin(&mut self, length: Option<u64>, rows: &ResultRows) -> Result<(), Error> {
         self.has_begun = true;
-        let begin = Frame::json(Kind::Begin, 0, &Begin { length, partial: answer.partial() }).map_err(gone)?;
+        self.partial = rows.partial();
+        let begin = Begin { length, partial: self.partial.clone() };
+        let begin = Frame::json(Kind::Begin, 0, &begin).map_err(gone)?;
         self.line.send(begin).await.map_err(gone)
     }
 

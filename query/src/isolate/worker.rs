@@ -1,6 +1,6 @@
 //! The process of a worker: from its first instruction to its last query.
 use super::frame::{self, BYTES_MAX_TO_WORKER, Frame, Kind};
-use super::messages::{Done, Failed, Question, Setup};
+use super::messages::{Done, Failed, Query, Setup};
 use super::remote::{Line, Remote};
 use super::{confine, text};
 use crate::engine::Engine;
@@ -55,10 +55,10 @@ pub fn run_worker(open: impl FnOnce(&Value) -> Result<Opened, String>, decoder: 
     let opened = open(&setup.store).map_err(|message| Error::new(ErrorKind::Storage, message));
     let engine = opened.and_then(|Opened { store, prefix }| Engine::with_source(config.clone(), store, prefix, source));
     let bytes_max = confine::cap(config.memory_bytes)?;
-    let (queries, asked) = mpsc::unbounded_channel();
+    let (queries, received) = mpsc::unbounded_channel();
     let settled = Arc::clone(&line);
     spawn("channel-in", move || end(read_frames(input, &settled, &queries)))?;
-    runtime.block_on(serve(engine.map(Arc::new), asked, &line, bytes_max))
+    runtime.block_on(serve(engine.map(Arc::new), received, &line, bytes_max))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -92,11 +92,7 @@ fn write_frames(channel: UnixStream, mut frames: mpsc::Receiver<Frame>) -> io::R
     Ok(())
 }
 
-fn read_frames(
-    mut input: impl io::Read,
-    line: &Line,
-    queries: &mpsc::UnboundedSender<Question>,
-) -> io::Result<()> {
+fn read_frames(mut input: impl io::Read, line: &Line, queries: &mpsc::UnboundedSender<Query>) -> io::Result<()> {
     loop {
         let frame = frame::read(&mut input, BYTES_MAX_TO_WORKER)?;
         match frame.kind {
@@ -108,7 +104,7 @@ fn read_frames(
 
 async fn serve(
     engine: Result<Arc<Engine>, Error>,
-    mut asked: mpsc::UnboundedReceiver<Question>,
+    mut received: mpsc::UnboundedReceiver<Query>,
     line: &Arc<Line>,
     bytes_max: u64,
 ) -> io::Result<()> {
@@ -121,11 +117,11 @@ async fn serve(
         }
     };
     line.send(Frame::new(Kind::Ready, 0, Vec::new())).await?;
-    while let Some(question) = asked.recv().await {
-        let (outcome, has_run) = answer(&engine, question, line).await;
+    while let Some(query) = received.recv().await {
+        let (outcome, has_run) = run(&engine, query, line).await;
         // What goes on running, keeps much memory or is broken ends with the process.
         let is_broken = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Internal);
-        let is_calm = !has_run || (is_quiet().await && confine::data_bytes()? <= bytes_max / 2);
+        let is_calm = !has_run || (is_quiet() && confine::data_bytes()? <= bytes_max / 2);
         let is_clean = is_calm && !is_broken;
         let last = match outcome {
             Ok(()) => Frame::json(Kind::Done, 0, &Done { is_clean })?,
@@ -136,14 +132,14 @@ async fn serve(
     Ok(())
 }
 
-/// Answers on a task of its own, so that a panic is an error too. With the outcome, whether it may have left
+/// Runs a query on a task of its own, so that a panic is an error too. With the outcome, whether it may have left
 /// something that runs.
-async fn answer(engine: &Arc<Engine>, question: Question, line: &Arc<Line>) -> (Result<(), Error>, bool) {
+async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<(), Error>, bool) {
     let (engine, line) = (Arc::clone(engine), Arc::clone(line));
     let mut task = JoinSet::new();
     task.spawn(async move {
-        match engine.query_within(&question.sql, question.time, question.is_strict).await {
-            Ok(answer) => (text::write(answer, &question, engine.config().memory_bytes, &line).await, true),
+        match engine.query_within(&query.sql, query.time, query.is_strict).await {
+            Ok(rows) => (text::write(rows, &query, engine.config().memory_bytes, &line).await, true),
             Err(error) => {
                 let has_run = error.kind == ErrorKind::Timeout;
                 (Err(error), has_run)
@@ -158,13 +154,18 @@ async fn answer(engine: &Arc<Engine>, question: Question, line: &Arc<Line>) -> (
     }
 }
 
-/// Waits a moment until nothing runs but this.
-async fn is_quiet() -> bool {
+/// Waits a moment until no thread of the runtime has anything to do. Blocking, which nobody minds: this is the only
+/// thing that the main thread has to do. Connections of the store's client stay, as tasks that wait.
+fn is_quiet() -> bool {
     let metrics = tokio::runtime::Handle::current().metrics();
-    let quiet = async {
-        while metrics.num_alive_tasks() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+    // Odd while a thread is parked.
+    let is_parked = |thread| metrics.worker_park_unpark_count(thread) % 2 == 1;
+    let began = std::time::Instant::now();
+    while !(0..metrics.num_workers()).all(is_parked) {
+        if began.elapsed() > QUIET_WAIT {
+            return false;
         }
-    };
-    tokio::time::timeout(QUIET_WAIT, quiet).await.is_ok()
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
