@@ -96,6 +96,14 @@ fn datagram(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> Result<(), String> {
         }
     };
     let header = datagram.header;
+    if let Some(heartbeat) = datagram.heartbeat {
+        tell(json!({
+            "heartbeat_of": format!("{:016x}", heartbeat.sender), "next": heartbeat.next, "opened_at": header.opened_at,
+            "dropped": heartbeat.dropped, "pid": header.pid, "hostname": header.hostname, "logger": header.logger,
+            "key_id": header.key_id,
+        }));
+        return Ok(());
+    }
     tell(json!({
         "sender": format!("{:016x}", header.sender), "sequence": header.sequence, "opened_at": header.opened_at,
         "dropped": header.dropped, "pid": header.pid, "hostname": header.hostname, "logger": header.logger,

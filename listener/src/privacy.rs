@@ -86,6 +86,10 @@ impl Rules {
         match kind {
             Kind::Statsd => self.statsd(datagram),
             _ => match Datagram::decode(datagram) {
+                // Nothing that a rule is about, and its values must arrive.
+                Ok(decoded) if decoded.heartbeat.is_some() => {
+                    Kept { datagram: Some(datagram.to_vec()), ..Kept::default() }
+                }
                 Ok(decoded) => self.wire(&decoded),
                 Err(Refusal::NotWire) if metlog_json::is_json(datagram) => self.json(datagram),
                 Err(Refusal::NotWire) => Kept::refused(if datagram.is_empty() { "empty" } else { "not_metlog" }),
@@ -201,6 +205,16 @@ impl Rules {
                 rewrite(tags, |(key, _)| whole(pattern, key), |(_, value)| value, &rule.action);
             }
         }
+    }
+}
+
+impl metlog_schemas::format::Redactor for Rules {
+    fn message(&self, message: &mut Message) -> bool {
+        Rules::message(self, message)
+    }
+
+    fn tags(&self, tags: &mut Vec<(String, String)>) {
+        Rules::tags(self, tags);
     }
 }
 

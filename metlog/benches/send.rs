@@ -1,10 +1,10 @@
 //! What one call costs the calling thread, beside cadence's buffered UDP sink in the same run.
 //!
 //! Both send to a local UDP socket that nobody reads: the kernel takes the datagrams and throws away what
-//! exceeds the socket's buffer, which is the cheapest road for cadence, whose caller makes the system call.
+//! exceeds the socket's buffer, which is the cheapest way for cadence, whose caller makes the system call.
 //! All calls are timed in rounds that the queue has room for, with the sender thread running beside them; after
 //! each round the queue is emptied, untimed. A round in which a call was not queued fails the benchmark, so the
-//! road for a full queue is never what is measured. Cadence has the same rounds and pauses, so that on a busy
+//! path for a full queue is never what is measured. Cadence has the same rounds and pauses, so that on a busy
 //! machine the scheduler treats both alike.
 use cadence::{BufferedUdpMetricSink, Counted, StatsdClient};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

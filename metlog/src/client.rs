@@ -36,18 +36,18 @@ pub struct Client {
 /// Closes the pipe when nobody has the client any more.
 #[derive(Debug)]
 struct Owner {
-    road: Arc<Road>,
+    emitter: Arc<Emitter>,
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.road.pipes.close(CLOSE_WAIT);
+        self.emitter.pipes.close(CLOSE_WAIT);
     }
 }
 
 /// What a call needs; the functions of the crate's root reach it without a [`Client`].
 #[derive(Debug)]
-pub(crate) struct Road {
+pub(crate) struct Emitter {
     pub(crate) settings: Arc<Settings>,
     pub(crate) pipes: Arc<Pipes>,
     /// `None`: `statsd = false`.
@@ -56,7 +56,7 @@ pub(crate) struct Road {
     unfiltered: bool,
 }
 
-impl Road {
+impl Emitter {
     #[inline]
     pub fn send<S: AsRef<str>>(&self, tokens: &[S], payload: &str) -> Outcome {
         let (severity, r#type) = (self.settings.severity, self.settings.r#type.as_str());
@@ -97,12 +97,12 @@ impl Client {
         let pipes = Arc::new(Pipes::start(settings.clone()));
         let statsd = settings.statsd.as_ref().map(|statsd| Statsd::new(&statsd.prefix, pipes.clone()));
         let unfiltered = settings.filters.is_empty();
-        let road = Arc::new(Road { settings, pipes, statsd, unfiltered });
-        Ok(Client { owner: Arc::new(Owner { road }) })
+        let emitter = Arc::new(Emitter { settings, pipes, statsd, unfiltered });
+        Ok(Client { owner: Arc::new(Owner { emitter }) })
     }
 
-    pub(crate) fn road(&self) -> &Arc<Road> {
-        &self.owner.road
+    pub(crate) fn emitter(&self) -> &Arc<Emitter> {
+        &self.owner.emitter
     }
 
     /// True where another clone will close it.
@@ -113,12 +113,12 @@ impl Client {
     /// Sends a message with the configured type, logger and severity.
     #[inline]
     pub fn send<S: AsRef<str>>(&self, tokens: impl AsRef<[S]>, payload: impl AsRef<str>) -> Outcome {
-        self.road().send(tokens.as_ref(), payload.as_ref())
+        self.emitter().send(tokens.as_ref(), payload.as_ref())
     }
 
     /// A message to be given type, logger, severity, tokens, fields or timestamp before it is sent.
     pub fn message<'a>(&'a self, payload: &'a str) -> MessageBuilder<'a> {
-        MessageBuilder::new(Some(self.road()), payload)
+        MessageBuilder::new(Some(self.emitter()), payload)
     }
 
     /// Adds one to a counter.
@@ -138,7 +138,7 @@ impl Client {
 
     /// As [`Client::count`], at a share `rate` of the calls; the listener scales it up again.
     pub fn count_with_rate(&self, name: &str, increment: impl Number, rate: f64) -> Outcome {
-        Statsd::on(&self.road().statsd, |statsd| statsd.count(name, increment.value(), rate))
+        Statsd::on(&self.emitter().statsd, |statsd| statsd.count(name, increment.value(), rate))
     }
 
     /// Sets a gauge, also to a negative value.
@@ -148,12 +148,12 @@ impl Client {
 
     /// As [`Client::gauge`], at a share `rate` of the calls.
     pub fn gauge_with_rate(&self, name: &str, value: impl Number, rate: f64) -> Outcome {
-        Statsd::on(&self.road().statsd, |statsd| statsd.gauge(name, value.value(), rate))
+        Statsd::on(&self.emitter().statsd, |statsd| statsd.gauge(name, value.value(), rate))
     }
 
     /// Adds to a gauge, or takes from it.
     pub fn gauge_delta(&self, name: &str, delta: impl Number) -> Outcome {
-        Statsd::on(&self.road().statsd, |statsd| statsd.gauge_delta(name, delta.value()))
+        Statsd::on(&self.emitter().statsd, |statsd| statsd.gauge_delta(name, delta.value()))
     }
 
     /// Says how long something took. Sent in milliseconds with three decimals.
@@ -163,7 +163,7 @@ impl Client {
 
     /// As [`Client::timing`], at a share `rate` of the calls; the listener scales the count up again.
     pub fn timing_with_rate(&self, name: &str, elapsed: Duration, rate: f64) -> Outcome {
-        self.road().timing(name, elapsed, rate)
+        self.emitter().timing(name, elapsed, rate)
     }
 
     /// Adds a member to a set, of which the listener counts the distinct ones.
@@ -173,7 +173,7 @@ impl Client {
 
     /// As [`Client::set`], at a share `rate` of the calls. A count of distinct members cannot be scaled up.
     pub fn set_with_rate(&self, name: &str, member: impl Display, rate: f64) -> Outcome {
-        Statsd::on(&self.road().statsd, |statsd| statsd.set(name, &member, rate))
+        Statsd::on(&self.emitter().statsd, |statsd| statsd.set(name, &member, rate))
     }
 
     /// Takes the time until the guard is dropped.
@@ -183,7 +183,7 @@ impl Client {
 
     /// As [`Client::timer`], at a share `rate` of the calls. The others do not even read the clock.
     pub fn timer_with_rate<'a>(&'a self, name: &'a str, rate: f64) -> Timer<'a> {
-        Timer::start(Some(self.road()), name, rate)
+        Timer::start(Some(self.emitter()), name, rate)
     }
 
     /// Takes the time of a closure.
@@ -195,18 +195,18 @@ impl Client {
     /// Cadence's client over our queue, for what is not here: tags, histograms, distributions. `None`:
     /// `statsd = false`. Its calls do not block either, but allocate.
     pub fn statsd(&self) -> Option<&cadence::StatsdClient> {
-        self.road().statsd.as_ref().map(Statsd::cadence)
+        self.emitter().statsd.as_ref().map(Statsd::cadence)
     }
 
     /// Waits until what was put in before has been sent, at most for [`CLOSE_WAIT`]. False: it has not. The
     /// only call that waits, besides the end of the last client; a service has no need of it.
     pub fn flush(&self) -> bool {
-        self.road().pipes.flush(CLOSE_WAIT)
+        self.emitter().pipes.flush(CLOSE_WAIT)
     }
 
     /// The counts of this client in this process.
     pub fn stats(&self) -> Stats {
-        self.road().pipes.current().stats()
+        self.emitter().pipes.current().stats()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The client of the whole process: functions that may be called from anywhere, before and after `init` too.
-use crate::client::{Client, Road};
+use crate::client::{Client, Emitter};
 use crate::config::{Config, ConfigError};
 use crate::message::MessageBuilder;
 use crate::outcome::{Outcome, Stats};
@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-static ROAD: Slot<Road> = Slot::empty();
+static EMITTER: Slot<Emitter> = Slot::empty();
 
 /// Keeps the process's client; when it is dropped, what waits is sent and later calls answer
 /// [`Outcome::Off`].
@@ -29,9 +29,9 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let newest = ROAD.get();
-        if newest.is_some_and(|newest| std::ptr::eq(newest, Arc::as_ptr(self.client.road()))) {
-            ROAD.replace(newest, None);
+        let newest = EMITTER.get();
+        if newest.is_some_and(|newest| std::ptr::eq(newest, Arc::as_ptr(self.client.emitter()))) {
+            EMITTER.replace(newest, None);
         }
         if self.client.is_shared() {
             self.client.flush();
@@ -46,17 +46,17 @@ impl Drop for Guard {
 /// A configuration that cannot be; nothing has changed then.
 pub fn init(config: Config) -> Result<Guard, ConfigError> {
     let client = Client::new(config)?;
-    while !ROAD.replace(ROAD.get(), Some(client.road().clone())) {}
+    while !EMITTER.replace(EMITTER.get(), Some(client.emitter().clone())) {}
     Ok(Guard { client })
 }
 
 #[inline]
-pub(crate) fn road() -> Option<&'static Road> {
-    ROAD.get()
+pub(crate) fn emitter() -> Option<&'static Emitter> {
+    EMITTER.get()
 }
 
 fn on_statsd(call: impl FnOnce(&Statsd) -> Outcome) -> Outcome {
-    road().map_or(Outcome::Off, |road| Statsd::on(&road.statsd, call))
+    emitter().map_or(Outcome::Off, |emitter| Statsd::on(&emitter.statsd, call))
 }
 
 /// Sends a message with the configured type, logger and severity.
@@ -66,7 +66,7 @@ fn on_statsd(call: impl FnOnce(&Statsd) -> Outcome) -> Outcome {
 /// ```
 #[inline]
 pub fn send<S: AsRef<str>>(tokens: impl AsRef<[S]>, payload: impl AsRef<str>) -> Outcome {
-    road().map_or(Outcome::Off, |road| road.send(tokens.as_ref(), payload.as_ref()))
+    emitter().map_or(Outcome::Off, |emitter| emitter.send(tokens.as_ref(), payload.as_ref()))
 }
 
 /// A message to be given type, logger, severity, tokens, fields or timestamp before it is sent.
@@ -76,7 +76,7 @@ pub fn send<S: AsRef<str>>(tokens: impl AsRef<[S]>, payload: impl AsRef<str>) ->
 /// metlog::message("bad password").of_type("login").severity(Severity::WARNING).field("userid", 25).send();
 /// ```
 pub fn message(payload: &str) -> MessageBuilder<'_> {
-    MessageBuilder::new(road(), payload)
+    MessageBuilder::new(emitter(), payload)
 }
 
 /// Adds one to a counter.
@@ -121,7 +121,7 @@ pub fn timing(name: &str, elapsed: Duration) -> Outcome {
 
 /// As [`timing`], at a share `rate` of the calls; the listener scales the count up again.
 pub fn timing_with_rate(name: &str, elapsed: Duration, rate: f64) -> Outcome {
-    road().map_or(Outcome::Off, |road| road.timing(name, elapsed, rate))
+    emitter().map_or(Outcome::Off, |emitter| emitter.timing(name, elapsed, rate))
 }
 
 /// Adds a member to a set, of which the listener counts the distinct ones.
@@ -147,7 +147,7 @@ pub fn timer(name: &str) -> Timer<'_> {
 
 /// As [`timer`], at a share `rate` of the calls. The others do not even read the clock.
 pub fn timer_with_rate(name: &str, rate: f64) -> Timer<'_> {
-    Timer::start(road(), name, rate)
+    Timer::start(emitter(), name, rate)
 }
 
 /// Takes the time of a closure.
@@ -164,16 +164,16 @@ pub fn time<R>(name: &str, run: impl FnOnce() -> R) -> R {
 /// Cadence's client over our queue, for what is not here: tags, histograms, distributions. `None`: no
 /// [`init`], or `statsd = false`.
 pub fn statsd() -> Option<&'static cadence::StatsdClient> {
-    road()?.statsd.as_ref().map(Statsd::cadence)
+    emitter()?.statsd.as_ref().map(Statsd::cadence)
 }
 
 /// Waits until what was put in before has been sent, at most for [`CLOSE_WAIT`](crate::CLOSE_WAIT). False: it
 /// has not. A service has no need of it: dropping the guard does the same.
 pub fn flush() -> bool {
-    road().is_none_or(|road| road.pipes.flush(crate::CLOSE_WAIT))
+    emitter().is_none_or(|emitter| emitter.pipes.flush(crate::CLOSE_WAIT))
 }
 
 /// The counts of the process's client in this process; all zero without one.
 pub fn stats() -> Stats {
-    road().map_or(Stats::default(), |road| road.pipes.current().stats())
+    emitter().map_or(Stats::default(), |emitter| emitter.pipes.current().stats())
 }

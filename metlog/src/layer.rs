@@ -1,5 +1,5 @@
 //! Events of the `tracing` crate as messages (cargo feature `tracing`).
-use crate::client::{Client, Road};
+use crate::client::{Client, Emitter};
 use crate::global;
 use crate::message::{MessageBuilder, Value};
 use metlog_wire::Severity;
@@ -50,10 +50,10 @@ impl Layer {
         self
     }
 
-    fn road(&self) -> Option<&Road> {
+    fn emitter(&self) -> Option<&Emitter> {
         match &self.client {
-            Some(client) => Some(client.road()),
-            None => global::road(),
+            Some(client) => Some(client.emitter()),
+            None => global::emitter(),
         }
     }
 }
@@ -69,11 +69,11 @@ fn severity(level: Level) -> Severity {
 
 impl<S: Subscriber> tracing_subscriber::Layer<S> for Layer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(road) = self.road() else { return };
+        let Some(emitter) = self.emitter() else { return };
         let mut found = Found::default();
         event.record(&mut found);
         let metadata = event.metadata();
-        let message = MessageBuilder::new(Some(road), found.payload.as_str())
+        let message = MessageBuilder::new(Some(emitter), found.payload.as_str())
             .of_type(&self.r#type)
             .logger(metadata.target())
             .severity(severity(*metadata.level()));

@@ -19,9 +19,15 @@ struct Seen {
     payloads: Vec<String>,
 }
 
+/// The next datagram that is no heartbeat.
 fn received(socket: &UdpSocket) -> Seen {
     let mut bytes = [0; 2_048];
-    let length = socket.recv(&mut bytes).expect("the child's datagram within the time limit");
+    let length = loop {
+        let length = socket.recv(&mut bytes).expect("the child's datagram within the time limit");
+        if Datagram::decode(&bytes[..length]).unwrap().heartbeat.is_none() {
+            break length;
+        }
+    };
     let datagram = Datagram::decode(&bytes[..length]).unwrap();
     let header = datagram.header;
     let payloads = datagram.messages().map(|message| message.unwrap().payload.to_owned()).collect();

@@ -2,7 +2,7 @@
 //!
 //! Made from [`Table::schema`] and [`PARTITION_COLUMNS`], so that they say what the files hold. Nothing they
 //! do touches a file: tables are external, and what exists already is left as it is, but for views.
-use crate::tables::{PARTITION_COLUMNS, Table};
+use crate::table::{PARTITION_COLUMNS, Table};
 use arrow::datatypes::DataType;
 use std::fmt::Write;
 

@@ -1,16 +1,22 @@
 //! The contract: what any two programs must agree on. Pure: no I/O, no clock.
 //!
-//! Formats that come in (`metlog_json`, `statsd`, and the wire itself), what is made of them (`rows`,
-//! `window`), and where it goes (`tables`, `object_path`, `ddl`).
+//! Formats that come in (`format`), what is made of them (`rows`, `window`), where it goes (`table`, `object_path`,
+//! `ddl`), and the rows on their way there (`hot`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ddl;
-pub mod metlog_json;
+pub mod format;
+pub mod hot;
 pub mod object_path;
 pub mod rows;
-pub mod statsd;
-pub mod tables;
+pub mod table;
 pub mod time;
 pub mod window;
 
+pub use format::{metlog_json, statsd};
 pub use metlog_wire as wire;
+
+/// The module's earlier name.
+pub mod tables {
+    pub use crate::table::*;
+}

@@ -3,7 +3,7 @@
 //! `<table>/dt=YYYY-MM-DD/hour=HH/<listener>-<segment>.parquet`, by the time of the event. The listener's name
 //! is checked when it is configured and every other part is a number, so nothing from outside can leave
 //! the prefix.
-use crate::tables::Table;
+use crate::table::Table;
 use crate::time::{Hour, civil_from_days, days_from_civil};
 
 /// Longest listener name.

@@ -1,6 +1,6 @@
 //! Rows of `messages`, built column by column straight from the bytes that came: no message is ever a
 //! value of its own on the fast path. A row is begun, filled in any order, and committed or rolled back.
-use crate::tables::{Table, timestamp_type};
+use crate::table::{RowBuilder, Table, TableRows, timestamp_type};
 use arrow::array::{
     Array, ArrayRef, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
@@ -75,6 +75,9 @@ fn offsets(ends: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
+/// The name that it had; use [`MessageRows`].
+pub type Rows = MessageRows;
+
 /// The single texts of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
@@ -95,7 +98,7 @@ const TEXTS: usize = 5;
 
 /// Rows on their way to a [`RecordBatch`] of the table `messages`.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct MessageRows {
     timestamp: Vec<i64>,
     received_at: Vec<i64>,
     severity: Vec<i32>,
@@ -108,7 +111,7 @@ pub struct Rows {
     fields_end: Vec<i32>,
 }
 
-impl Rows {
+impl MessageRows {
     /// Committed rows.
     pub fn len(&self) -> usize {
         self.timestamp.len()
@@ -219,6 +222,24 @@ impl Rows {
     }
 }
 
+impl RowBuilder for MessageRows {
+    fn len(&self) -> usize {
+        MessageRows::len(self)
+    }
+
+    fn text_bytes(&self) -> usize {
+        MessageRows::text_bytes(self)
+    }
+
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        MessageRows::finish(self)
+    }
+}
+
+impl TableRows for MessageRows {
+    const TABLE: Table = Table::Messages;
+}
+
 fn list(field: &Field, ends: Vec<i32>, items: &mut Strings) -> Result<ArrayRef, ArrowError> {
     let DataType::List(item) = field.data_type() else {
         return Err(ArrowError::SchemaError(format!("{} is not a list", field.name())));
@@ -242,7 +263,7 @@ fn map(field: &Field, ends: Vec<i32>, keys: &mut Strings, values: &mut Strings) 
 /// A row that is not committed yet. Dropping it forgets it.
 #[derive(Debug)]
 pub struct Row<'r> {
-    rows: &'r mut Rows,
+    rows: &'r mut MessageRows,
     /// µs since 1970 UTC; `None`: the time of receipt.
     pub timestamp: Option<i64>,
     /// How urgent.
@@ -388,7 +409,7 @@ mod tests {
     use super::*;
     use arrow::json::ArrayWriter;
 
-    fn json(rows: &mut Rows) -> serde_json::Value {
+    fn json(rows: &mut MessageRows) -> serde_json::Value {
         let mut writer = ArrayWriter::new(Vec::new());
         writer.write(&rows.finish().unwrap()).unwrap();
         writer.finish().unwrap();
@@ -397,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_dropped_row_leaves_nothing() {
-        let mut rows = Rows::default();
+        let mut rows = MessageRows::default();
         let mut row = rows.begin();
         row.text(Text::Type, "lost");
         row.token("t");
@@ -421,7 +442,7 @@ mod tests {
 
     #[test]
     fn many_fields_of_one_key_are_all_kept() {
-        let mut rows = Rows::default();
+        let mut rows = MessageRows::default();
         let mut row = rows.begin();
         (0..3 * FEW_FIELDS).for_each(|n| row.field(if n % 2 == 0 { "k" } else { "other" }, &n.to_string()));
         let fields: std::collections::BTreeMap<_, _> = row.to_message(0).fields.into_iter().collect();
@@ -438,7 +459,7 @@ mod tests {
             fields: vec![("k".into(), "".into())],
             ..Message::default()
         };
-        let mut rows = Rows::default();
+        let mut rows = MessageRows::default();
         rows.push_message(&message, 9);
         rows.push_message(&Message::default(), 9);
         let found = json(&mut rows);

@@ -61,6 +61,13 @@ pub const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 
+/// A moment in µs as RFC 3339 has it: `2026-01-02T03:04:05.000006Z`.
+pub fn rfc3339(timestamp: i64) -> String {
+    let (hour, in_hour) = (Hour::of(timestamp), timestamp.rem_euclid(HOUR));
+    let (minute, second, micros) = (in_hour / (60 * SECOND), in_hour / SECOND % 60, in_hour % SECOND);
+    format!("{}T{:02}:{minute:02}:{second:02}.{micros:06}Z", hour.date(), hour.of_day())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +80,6 @@ mod tests {
         }
         assert_eq!(civil_from_days(0), (1970, 1, 1));
         assert_eq!(days_from_civil(2012, 7, 18), 15_539);
+        assert_eq!(rfc3339(15_539 * 24 * HOUR + 21 * HOUR + 3_661 * SECOND + 7), "2012-07-18T22:01:01.000007Z");
     }
 }

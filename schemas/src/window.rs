@@ -1,7 +1,7 @@
 //! A closed window: what the statsd values of some seconds came to, ready for any sink.
 //!
 //! The names of the parts follow etsy's statsd; `tables` says how a window becomes rows of `metrics`.
-use crate::statsd::Kind;
+use crate::format::statsd::Kind;
 use std::sync::Arc;
 
 /// All that one window came to.

@@ -86,7 +86,11 @@ fn wire_that_must_pass() {
                 Err(refusal) => json!({"refused": refusal.reason()}),
             })
             .collect();
+        let found_heartbeat = datagram
+            .heartbeat
+            .map(|heartbeat| json!({"sender": heartbeat.sender, "next": heartbeat.next, "dropped": heartbeat.dropped}));
         assert_eq!(found_header, expected["header"], "{name}");
+        assert_eq!(found_heartbeat.unwrap_or_default(), expected["heartbeat"], "{name}");
         assert_eq!(Json::Array(found), expected["messages"], "{name}");
         if let Some(secret) = expected["secret"].as_str() {
             assert_eq!(datagram.verify(secret.as_bytes()), Ok(()), "{name}");

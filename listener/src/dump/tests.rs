@@ -63,3 +63,13 @@ fn what_is_nothing_of_ours_is_refused() {
         assert!(decode(bytes, &mut |value| panic!("{value}")).is_err());
     }
 }
+
+#[test]
+fn a_heartbeat_says_whose_it_is() {
+    let encoder = metlog_schemas::wire::v1::Encoder::new(1_432, 9, 1, "h", "l", None);
+    let expected = json!({
+        "heartbeat_of": "0000000000000009", "next": 300, "opened_at": 5, "dropped": 2, "pid": 1, "hostname": "h",
+        "logger": "l", "key_id": null,
+    });
+    assert_eq!(told_of(&encoder.heartbeat(5, 300, 2)), [expected]);
+}

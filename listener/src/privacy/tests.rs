@@ -93,3 +93,10 @@ fn what_cannot_be_read_reaches_no_disk() {
         assert!(kept.datagram.is_none() && kept.rejected.len() == 1, "{bytes:?}");
     }
 }
+
+#[test]
+fn a_heartbeat_stays_as_it_is() {
+    let heartbeat = Encoder::new(1_432, 9, 1, "h", "l", None).heartbeat(5, 300, 2);
+    let kept = rules().apply(Kind::Metlog, &heartbeat);
+    assert_eq!((kept.datagram, kept.rejected), (Some(heartbeat), vec![]));
+}

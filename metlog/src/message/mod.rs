@@ -3,7 +3,7 @@ mod value;
 
 pub use value::Value;
 
-use crate::client::Road;
+use crate::client::Emitter;
 use crate::origin;
 use crate::outcome::Outcome;
 use metlog_wire::Severity;
@@ -18,7 +18,7 @@ const FIELDS_INLINE: usize = 8;
 #[derive(Debug, Clone)]
 #[must_use = "a message leaves with `.send()`"]
 pub struct MessageBuilder<'a, S = &'a str> {
-    road: Option<&'a Road>,
+    emitter: Option<&'a Emitter>,
     r#type: Option<&'a str>,
     logger: Option<&'a str>,
     severity: Option<Severity>,
@@ -29,9 +29,9 @@ pub struct MessageBuilder<'a, S = &'a str> {
 }
 
 impl<'a> MessageBuilder<'a> {
-    pub(crate) fn new(road: Option<&'a Road>, payload: &'a str) -> MessageBuilder<'a> {
+    pub(crate) fn new(emitter: Option<&'a Emitter>, payload: &'a str) -> MessageBuilder<'a> {
         let (r#type, logger, severity, timestamp) = Default::default();
-        MessageBuilder { road, r#type, logger, severity, timestamp, tokens: &[], fields: Fields::default(), payload }
+        MessageBuilder { emitter, r#type, logger, severity, timestamp, tokens: &[], fields: Fields::default(), payload }
     }
 }
 
@@ -63,7 +63,7 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
     /// Strings that classify it, instead of those given before.
     pub fn tokens<O: AsRef<str>>(self, tokens: &'a (impl AsRef<[O]> + ?Sized)) -> MessageBuilder<'a, O> {
         MessageBuilder {
-            road: self.road,
+            emitter: self.emitter,
             r#type: self.r#type,
             logger: self.logger,
             severity: self.severity,
@@ -82,8 +82,8 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
 
     /// Sends it.
     pub fn send(&self) -> Outcome {
-        let Some(road) = self.road else { return Outcome::Off };
-        let settings = &road.settings;
+        let Some(emitter) = self.emitter else { return Outcome::Off };
+        let settings = &emitter.settings;
         let draft = Draft {
             severity: self.severity.unwrap_or(settings.severity),
             r#type: self.r#type.unwrap_or(&settings.r#type),
@@ -93,7 +93,7 @@ impl<'a, S: AsRef<str>> MessageBuilder<'a, S> {
         };
         let tokens = || self.tokens.iter().map(S::as_ref);
         let fields = || (0..self.fields.len()).map(|i| self.fields.get(i));
-        road.emit(self.timestamp, draft, tokens, fields)
+        emitter.emit(self.timestamp, draft, tokens, fields)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The sender thread: takes full datagrams out of a pipe, numbers them and sends them.
 use super::clock::{Clock, Measure};
+use super::heartbeat::{CLOSING_PAUSES, Schedule};
 use super::lane::{Datagram, Lane, Lines};
 use super::send::Outlet;
 use super::{Control, Life, Pipe, State, TICK};
 use crate::config::Settings;
-use crate::origin::Origin;
+use crate::origin::{self, Origin};
 use crate::outcome::Stats;
 use metlog_wire::v1::Encoder;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Datagrams taken out under one lock.
 const BATCH_DATAGRAMS: usize = 16;
@@ -51,8 +53,9 @@ impl Traffic for Lines {
 
 /// What the sender thread owns.
 pub(super) struct Sender {
-    messages: Option<Road<Encoder>>,
-    statsd: Option<Road<Lines>>,
+    messages: Option<Drain<Encoder>>,
+    statsd: Option<Drain<Lines>>,
+    heartbeats: Schedule,
 }
 
 /// The two ends of a pipe.
@@ -63,16 +66,16 @@ pub(super) fn prepare(settings: &Settings, origin: Origin) -> (State, Sender) {
     };
     let with_messages = (!settings.destinations.is_empty()).then(|| {
         let (lane, spare) = Lane::new(settings.message_datagrams, encoder);
-        (lane, Road::new(spare, settings.destinations.iter().cloned().map(Outlet::new).collect()))
+        (lane, Drain::new(spare, settings.destinations.iter().cloned().map(Outlet::new).collect()))
     });
     let with_statsd = settings.statsd.as_ref().map(|statsd| {
         let (lane, spare) = Lane::new(statsd.datagrams, || Lines::new(statsd.datagram_bytes));
-        (lane, Road::new(spare, vec![Outlet::new(statsd.destination.clone())]))
+        (lane, Drain::new(spare, vec![Outlet::new(statsd.destination.clone())]))
     });
-    let (messages, message_road) = with_messages.unzip();
-    let (statsd, statsd_road) = with_statsd.unzip();
+    let (messages, message_drain) = with_messages.unzip();
+    let (statsd, statsd_drain) = with_statsd.unzip();
     let state = State { messages, statsd, control: Control::new(), clock: Clock::default() };
-    (state, Sender { messages: message_road, statsd: statsd_road })
+    (state, Sender { messages: message_drain, statsd: statsd_drain, heartbeats: Schedule::default() })
 }
 
 enum Tick {
@@ -91,11 +94,11 @@ impl Sender {
             let Ends(pipe) = &ends;
             let (mut quiet, mut measure) = (0, Measure::new());
             loop {
-                pipe.rest(quiet >= QUIET_TICKS);
+                pipe.rest(quiet >= QUIET_TICKS, self.heartbeats.pause(Instant::now()));
                 match self.tick(pipe, &mut measure) {
                     Tick::Sent => quiet = 0,
                     Tick::Nothing => quiet += 1,
-                    Tick::Last => return,
+                    Tick::Last => return self.end(pipe),
                 }
             }
         };
@@ -112,13 +115,24 @@ impl Sender {
         let statsd = Waiting::take(&mut state, &mut self.statsd);
         drop(state);
         // First, so that the messages' datagrams tell what was dropped here.
-        if let Some(road) = &mut self.statsd {
-            road.run(pipe, statsd);
+        if let Some(drain) = &mut self.statsd {
+            drain.run(pipe, statsd);
         }
-        if let Some(road) = &mut self.messages {
-            road.run(pipe, messages);
+        if let Some(drain) = &mut self.messages {
+            drain.run(pipe, messages);
             if asked {
-                road.tell_dropped(pipe);
+                drain.announce_dropped(pipe);
+            }
+            if drain.has_heartbeats() && !closing {
+                let now = Instant::now();
+                match (asked, messages.any()) {
+                    (true, _) => self.heartbeats.after_flush(now),
+                    (false, true) => self.heartbeats.after_traffic(now),
+                    (false, false) => (),
+                }
+                if self.heartbeats.take_due(now) {
+                    drain.send_heartbeat(pipe);
+                }
             }
         }
         let rate = measure.rate();
@@ -135,6 +149,15 @@ impl Sender {
             (false, false) => Tick::Nothing,
         }
     }
+
+    /// The last heartbeats, after everything was sent.
+    fn end(&mut self, pipe: &Pipe) {
+        let Some(drain) = self.messages.as_mut().filter(|drain| drain.has_heartbeats()) else { return };
+        for pause in CLOSING_PAUSES {
+            std::thread::sleep(*pause);
+            drain.send_heartbeat(pipe);
+        }
+    }
 }
 
 /// What a lane held when the tick began.
@@ -146,11 +169,11 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn take<D: Traffic>(state: &mut State, road: &mut Option<Road<D>>) -> Waiting {
-        let (Some(lane), Some(road)) = (D::lane(state), road) else { return Waiting::default() };
+    fn take<D: Traffic>(state: &mut State, drain: &mut Option<Drain<D>>) -> Waiting {
+        let (Some(lane), Some(drain)) = (D::lane(state), drain) else { return Waiting::default() };
         let spare = !lane.current.is_empty();
         if spare {
-            std::mem::swap(&mut lane.current, &mut road.spare);
+            std::mem::swap(&mut lane.current, &mut drain.spare);
         }
         Waiting { full: lane.full.len(), spare }
     }
@@ -161,7 +184,7 @@ impl Waiting {
 }
 
 /// One kind of datagram, as the sender thread sees it.
-struct Road<D> {
+struct Drain<D> {
     /// Changes places with the datagram that is being written, so that one can always be taken.
     spare: D,
     batch: Vec<D>,
@@ -174,7 +197,7 @@ struct Gate {
     /// Of the next datagram.
     sequence: u64,
     /// The count of dropped messages that the last datagram carried.
-    told_dropped: u64,
+    announced_dropped: u64,
     /// Since they were last added to the pipe's counts.
     send_errors: u64,
     /// Likewise, values whose datagram was refused and has no number that would tell.
@@ -189,14 +212,14 @@ impl Gate {
         self.dropped += refused * datagram.unnumbered();
         datagram.clear();
         self.sequence += 1;
-        self.told_dropped = dropped;
+        self.announced_dropped = dropped;
     }
 }
 
-impl<D: Traffic> Road<D> {
-    fn new(spare: D, outlets: Vec<Outlet>) -> Road<D> {
-        let gate = Gate { outlets, sequence: 0, told_dropped: 0, send_errors: 0, dropped: 0 };
-        Road { spare, batch: Vec::with_capacity(BATCH_DATAGRAMS), gate }
+impl<D: Traffic> Drain<D> {
+    fn new(spare: D, outlets: Vec<Outlet>) -> Drain<D> {
+        let gate = Gate { outlets, sequence: 0, announced_dropped: 0, send_errors: 0, dropped: 0 };
+        Drain { spare, batch: Vec::with_capacity(BATCH_DATAGRAMS), gate }
     }
 
     /// Sends what waits, oldest first; a datagram that was sent is free again.
@@ -221,9 +244,9 @@ impl<D: Traffic> Road<D> {
     }
 
     /// Where no datagram has carried the newest count of dropped messages, one without messages does.
-    fn tell_dropped(&mut self, pipe: &Pipe) {
+    fn announce_dropped(&mut self, pipe: &Pipe) {
         let dropped = pipe.lock().control.stats.dropped;
-        if dropped != self.gate.told_dropped {
+        if dropped != self.gate.announced_dropped {
             self.send_spare(pipe);
         }
     }
@@ -242,17 +265,40 @@ impl<D: Traffic> Road<D> {
     }
 }
 
+impl Drain<Encoder> {
+    /// There was a datagram, and a network that may have lost it.
+    fn has_heartbeats(&self) -> bool {
+        self.gate.sequence > 0 && self.gate.outlets.iter().any(Outlet::is_network)
+    }
+
+    /// It is no datagram of messages: neither sending nor failing to send it is counted.
+    fn send_heartbeat(&mut self, pipe: &Pipe) {
+        let dropped = pipe.lock().control.stats.dropped;
+        let bytes = self.spare.heartbeat(origin::now(), self.gate.sequence, dropped);
+        self.gate.outlets.iter_mut().for_each(|outlet| outlet.send_heartbeat(&bytes));
+    }
+}
+
 impl Pipe {
     /// The sender thread's pause: one tick, or, where it is `quiet`, until somebody puts something in, and
-    /// then one tick, so that what comes close together shares a datagram.
-    fn rest(&self, quiet: bool) {
+    /// then one tick, so that what comes close together shares a datagram. No longer than until the next heartbeat.
+    fn rest(&self, quiet: bool, heartbeat_in: Option<Duration>) {
         let mut state = self.lock();
         if quiet && state.is_idle() {
             state.control.asleep = true;
-            let waited = self.wake.wait_while(state, |state| state.control.asleep);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+            let asleep = |state: &mut State| state.control.asleep;
+            state = match heartbeat_in {
+                None => self.wake.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner),
+                Some(limit) => {
+                    self.wake.wait_timeout_while(state, limit, asleep).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            if std::mem::take(&mut state.control.asleep) {
+                return; // nobody woke it
+            }
         }
-        let waited = self.wake.wait_timeout_while(state, TICK, |state| !state.control.urgent);
+        let limit = heartbeat_in.map_or(TICK, |limit| limit.min(TICK));
+        let waited = self.wake.wait_timeout_while(state, limit, |state| !state.control.urgent);
         waited.unwrap_or_else(PoisonError::into_inner).0.control.urgent = false;
     }
 

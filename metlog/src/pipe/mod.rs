@@ -8,6 +8,7 @@ mod clock;
 mod current;
 mod drain;
 mod fork;
+mod heartbeat;
 mod lane;
 mod send;
 
@@ -138,7 +139,7 @@ impl Pipe {
             urgent = lane.is_urgent();
             pushed = lane.current.push(now, &draft, tokens(), fields());
         }
-        self.told(guard, urgent, pushed, |stats| stats.queued += 1)
+        self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
     }
 
     /// Takes one statsd value: a line, or the two lines of a negative gauge.
@@ -155,12 +156,12 @@ impl Pipe {
             urgent = lane.is_urgent();
             pushed = lane.current.push(lines);
         }
-        self.told(guard, urgent, pushed, |stats| stats.statsd_queued += 1)
+        self.finish(guard, urgent, pushed, |stats| stats.statsd_queued += 1)
     }
 
     /// Counts what became of a push and wakes the sender thread where that is due, after unlocking.
     #[inline]
-    fn told(
+    fn finish(
         &self,
         mut guard: MutexGuard<'_, State>,
         urgent: bool,

@@ -63,7 +63,10 @@ fn a_message_leaves_within_the_promised_time() {
             wait_until(|| !asleep || pipe.lock().control.asleep);
             let begun = std::time::Instant::now();
             assert_eq!(push(&pipe, "soon"), Outcome::Queued);
-            socket.recv(&mut buffer).unwrap();
+            let mut length = socket.recv(&mut buffer).unwrap();
+            while is_heartbeat(&buffer[..length]) {
+                length = socket.recv(&mut buffer).unwrap();
+            }
             begun.elapsed()
         });
         let best = tries.min().unwrap();
@@ -156,6 +159,10 @@ fn many_callers_share_one_pipe() {
     });
     assert!(pipe.close(Duration::from_secs(10)));
     assert_eq!((queued, captured.messages().len(), captured.statsd_lines().len()), (2_000, 2_000, 2_000));
+}
+
+fn is_heartbeat(bytes: &[u8]) -> bool {
+    metlog_wire::v1::Datagram::decode(bytes).unwrap().heartbeat.is_some()
 }
 
 fn wait_until(condition: impl Fn() -> bool) {

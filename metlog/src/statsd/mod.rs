@@ -11,7 +11,7 @@ mod timer;
 pub use number::Number;
 pub use timer::Timer;
 
-use crate::client::Road;
+use crate::client::Emitter;
 use crate::outcome::Outcome;
 use crate::pipe::Pipes;
 use cadence::ext::{MetricBackend, MetricValue};
@@ -151,7 +151,7 @@ impl Statsd {
     }
 }
 
-impl Road {
+impl Emitter {
     /// `disabled_timers` says which names are not timed.
     pub(crate) fn is_timed(&self, name: &str) -> bool {
         let settings = &self.settings;

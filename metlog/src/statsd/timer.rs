@@ -1,6 +1,6 @@
 //! A timer that says how long it lived.
 use super::sample;
-use crate::client::Road;
+use crate::client::Emitter;
 use crate::outcome::Outcome;
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 pub struct Timer<'a> {
     name: &'a str,
     rate: f64,
-    running: Result<(&'a Road, Instant), Outcome>,
+    running: Result<(&'a Emitter, Instant), Outcome>,
 }
 
 impl<'a> Timer<'a> {
-    pub(crate) fn start(road: Option<&'a Road>, name: &'a str, rate: f64) -> Timer<'a> {
-        let running = match road {
-            Some(road) if road.is_timed(name) => {
+    pub(crate) fn start(emitter: Option<&'a Emitter>, name: &'a str, rate: f64) -> Timer<'a> {
+        let running = match emitter {
+            Some(emitter) if emitter.is_timed(name) => {
                 if sample::takes(rate) {
-                    Ok((road, Instant::now()))
+                    Ok((emitter, Instant::now()))
                 } else {
                     Err(Outcome::SampledOut)
                 }
@@ -46,7 +46,7 @@ impl<'a> Timer<'a> {
 
     fn finish(&mut self) -> Outcome {
         match std::mem::replace(&mut self.running, Err(Outcome::Off)) {
-            Ok((road, started)) => road.timed(self.name, started.elapsed(), self.rate),
+            Ok((emitter, started)) => emitter.timed(self.name, started.elapsed(), self.rate),
             Err(outcome) => outcome,
         }
     }

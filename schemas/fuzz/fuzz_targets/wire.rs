@@ -7,6 +7,9 @@ use metlog_schemas::wire::v1::Datagram;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(datagram) = Datagram::decode(bytes) else { return };
     let _ = datagram.verify(b"key");
+    if let Some(heartbeat) = datagram.heartbeat {
+        assert!(datagram.messages().next().is_none(), "{heartbeat:?} holds messages");
+    }
     let mut rows = Rows::default();
     let mut messages = 0;
     for message in datagram.messages().flatten() {

@@ -6,8 +6,10 @@
 use crate::limits::MAC_BYTES;
 use crate::message::{ENV_VERSION_WIRE, Message, Severity};
 mod encoder;
+mod heartbeat;
 
 pub use encoder::{DoesNotFit, Draft, Encoder};
+pub use heartbeat::{HEARTBEAT_SENDER, Heartbeat};
 
 use hmac::{Hmac, KeyInit, Mac};
 use nom::{IResult, Parser, bytes::complete::take, number::complete as number};
@@ -143,6 +145,8 @@ impl<'a> Iterator for Texts<'a> {
 pub struct Datagram<'a> {
     /// What its messages share.
     pub header: Header<'a>,
+    /// `Some`: it holds no messages and no sequence number, but says how many datagrams its sender has sent.
+    pub heartbeat: Option<Heartbeat>,
     signed: &'a [u8],
     mac: &'a [u8],
     frames: &'a [u8],
@@ -171,12 +175,14 @@ impl<'a> Datagram<'a> {
         let body_end = bytes.len().checked_sub(if signed { MAC_BYTES } else { 0 }).ok_or(Refusal::Truncated)?;
         let header_end = PREAMBLE_BYTES + header_bytes;
         let header = bytes[..body_end].get(PREAMBLE_BYTES..header_end).ok_or(Refusal::Truncated)?;
-        let (_, header) = header_fields(header, signed).map_err(refusal)?;
+        let (later, header) = header_fields(header, signed).map_err(refusal)?;
+        let (header, frames) = (header?, &bytes[header_end..body_end]);
         Ok(Datagram {
-            header: header?,
+            header,
+            heartbeat: Heartbeat::read(&header, later, frames),
             signed: &bytes[..body_end],
             mac: &bytes[body_end..],
-            frames: &bytes[header_end..body_end],
+            frames,
         })
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use metlog_wire::limits::{DATAGRAM_BYTES_MAX, NAME_BYTES_MAX};
 use metlog_wire::message::ENV_VERSION_WIRE;
-use metlog_wire::v1::{Datagram, Draft, Encoder, SigningKey};
+use metlog_wire::v1::{Datagram, Draft, Encoder, HEARTBEAT_SENDER, Header, Heartbeat, SigningKey};
 use metlog_wire::{Message, Severity};
 use proptest::prelude::*;
 
@@ -92,6 +92,7 @@ proptest! {
         prop_assert_eq!((header.sender, header.sequence, header.dropped, header.pid), (id, sequence, dropped, pid));
         prop_assert_eq!((header.hostname, header.logger), (sender.hostname.as_str(), sender.logger.as_str()));
         prop_assert_eq!(header.key_id, sender.key.as_ref().map(|key| key.id.as_str()));
+        prop_assert_eq!(datagram.heartbeat, None);
         if let Some(key) = &sender.key {
             prop_assert_eq!(datagram.verify(&key.secret), Ok(()));
         }
@@ -99,6 +100,35 @@ proptest! {
         prop_assert_eq!(found, messages);
         encoder.clear();
         prop_assert!(Datagram::decode(encoder.finish(0, 0)).unwrap().messages().next().is_none());
+    }
+
+    /// Guarantees: a heartbeat says what its sender says elsewhere, and leaves the datagram that is being written alone.
+    #[test]
+    fn a_heartbeat_is_read_as_it_was_written(
+        sender in sender(),
+        message in message(),
+        (next, dropped) in any::<(u64, u64)>(),
+    ) {
+        let (id, pid, key) = (sender.sender, sender.pid, sender.key.clone());
+        let mut encoder = Encoder::new(sender.capacity, id, pid, &sender.hostname, &sender.logger, key);
+        let _ = push(&mut encoder, &sender, &message);
+        let before = encoder.finish(3, 4).to_vec();
+        let bytes = encoder.heartbeat(sender.opened_at, next, dropped);
+        let datagram = Datagram::decode(&bytes).unwrap();
+        prop_assert_eq!(datagram.heartbeat, Some(Heartbeat { sender: id, next, dropped }));
+        let header = Header {
+            sender: HEARTBEAT_SENDER,
+            sequence: 0,
+            opened_at: sender.opened_at,
+            dropped: 0,
+            ..Datagram::decode(&before).unwrap().header
+        };
+        prop_assert_eq!(datagram.header, header);
+        prop_assert!(datagram.messages().next().is_none());
+        if let Some(key) = &sender.key {
+            prop_assert_eq!(datagram.verify(&key.secret), Ok(()));
+        }
+        prop_assert_eq!(encoder.finish(3, 4), before);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writing a datagram: the other half of the parent module, with its constants and its order of values.
 use super::{
-    FLAG_SIGNED, MAGIC, MESSAGE_ENV_VERSION, MESSAGE_LOGGER, MESSAGE_ORIGIN, PREAMBLE_BYTES, SigningKey, VERSION,
-    mac_of, zigzag,
+    FLAG_SIGNED, HEARTBEAT_SENDER, Heartbeat, MAGIC, MESSAGE_ENV_VERSION, MESSAGE_LOGGER, MESSAGE_ORIGIN,
+    PREAMBLE_BYTES, SigningKey, VERSION, mac_of, zigzag,
 };
 use crate::limits::{MAC_BYTES, NAME_BYTES_MAX};
 use crate::message::Severity;
@@ -50,7 +50,8 @@ pub struct DoesNotFit {
     pub never: bool,
 }
 
-const SEQUENCE_AT: usize = PREAMBLE_BYTES + 8;
+const SENDER_AT: usize = PREAMBLE_BYTES;
+const SEQUENCE_AT: usize = SENDER_AT + 8;
 
 impl Encoder {
     /// A datagram of at most `capacity` bytes. Texts over [`NAME_BYTES_MAX`] are cut at a character.
@@ -73,8 +74,7 @@ impl Encoder {
         if let Some(key) = &key {
             put_name(&mut bytes, &key.id);
         }
-        let header_bytes = (bytes.len() - PREAMBLE_BYTES) as u16;
-        bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&header_bytes.to_le_bytes());
+        put_header_length(&mut bytes);
         let end = bytes.len();
         bytes.resize(capacity.max(end + MAC_BYTES), 0);
         bytes.shrink_to_fit();
@@ -175,10 +175,26 @@ impl Encoder {
         }
         let Some(key) = &self.key else { return &self.bytes[..self.body_end] };
         let (signed, rest) = self.bytes.split_at_mut(self.body_end);
-        let mut mac = mac_of(&key.secret);
-        mac.update(signed);
-        rest[..MAC_BYTES].copy_from_slice(&mac.finalize().into_bytes());
+        rest[..MAC_BYTES].copy_from_slice(&signature(key, signed));
         &self.bytes[..self.body_end + MAC_BYTES]
+    }
+
+    /// The sender's [`Heartbeat`]: a datagram of its own, beside the one that is being written, which stays as it is.
+    /// `next` is the sequence number of the next datagram, `now` in µs since 1970 UTC. It allocates.
+    pub fn heartbeat(&self, now: i64, next: u64, dropped: u64) -> Vec<u8> {
+        let mut bytes = self.bytes[..self.header_end].to_vec();
+        let mut sender = [0; 8];
+        sender.copy_from_slice(&bytes[SENDER_AT..SEQUENCE_AT]);
+        for (i, value) in [HEARTBEAT_SENDER, 0, now.cast_unsigned(), 0].into_iter().enumerate() {
+            bytes[SENDER_AT + 8 * i..SENDER_AT + 8 * (i + 1)].copy_from_slice(&value.to_le_bytes());
+        }
+        Heartbeat { sender: u64::from_le_bytes(sender), next, dropped }.write(&mut bytes);
+        put_header_length(&mut bytes);
+        if let Some(key) = &self.key {
+            let signature = signature(key, &bytes);
+            bytes.extend_from_slice(&signature);
+        }
+        bytes
     }
 }
 
@@ -244,6 +260,18 @@ fn copy(to: &mut [u8], from: &[u8]) {
         8..=16 => ends::<8>(to, from),
         _ => to.copy_from_slice(from),
     }
+}
+
+fn signature(key: &SigningKey, signed: &[u8]) -> [u8; MAC_BYTES] {
+    let mut mac = mac_of(&key.secret);
+    mac.update(signed);
+    mac.finalize().into_bytes().into()
+}
+
+/// Says how long the header is that `bytes` ends with.
+fn put_header_length(bytes: &mut [u8]) {
+    let length = (bytes.len() - PREAMBLE_BYTES) as u16;
+    bytes[PREAMBLE_BYTES - 2..PREAMBLE_BYTES].copy_from_slice(&length.to_le_bytes());
 }
 
 /// At most [`NAME_BYTES_MAX`] bytes of a name, cut at a character.

@@ -110,3 +110,35 @@ fn a_count_that_lies_is_refused() {
     let messages: Vec<_> = Datagram::decode(&bytes).unwrap().messages().collect();
     assert_eq!(messages, [Err(Refusal::Truncated)]);
 }
+
+#[test]
+fn a_signature_covers_every_byte_of_a_heartbeat() {
+    let bytes = encoder(512, Some(key())).heartbeat(5, 6, 7);
+    assert_eq!(Datagram::decode(&bytes).unwrap().verify(b"secret"), Ok(()));
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let verified = Datagram::decode(&changed).and_then(|datagram| datagram.verify(b"secret"));
+        assert!(verified.is_err(), "a change at byte {at} went unseen");
+    }
+}
+
+/// Scenario: a sender whose identity happens to be that of heartbeats, and bytes that are nearly a heartbeat.
+/// Guarantees: they are read as before there were heartbeats.
+#[test]
+fn what_is_no_heartbeat_is_an_ordinary_datagram() {
+    let heartbeat = encoder(512, None).heartbeat(5, 6, 7);
+    let with_frame = [&heartbeat[..], &[7, 0, 6, 0, 1, b't', 0, 0, 0]].concat();
+    let mut of_another = heartbeat.clone();
+    of_another[PREAMBLE_BYTES] = 1;
+    let mut numbered = heartbeat.clone();
+    numbered[PREAMBLE_BYTES + 8] = 1;
+    let mut shorter = heartbeat[..heartbeat.len() - 1].to_vec();
+    shorter[PREAMBLE_BYTES - 2] -= 1;
+    let mut zero = Encoder::new(512, HEARTBEAT_SENDER, 42, "host-1", "browserid", None);
+    let zero = zero.finish(0, 0).to_vec();
+    for (bytes, messages) in [(with_frame, 1), (of_another, 0), (numbered, 0), (shorter, 0), (zero, 0)] {
+        let datagram = Datagram::decode(&bytes).unwrap();
+        assert_eq!((datagram.heartbeat, datagram.messages().filter(Result::is_ok).count()), (None, messages));
+    }
+}

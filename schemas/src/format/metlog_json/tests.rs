@@ -3,7 +3,7 @@ use super::*;
 use metlog_wire::{Message, Severity};
 
 fn decode(text: &str) -> Result<Message, Refusal> {
-    Decoder::default().decode(text.as_bytes(), &mut Rows::default()).map(|row| row.to_message(7))
+    Decoder::default().decode(text.as_bytes(), &mut MessageRows::default()).map(|row| row.to_message(7))
 }
 
 /// The fields of a message whose object holds `members` besides its type.
@@ -175,14 +175,14 @@ fn what_is_no_message_says_why() {
     check_refused(r#"{"type":"t","logger":1}"#, Refusal::BadLogger);
     check_refused(r#"{"type":"t","metlog_hostname":{}}"#, Refusal::BadHostname);
     check_refused(r#"{"type":"t","env_version":[]}"#, Refusal::BadEnvVersion);
-    let not_utf8 = Decoder::default().decode(b"{\"type\":\"\xff\"}", &mut Rows::default()).map(|_| ());
+    let not_utf8 = Decoder::default().decode(b"{\"type\":\"\xff\"}", &mut MessageRows::default()).map(|_| ());
     assert_eq!(not_utf8, Err(Refusal::NotUtf8));
 }
 
 #[test]
 fn a_refused_message_leaves_nothing_in_the_rows_or_the_decoder() {
     let mut decoder = Decoder::default();
-    let mut rows = Rows::default();
+    let mut rows = MessageRows::default();
     decoder.decode(br#"{"type":"a","fields":{"k":"v"}}"#, &mut rows).unwrap().commit(1);
     let refused = br#"{"type":"b","tokens":["lost"],"fields":{"a":{"b":[{"c":"\n"#;
     assert!(decoder.decode(refused, &mut rows).is_err());

@@ -20,10 +20,13 @@
 //!
 //! The time of a `|T…` section is not used: values belong to the window in which they were received.
 mod annotation;
+mod format;
 mod number;
+mod redact;
 mod series;
 
 pub use annotation::{Annotation, Check, Event};
+pub use format::{Scratch, Statsd};
 pub use series::{canonical, sanitise};
 
 use memchr::{memchr, memchr2, memchr3};

@@ -22,14 +22,19 @@
 //!
 //! `NaN`, `Infinity` and `-Infinity`, which Python writes, are read as numbers. Half of a surrogate pair,
 //! which JavaScript writes where a text was cut, is read as U+FFFD.
+mod format;
 mod reading;
+mod redact;
 mod statistic;
 mod surrogates;
 mod timestamp;
 
+pub(super) use format::CODE;
+pub use format::{MetlogJson, Scratch};
+pub use redact::as_json;
 pub use statistic::{Statistic, kind_of, statistic};
 
-use crate::rows::{Row, Rows};
+use crate::rows::{MessageRows, Row};
 use jiter::{Jiter, JiterError};
 use memchr::memchr;
 use reading::Reading;
@@ -149,7 +154,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Refusal`]; no row is begun then.
-    pub fn decode<'r>(&mut self, text: &[u8], rows: &'r mut Rows) -> Result<Row<'r>, Refusal> {
+    pub fn decode<'r>(&mut self, text: &[u8], rows: &'r mut MessageRows) -> Result<Row<'r>, Refusal> {
         let text = std::str::from_utf8(text).map_err(|_| Refusal::NotUtf8)?;
         let whole = surrogates::replaced(text);
         let text = whole.as_deref().unwrap_or(text);

@@ -1,14 +1,14 @@
 //! Messages of type `counter` and `timer`: values for aggregation, as statsd lines are.
 use super::Refusal;
 use crate::rows::{Row, Text};
-use crate::statsd::Kind;
+use crate::format::statsd::Kind;
 
 /// What aggregation needs of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistic {
     /// [`Kind::Counter`] or [`Kind::Timer`].
     pub kind: Kind,
-    /// Not sanitised yet: [`crate::statsd::canonical`] does that.
+    /// Not sanitised yet: [`crate::format::statsd::canonical`] does that.
     pub name: String,
     /// Finite.
     pub value: f64,
@@ -59,7 +59,7 @@ fn finite(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metlog_json::Decoder;
+    use crate::format::metlog_json::Decoder;
     use crate::rows::Rows;
 
     type Parts<'a> = (Kind, &'a str, f64, f64);

@@ -1,0 +1,35 @@
+//! The rows that a listener holds and the store has not yet: what the write side gives to the read side.
+use crate::table::TableMap;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use std::fmt;
+use std::sync::Arc;
+
+/// Rows of all tables that are not in the store, as of one moment.
+#[derive(Clone)]
+pub struct HotRows {
+    /// Whose rows these are.
+    pub listener: Arc<str>,
+    /// All rows of segments from this one on are here; the store may have some of them too, so objects of this
+    /// listener from this segment on must not be read as well.
+    pub first_segment: u64,
+    /// Rows in memory.
+    pub batches: TableMap<Vec<RecordBatch>>,
+    /// Segments whose rows must be read back from the journal.
+    pub cold: Vec<ColdSegment>,
+}
+
+/// Decodes a journal segment's rows of all tables: blocking, and work for the processor.
+pub type ColdSegment = Arc<dyn Fn() -> Result<TableMap<Vec<RecordBatch>>, ArrowError> + Send + Sync>;
+
+impl fmt::Debug for HotRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (listener, first_segment, cold) = (&self.listener, self.first_segment, self.cold.len());
+        let mut hot = f.debug_struct("HotRows");
+        hot.field("listener", listener).field("first_segment", &first_segment).field("cold", &cold);
+        for (table, batches) in self.batches.iter() {
+            hot.field(table.name(), &batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+        }
+        hot.finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! What a table's file says of it: columns with their words, how they lie in a file, and in what order rows stand.
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// The partition columns that every table has besides its own: Hive gives them, no file holds them.
+pub const PARTITION_COLUMNS: [(&str, DataType); 2] = [("dt", DataType::Utf8), ("hour", DataType::Int32)];
+
+/// How a leaf of a column lies in a file, and so what readers can skip by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lay {
+    /// A moment: differences, which are small in sorted rows. Bounds of each page.
+    Time,
+    /// Few distinct values that equality is asked of: a dictionary, bounds of each page, and a small Bloom filter.
+    Label,
+    /// Nearly every value is another, and equality is asked of it: no dictionary, and a Bloom filter with room for as
+    /// many values as a row group has rows.
+    Id,
+    /// Few distinct values, or many that come again: a dictionary, and no bounds.
+    Word,
+    /// Text or bytes that hardly come twice: neither.
+    Text,
+    /// A number: a dictionary as long as it pays, and bounds of each page.
+    Number,
+}
+
+/// A column: its type, how it lies, and its words.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Name, type, and whether it may be null.
+    pub field: Field,
+    /// How each of its Parquet leaves lies: one for a plain type, more for nested ones, depth first.
+    pub lays: &'static [Lay],
+    /// What it holds, in a line of Markdown.
+    pub meaning: &'static str,
+}
+
+impl Column {
+    /// A column without nulls.
+    pub fn new(name: &str, r#type: DataType, lays: &'static [Lay], meaning: &'static str) -> Column {
+        Column { field: Field::new(name, r#type, false), lays, meaning }
+    }
+
+    /// The same column, where it may be null.
+    #[must_use]
+    pub fn or_null(mut self) -> Column {
+        self.field = self.field.with_nullable(true);
+        self
+    }
+}
+
+/// All that is known of a table.
+#[derive(Debug)]
+pub struct Definition {
+    /// What one row is, in a sentence.
+    pub row: &'static str,
+    /// Its columns, in their order.
+    pub columns: Vec<Column>,
+    /// The columns that rows of a file are sorted by, first to last, ascending. Each of a plain type.
+    pub order: &'static [&'static str],
+    /// The column (a timestamp) whose hour is the partition of a row.
+    pub time: &'static str,
+    /// True where each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
+    pub rows_are_facts: bool,
+    schema: SchemaRef,
+}
+
+impl Definition {
+    /// A table whose rows are sorted by `order`, the first of which is the time that partitions come from unless
+    /// [`Definition::with_time`] names another. Each row is a fact.
+    pub fn new(row: &'static str, order: &'static [&'static str], columns: Vec<Column>) -> Definition {
+        let schema = Schema::new(columns.iter().map(|column| column.field.clone()).collect::<Fields>());
+        let time = order.first().copied().unwrap_or_default();
+        Definition { row, columns, order, time, rows_are_facts: true, schema: Arc::new(schema) }
+    }
+
+    /// Partitions come from another column than the first of the order.
+    #[must_use]
+    pub fn with_time(mut self, time: &'static str) -> Definition {
+        self.time = time;
+        self
+    }
+
+    /// Its rows sum up what is counted elsewhere.
+    #[must_use]
+    pub fn of_sums(mut self) -> Definition {
+        self.rows_are_facts = false;
+        self
+    }
+
+    /// Its columns as Arrow knows them.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// How each Parquet leaf lies, in the order of the schema's leaves.
+    pub fn lays(&self) -> impl Iterator<Item = Lay> {
+        self.columns.iter().flat_map(|column| column.lays.iter().copied())
+    }
+}
+
+/// UTC, to the microsecond.
+pub fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// `map<string, string>` with the names that the Parquet format gives its parts.
+pub fn map_type() -> DataType {
+    map_of(DataType::Utf8)
+}
+
+/// A map from text to values of a type.
+pub(super) fn map_of(value: DataType) -> DataType {
+    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", value, true)]);
+    DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
+}
+
+/// `array<string>`.
+pub fn list_type() -> DataType {
+    list_of(DataType::Utf8)
+}
+
+/// A list of items of a type.
+pub(super) fn list_of(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("element", item, true)))
+}

@@ -1,0 +1,187 @@
+//! The table `metrics`: one row for each series in each window, and how a closed window becomes such rows.
+use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, map_type, timestamp_type};
+use crate::window::{Metric, MetricData, Window};
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Float64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::DataType::{Binary, Float64, Utf8};
+use arrow::error::ArrowError;
+use std::sync::Arc;
+
+/// See [`super::Table::definition`].
+pub(super) fn definition() -> Definition {
+    let number = &[Lay::Number];
+    Definition::new(
+        "One row for each series in each window in which something came. A series is a name, a kind and tags.",
+        &["timestamp"],
+        vec![
+            Column::new("timestamp", timestamp_type(), &[Lay::Time], "end of the window"),
+            Column::new("window_seconds", Float64, number, "length of the window"),
+            Column::new(
+                "name",
+                Utf8,
+                &[Lay::Label],
+                "name, with what Graphite cannot hold replaced as etsy's statsd does it",
+            ),
+            Column::new(
+                "kind",
+                Utf8,
+                &[Lay::Word],
+                "`counter`, `gauge`, `set` or `timer`; histograms and distributions are timers",
+            ),
+            Column::new("tags", map_type(), &[Lay::Word, Lay::Word], "tags; may be none"),
+            Column::new("hostname", Utf8, &[Lay::Word], "host of the listener"),
+            Column::new(
+                "count",
+                Float64,
+                number,
+                "counter: increments; timer: samples; both scaled by the sample rate. Set: distinct values. \
+                 Null for a gauge",
+            )
+            .or_null(),
+            Column::new(
+                "sum",
+                Float64,
+                number,
+                "counter: as `count`; timer: sum of the samples as they came, not scaled. Otherwise null",
+            )
+            .or_null(),
+            Column::new("min", Float64, number, "timer: smallest sample. Otherwise null").or_null(),
+            Column::new("max", Float64, number, "timer: largest sample. Otherwise null").or_null(),
+            Column::new("value", Float64, number, "gauge: last value. Otherwise null").or_null(),
+            Column::new(
+                "sketch",
+                Binary,
+                &[Lay::Text],
+                "timer: a DDSketch of the samples, weighted by the sample rate. Otherwise null",
+            )
+            .or_null(),
+        ],
+    )
+    .of_sums()
+}
+
+/// The fresh rows of windows, as rows of `metrics`. `count` and `sum` of a counter are the same number.
+///
+/// # Errors
+/// Only where Arrow refuses the columns, which would be a defect.
+pub fn metrics_rows<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Result<RecordBatch, ArrowError> {
+    let mut rows = MetricRows::default();
+    for window in windows {
+        rows.push_window(window);
+    }
+    rows.finish()
+}
+
+/// Rows on their way to a batch of the table `metrics`.
+#[derive(Debug)]
+pub struct MetricRows {
+    timestamp: Vec<i64>,
+    seconds: Float64Builder,
+    name: StringBuilder,
+    kind: StringBuilder,
+    tags: MapBuilder<StringBuilder, StringBuilder>,
+    hostname: StringBuilder,
+    /// `count`, `sum`, `min`, `max`, `value`.
+    numbers: [Float64Builder; 5],
+    sketch: BinaryBuilder,
+    text_bytes: usize,
+}
+
+pub use MetricRows as Rows;
+
+impl Default for MetricRows {
+    fn default() -> Self {
+        let parts = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+        MetricRows {
+            timestamp: Vec::new(),
+            seconds: Float64Builder::new(),
+            name: StringBuilder::new(),
+            kind: StringBuilder::new(),
+            tags: MapBuilder::new(Some(parts), StringBuilder::new(), StringBuilder::new()),
+            hostname: StringBuilder::new(),
+            numbers: [(); 5].map(|()| Float64Builder::new()),
+            sketch: BinaryBuilder::new(),
+            text_bytes: 0,
+        }
+    }
+}
+
+impl MetricRows {
+    /// Appends the series of a window in which something came.
+    pub fn push_window(&mut self, window: &Window) {
+        for row in window.rows.iter().filter(|row| row.fresh) {
+            self.push(window, row);
+        }
+    }
+
+    fn push(&mut self, window: &Window, row: &Metric) {
+        self.timestamp.push(window.end);
+        self.seconds.append_value(window.length as f64 / crate::time::SECOND as f64);
+        self.name.append_value(&row.name);
+        self.kind.append_value(row.data.kind());
+        for (key, value) in row.tags.iter() {
+            self.tags.keys().append_value(key);
+            self.tags.values().append_value(value);
+            self.text_bytes += key.len() + value.len();
+        }
+        // Keys and values are as many, always: there is no other way for this to fail.
+        let _ = self.tags.append(true);
+        self.hostname.append_value(&window.hostname);
+        self.text_bytes += row.name.len() + window.hostname.len();
+        for (builder, number) in self.numbers.iter_mut().zip(numbers_of(&row.data)) {
+            builder.append_option(number);
+        }
+        match &row.data {
+            MetricData::Timer(Some(timer)) => {
+                self.text_bytes += timer.sketch.len();
+                self.sketch.append_value(&timer.sketch);
+            }
+            _ => self.sketch.append_null(),
+        }
+    }
+}
+
+impl RowBuilder for MetricRows {
+    fn len(&self) -> usize {
+        self.timestamp.len()
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.text_bytes = 0;
+        let timestamp = std::mem::take(&mut self.timestamp);
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(TimestampMicrosecondArray::from(timestamp).with_data_type(timestamp_type())),
+            Arc::new(self.seconds.finish()),
+            Arc::new(self.name.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.tags.finish()),
+            Arc::new(self.hostname.finish()),
+        ];
+        columns.extend(self.numbers.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        columns.push(Arc::new(self.sketch.finish()));
+        RecordBatch::try_new(Table::Metrics.schema(), columns)
+    }
+}
+
+impl TableRows for MetricRows {
+    const TABLE: Table = Table::Metrics;
+}
+
+/// `count`, `sum`, `min`, `max`, `value`.
+fn numbers_of(data: &MetricData) -> [Option<f64>; 5] {
+    match data {
+        MetricData::Counter { count } => [Some(*count), Some(*count), None, None, None],
+        MetricData::Gauge { value } => [None, None, None, None, Some(*value)],
+        MetricData::Set { count } => [Some(*count as f64), None, None, None, None],
+        MetricData::Timer(None) => [Some(0.0), None, None, None, None],
+        MetricData::Timer(Some(timer)) => {
+            [Some(timer.count), Some(timer.sum), Some(timer.lower), Some(timer.upper), None]
+        }
+    }
+}
