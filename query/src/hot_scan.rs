@@ -204,15 +204,7 @@ impl PartitionStream for Partition {
         });
         let (hot, columns) = (Arc::clone(&self.hot), Arc::clone(&self.columns));
         let cold = stream::iter(self.part.cold.clone())
-            .then(move |at| {
-                let (hot, columns, context) = (Arc::clone(&hot), Arc::clone(&columns), Arc::clone(&context));
-                async move {
-                    let Kept { batches, held } = hot.cold(at, columns.table, &context).await?;
-                    let slices = batches.into_iter().map(move |batch| slices(batch, rows_max, Arc::clone(&held)));
-                    let read = Arc::clone(&columns.read);
-                    Result::Ok(stream::iter(slices).flatten().map(move |batch| Result::Ok(batch?.project(&read)?)))
-                }
-            })
+            .then(move |at| cold(Arc::clone(&hot), at, Arc::clone(&columns), Arc::clone(&context)))
             .try_flatten();
         let columns = Arc::clone(&self.columns);
         let rows = warm.chain(cold).map(move |batch| columns.finish(&batch?));
@@ -238,6 +230,19 @@ fn warm(
             Ok(Some((slice, next)))
         }
     })
+}
+
+/// The rows of a cold segment, likewise.
+async fn cold(
+    hot: Arc<HotView>,
+    at: usize,
+    columns: Arc<Columns>,
+    context: Arc<TaskContext>,
+) -> Result<impl Stream<Item = Result<RecordBatch>>> {
+    let rows_max = context.session_config().batch_size().max(1);
+    let Kept { batches, held } = hot.cold(at, columns.table, &context).await?;
+    let slices = batches.into_iter().map(move |batch| slices(batch, rows_max, Arc::clone(&held)));
+    Ok(stream::iter(slices).flatten().map(move |batch| Ok(batch?.project(&columns.read)?)))
 }
 
 /// Likewise of a decoded batch. What is `held` is until the last slice is out.

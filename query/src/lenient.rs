@@ -80,7 +80,7 @@ impl ExecutionPlan for Lenient {
         let rows = input.scan(false, move |has_ended, batch| {
             let step = match batch {
                 _ if *has_ended => None,
-                Err(error) if gaps.has_failed() && is_of_the_store(&error) => {
+                Err(error) if gaps.cannot_read() && is_of_the_store(&error) => {
                     *has_ended = true;
                     gaps.leave_out("stored rows that could not be read are missing");
                     None

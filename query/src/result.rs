@@ -45,6 +45,11 @@ impl ResultRows {
         self.gaps.reason()
     }
 
+    /// What could not be seen so far.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
     /// Gives the query back the time that it waited for whoever reads its rows.
     pub(crate) fn add_time(&mut self, waited: Duration) {
         self.bounds.until += waited;

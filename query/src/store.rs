@@ -31,7 +31,16 @@ struct State {
     failure: Option<String>,
     /// What is left out of the result.
     missing: Option<String>,
+    cannot_list: bool,
+    cannot_read: bool,
     is_stale: bool,
+}
+
+/// What is asked of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    List,
+    Read,
 }
 
 impl Gaps {
@@ -47,9 +56,16 @@ impl Gaps {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True once the store has failed.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.state().failure.is_some()
+    /// True once something could not be read.
+    pub(crate) fn cannot_read(&self) -> bool {
+        self.state().cannot_read
+    }
+
+    /// True where nobody waits for that any more, since it has failed and a result without it is still one.
+    fn gives_up(&self, verb: Verb) -> bool {
+        let state = self.state();
+        let has_failed = if verb == Verb::List { state.cannot_list } else { state.cannot_read };
+        has_failed && !self.is_strict
     }
 
     /// True once something that was listed was not there any more.
@@ -69,7 +85,7 @@ impl Gaps {
         Some(format!("{missing}: {}", state.failure.as_deref().unwrap_or("the store failed")))
     }
 
-    fn note(&self, error: &Error) {
+    fn note(&self, verb: Verb, error: &Error) {
         match error {
             Error::NotFound { .. } | Error::NotModified { .. } | Error::Precondition { .. } => {
                 self.state().is_stale = true;
@@ -78,7 +94,12 @@ impl Gaps {
             other => {
                 let text = other.to_string();
                 let line = text.lines().next().unwrap_or_default().chars().take(200).collect();
-                self.state().failure.get_or_insert(line);
+                let mut state = self.state();
+                state.failure.get_or_insert(line);
+                match verb {
+                    Verb::List => state.cannot_list = true,
+                    Verb::Read => state.cannot_read = true,
+                }
             }
         }
     }
@@ -103,13 +124,12 @@ fn too_late(wait: Duration) -> Error {
 }
 
 impl Bounded {
-    /// Once it has failed nobody waits for it again, unless the result would be none without it.
-    async fn bounded<T>(&self, wait: Duration, request: impl Future<Output = Result<T>>) -> Result<T> {
-        if self.gaps.has_failed() && !self.gaps.is_strict() {
+    async fn bounded<T>(&self, verb: Verb, wait: Duration, request: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.gaps.gives_up(verb) {
             return Err(Error::Generic { store: "store", source: "it has failed before".into() });
         }
         let outcome = timeout(wait, request).await.unwrap_or_else(|_| Err(too_late(wait)));
-        outcome.inspect_err(|error| self.gaps.note(error))
+        outcome.inspect_err(|error| self.gaps.note(verb, error))
     }
 }
 
@@ -128,7 +148,7 @@ impl ObjectStore for Bounded {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let found = self.bounded(self.wait, self.inner.get_opts(location, options)).await?;
+        let found = self.bounded(Verb::Read, self.wait, self.inner.get_opts(location, options)).await?;
         let payload = match found.payload {
             GetResultPayload::Stream(chunks) => {
                 let (wait, gaps) = (self.wait, self.gaps.clone());
@@ -141,7 +161,7 @@ impl ObjectStore for Bounded {
                         Err(_) => Some((Err(too_late(wait)), None)),
                     }
                 });
-                let chunks = chunks.inspect_err(move |error| gaps.note(error));
+                let chunks = chunks.inspect_err(move |error| gaps.note(Verb::Read, error));
                 GetResultPayload::Stream(chunks.boxed())
             }
             file => file,
@@ -152,7 +172,7 @@ impl ObjectStore for Bounded {
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<bytes::Bytes>> {
         let bytes: u64 = ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum();
         let wait = self.wait + WAIT_A_MIB * u32::try_from(bytes >> 20).unwrap_or(u32::MAX).min(600);
-        self.bounded(wait, self.inner.get_ranges(location, ranges)).await
+        self.bounded(Verb::Read, wait, self.inner.get_ranges(location, ranges)).await
     }
 
     fn delete_stream(&self, _: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -164,7 +184,7 @@ impl ObjectStore for Bounded {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.bounded(self.wait, self.inner.list_with_delimiter(prefix)).await
+        self.bounded(Verb::List, self.wait, self.inner.list_with_delimiter(prefix)).await
     }
 
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
@@ -178,6 +198,6 @@ impl Bounded {
     /// # Errors
     /// What the store says, and where it takes too long.
     pub(crate) async fn list_all(&self, prefix: &Path) -> Result<Vec<ObjectMeta>> {
-        self.bounded(self.wait, self.inner.list(Some(prefix)).try_collect()).await
+        self.bounded(Verb::List, self.wait, self.inner.list(Some(prefix)).try_collect()).await
     }
 }

@@ -101,7 +101,9 @@ impl Exchange {
     async fn run(mut self) {
         let outcome = self.serve().await;
         let counts = &self.pool.counts;
-        let count = |count: &AtomicU64| drop(count.fetch_add(1, Ordering::Relaxed));
+        let count = |count: &AtomicU64| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
         let mut is_clean = false;
         let error = match outcome {
             Outcome::Answered(clean) => {

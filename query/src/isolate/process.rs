@@ -54,6 +54,8 @@ impl Worker {
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&launch.program);
         command.args(&launch.arguments).envs(launch.environment.iter().cloned());
+        // Where memory is at its end there is none to read symbols into.
+        command.env("RUST_BACKTRACE", "0");
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::piped());
         // What a terminal sends to the server is not for its workers.
         command.arg0("metlog").process_group(0);

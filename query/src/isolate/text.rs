@@ -6,6 +6,7 @@ use super::remote::Line;
 use crate::ResultRows;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::format::{Format, Writer};
+use crate::store::Gaps;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use std::io;
@@ -28,8 +29,15 @@ const ROWS_AT_ONCE: usize = 1_024;
 pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usize, line: &Line) -> Result<(), Error> {
     let format = query.format();
     let held_max = if query.is_whole { bytes_max } else { HEAD_BYTES_MAX };
-    let mut outlet =
-        Outlet { line, held_max, is_whole: query.is_whole, has_begun: false, partial: None, text: Vec::new() };
+    let mut outlet = Outlet {
+        line,
+        gaps: result.gaps().clone(),
+        held_max,
+        is_whole: query.is_whole,
+        has_begun: false,
+        partial: None,
+        text: Vec::new(),
+    };
     let buffer = Buffer::default();
     let unwritable = |error| unwritable(&error, format);
     let mut writer = Writer::new(format, &result.schema(), buffer.clone()).map_err(unwritable)?;
@@ -37,13 +45,13 @@ pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usiz
         for slice in slices(&batch?) {
             writer.write(&slice).map_err(unwritable)?;
             let began = Instant::now();
-            outlet.push(buffer.take(), &result).await?;
+            outlet.push(buffer.take()).await?;
             result.add_time(began.elapsed());
         }
     }
     writer.finish().map_err(unwritable)?;
-    outlet.push(buffer.take(), &result).await?;
-    outlet.finish(&result).await
+    outlet.push(buffer.take()).await?;
+    outlet.finish().await
 }
 
 fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
@@ -80,6 +88,7 @@ impl io::Write for Buffer {
 /// Text on its way to the server.
 struct Outlet<'a> {
     line: &'a Line,
+    gaps: Gaps,
     /// Text that is held back at most.
     held_max: usize,
     is_whole: bool,
@@ -90,7 +99,7 @@ struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
-    async fn push(&mut self, more: Vec<u8>, rows: &ResultRows) -> Result<(), Error> {
+    async fn push(&mut self, more: Vec<u8>) -> Result<(), Error> {
         if self.text.is_empty() {
             self.text = more;
         } else {
@@ -104,25 +113,25 @@ impl Outlet<'_> {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         if !self.has_begun {
-            self.begin(None, rows).await?;
+            self.begin(None).await?;
         }
         if self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
     }
 
-    async fn finish(mut self, rows: &ResultRows) -> Result<(), Error> {
+    async fn finish(mut self) -> Result<(), Error> {
         if !self.has_begun {
-            self.begin(Some(self.text.len() as u64), rows).await?;
+            self.begin(Some(self.text.len() as u64)).await?;
         }
-        if rows.partial() != self.partial {
+        if self.gaps.reason() != self.partial {
             let message = "the store failed while the result was on its way: ask again";
             return Err(Error::new(ErrorKind::Storage, message));
         }
         self.flush().await
     }
 
-    async fn begin(&mut self, length: Option<u64>, rows: &ResultRows) -> Result<(), Error> {
+    async fn begin(&mut self, length: Option<u64>) -> Result<(), Error> {
         self.has_begun = true;
-        self.partial = rows.partial();
+        self.partial = self.gaps.reason();
         let begin = Begin { length, partial: self.partial.clone() };
         let begin = Frame::json(Kind::Begin, 0, &begin).map_err(gone)?;
         self.line.send(begin).await.map_err(gone)

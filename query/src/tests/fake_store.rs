@@ -89,7 +89,8 @@ impl ObjectStore for FakeStore {
         let all = self.inner.list(prefix).try_collect::<Vec<_>>().now_or_never().unwrap().unwrap();
         let pages = all.len().div_ceil(PAGE).max(1);
         self.listed.lock().unwrap().extend(std::iter::repeat_n(name, pages));
-        futures::stream::once(tell(mood)).map_ok(move |()| objects).try_flatten().boxed()
+        let objects = async move { tell(mood).await.map(|()| objects) };
+        futures::stream::once(objects).try_flatten().boxed()
     }
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
         self.listed.lock().unwrap().push(prefix.map(ToString::to_string).unwrap_or_default());
