@@ -22,7 +22,8 @@ pub fn launch(url: &str, options: &[(String, String)]) -> Launch {
         // The very program that runs, also where another one lies at its path by now.
         program: PathBuf::from("/proc/self/exe"),
         arguments: vec!["query-worker".into()],
-        environment: Vec::new(),
+        // The allocator must not take a gibibyte in advance, which the limit of the worker's memory would not see used.
+        environment: vec![("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into())],
         store: serde_json::to_value(store).unwrap_or_default(),
     }
 }

@@ -27,20 +27,22 @@ fn refused(metlog: &Running, sql: &str, kinds: &[&str]) {
     let (status, body) = metlog.post_sql(sql);
     let body: Value = serde_json::from_str(&body).unwrap_or_default();
     let kind = body["error"]["kind"].as_str().unwrap_or("none");
-    assert!(status != 200 && kinds.contains(&kind), "{start}: {status} {body}");
+    assert!(kinds.contains(&kind), "{start}: {status} {body:.300}");
 }
 
 #[test]
 fn one_query_ends_at_most_itself() {
     let metlog = Running::up(BOUNDS);
     let mut received = 0;
-    let nested = format!("select arrow_cast(null, '{}Utf8{}')", "List(".repeat(920), ")".repeat(920));
+    let nested = |n: usize| format!("select arrow_cast(null, '{}Utf8{}')", "List(".repeat(n), ")".repeat(n));
     let arrays = "(select array_agg(value) a from range(1000000)) cross join range(8192)";
     let texts = "(select string_agg(cast(value as varchar), ',') a from range(1000000)) cross join range(8192)";
     let cube = (0..30).map(|n| format!("value + {n}")).collect::<Vec<_>>().join(", ");
     // Some are refused by what they are, some for what they would need, some when they have needed it.
     for (sql, kinds) in [
-        (nested, &["limit", "sql"][..]),
+        // Its stack may be large enough for this one.
+        (nested(920), &["limit", "sql", "none"][..]),
+        (nested(9_000), &["limit", "sql"]),
         (format!("select count(a) from {arrays}"), &["limit"]),
         (format!("select count(u) from (select unnest(a) u from {arrays})"), &["limit", "timeout"]),
         (format!("select count(a) from {texts}"), &["limit"]),

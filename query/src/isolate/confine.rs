@@ -41,14 +41,16 @@ pub(crate) fn begin() -> io::Result<()> {
 }
 
 /// Bounds the memory that the process may write to: what it has now, and twice the memory of a query. The kernel
-/// refuses more, and the allocation that it refuses ends the process.
+/// refuses more, and the allocation that it refuses ends the process. Tells how much is so little that the process can
+/// take another query.
 ///
 /// # Errors
 /// What the system says.
 pub(crate) fn cap(memory_bytes: usize) -> io::Result<u64> {
-    let bytes_max = data_bytes()?.saturating_add(2 * memory_bytes as u64).saturating_add(MARGIN_BYTES);
+    let now = data_bytes()?;
+    let bytes_max = now.saturating_add(2 * memory_bytes as u64).saturating_add(MARGIN_BYTES);
     setrlimit(Resource::RLIMIT_DATA, bytes_max, bytes_max)?;
-    Ok(bytes_max)
+    Ok(now.midpoint(bytes_max))
 }
 
 /// Private writable memory of this process, as the kernel counts it for the limit.

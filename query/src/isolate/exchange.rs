@@ -57,6 +57,7 @@ pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: In
         head: Some(head),
         body,
         is_complete: Arc::clone(&is_complete),
+        left: None,
         hot: None,
     };
     tokio::spawn(exchange.run());
@@ -77,6 +78,9 @@ struct Exchange {
     head: Option<oneshot::Sender<Result<Begin, Error>>>,
     body: mpsc::Sender<Vec<u8>>,
     is_complete: Arc<AtomicBool>,
+    /// Bytes of the result that are yet to be passed on, where its length is known. After the last one nobody reads
+    /// any more.
+    left: Option<u64>,
     /// The rows that the query sees.
     hot: Option<HotRows>,
 }
@@ -157,7 +161,7 @@ impl Exchange {
         loop {
             let frame = tokio::select! {
                 biased;
-                () = self.body.closed() => return Outcome::Left,
+                () = self.body.closed(), if self.left != Some(0) => return Outcome::Left,
                 frame = timeout_at(self.until, self.worker.receive()) => frame,
             };
             let frame = match frame {
@@ -166,7 +170,8 @@ impl Exchange {
                 Ok(Ok(frame)) => frame,
             };
             let outcome = match frame.kind {
-                Kind::Begin => frame.value().map(|begin| {
+                Kind::Begin => frame.value().map(|begin: Begin| {
+                    self.left = begin.length;
                     if let Some(head) = self.head.take() {
                         // Whoever asked may be gone by now.
                         let _ = head.send(Ok(begin));
@@ -207,6 +212,7 @@ impl Exchange {
             }
         };
         let Ok(permit) = permit else { return Some(Outcome::Left) };
+        self.left = self.left.map(|left| left.saturating_sub(chunk.len() as u64));
         permit.send(chunk);
         self.until += began.elapsed();
         None

@@ -13,10 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
+/// Waits for the payload of a reply, or for why there is none.
+type Waiting = oneshot::Sender<Result<Vec<u8>, String>>;
+
 /// The worker's end of the channel.
 pub(crate) struct Line {
     out: mpsc::Sender<Frame>,
-    requests: Mutex<HashMap<u32, oneshot::Sender<Result<Vec<u8>, String>>>>,
+    requests: Mutex<HashMap<u32, Waiting>>,
     next: AtomicU32,
 }
 

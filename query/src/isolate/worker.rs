@@ -54,11 +54,11 @@ pub fn run_worker(open: impl FnOnce(&Value) -> Result<Opened, String>, decoder: 
     let source = setup.has_hot.then(|| Arc::new(Remote { line: Arc::clone(&line), decoder }) as Arc<dyn Source>);
     let opened = open(&setup.store).map_err(|message| Error::new(ErrorKind::Storage, message));
     let engine = opened.and_then(|Opened { store, prefix }| Engine::with_source(config.clone(), store, prefix, source));
-    let bytes_max = confine::cap(config.memory_bytes)?;
+    let little = confine::cap(config.memory_bytes)?;
     let (queries, received) = mpsc::unbounded_channel();
     let settled = Arc::clone(&line);
     spawn("channel-in", move || end(read_frames(input, &settled, &queries)))?;
-    runtime.block_on(serve(engine.map(Arc::new), received, &line, bytes_max))
+    runtime.block_on(serve(engine.map(Arc::new), received, &line, little))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -106,7 +106,7 @@ async fn serve(
     engine: Result<Arc<Engine>, Error>,
     mut received: mpsc::UnboundedReceiver<Query>,
     line: &Arc<Line>,
-    bytes_max: u64,
+    little: u64,
 ) -> io::Result<()> {
     let engine = match engine {
         Ok(engine) => engine,
@@ -121,7 +121,7 @@ async fn serve(
         let (outcome, has_run) = run(&engine, query, line).await;
         // What goes on running, keeps much memory or is broken ends with the process.
         let is_broken = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Internal);
-        let is_calm = !has_run || (is_quiet() && confine::data_bytes()? <= bytes_max / 2);
+        let is_calm = !has_run || (is_quiet() && confine::data_bytes()? <= little);
         let is_clean = is_calm && !is_broken;
         let last = match outcome {
             Ok(()) => Frame::json(Kind::Done, 0, &Done { is_clean })?,
