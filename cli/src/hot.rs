@@ -4,9 +4,8 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use metlog_listener::Listener;
-use metlog_query::{ColdSegment, Decoder, Hot, HotRows};
-use std::io;
+use metlog_listener::{HotRows, Listener};
+use metlog_query::{Decoder, Hot};
 use std::sync::Arc;
 
 /// A listener of this process.
@@ -17,13 +16,7 @@ impl Hot for HotListener {
         let listener = self.0.clone();
         // It waits for a lock and copies rows: not for a thread that serves connections.
         let rows = tokio::task::spawn_blocking(move || listener.hot());
-        async move {
-            let rows = rows.await.map_err(|error| ArrowError::ExternalError(Box::new(error)))??;
-            let metlog_listener::HotRows { listener, first_segment, tables, cold } = rows;
-            let cold = cold.into_iter().map(|segment| Arc::new(Cold(segment)) as Arc<dyn ColdSegment>).collect();
-            Ok(HotRows { listener, first_segment, tables, cold })
-        }
-        .boxed()
+        async move { rows.await.map_err(|error| ArrowError::ExternalError(Box::new(error))) }.boxed()
     }
 
     fn senders(&self) -> Result<RecordBatch, ArrowError> {
@@ -31,23 +24,7 @@ impl Hot for HotListener {
     }
 }
 
-struct Cold(metlog_listener::ColdSegment);
-
-impl ColdSegment for Cold {
-    fn description(&self) -> String {
-        self.0.description()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-}
-
 /// Decodes segments of the listener's journal.
 pub fn decoder() -> Decoder {
-    Arc::new(metlog_listener::ColdSegment::decode)
+    Arc::new(metlog_listener::decode_segment)
 }

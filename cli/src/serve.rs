@@ -12,8 +12,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
+use metlog_listener::Rows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Hot, Pool, PoolConfig};
+use metlog_schemas::table::Table;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -52,8 +54,8 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
         .route("/api/senders", get(senders))
         .route("/api/tail", get(tail))
         .route("/health", get(health))
-        .with_state(listener.clone());
-    let state = state.route("/metrics", get(metrics).with_state((listener, pool.clone())));
+        .with_state(listener.clone())
+        .route("/metrics", get(metrics).with_state((listener, pool.clone())));
     pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
 }
 
@@ -111,10 +113,11 @@ async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuest
 }
 
 /// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<RecordBatch>, filter: &Filter) -> Option<Bytes> {
+async fn next_lines(batches: &mut Receiver<Rows>, filter: &Filter) -> Option<Bytes> {
     loop {
         match batches.recv().await {
-            Ok(batch) => {
+            Ok(rows) if rows.table != Table::Messages => (),
+            Ok(Rows { batch, .. }) => {
                 let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
                 match lines {
                     Ok(lines) if lines.is_empty() => (),

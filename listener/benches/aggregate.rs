@@ -1,18 +1,18 @@
 //! From statsd lines to an open window, and from a window to its rows.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot run shall say where")]
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use metlog_listener::aggregate::{Aggregator, State};
+use metlog_listener::aggregate::{State, Windows};
 use metlog_listener::config::WindowConfig;
 use metlog_schemas::statsd::{Annotation, Lines, Reason, Sample, parse};
 use std::time::Duration;
 
 const LINES: usize = 20_000;
 
-struct Into<'a>(&'a mut Aggregator);
+struct Into<'a>(&'a mut Windows);
 
 impl Lines for Into<'_> {
     fn sample(&mut self, sample: Sample<'_>) {
-        self.0.add(&sample).unwrap();
+        self.0.aggregator.add(&sample).unwrap();
     }
     fn message(&mut self, _: &Annotation<'_>) {}
     fn bad(&mut self, line: &[u8], reason: Reason) {
@@ -20,7 +20,7 @@ impl Lines for Into<'_> {
     }
 }
 
-fn aggregator() -> Aggregator {
+fn aggregator() -> Windows {
     let config = WindowConfig {
         flush_interval: Duration::from_secs(10),
         percentiles: vec![90.0],
@@ -28,7 +28,7 @@ fn aggregator() -> Aggregator {
         series_max: 100_000,
         tags_max: 32,
     };
-    Aggregator::new(config, "host".into(), State::default(), 0)
+    Windows::new(config, "host".into(), State::default(), 0)
 }
 
 fn lines(timers: bool, tags: &str) -> Vec<u8> {

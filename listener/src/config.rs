@@ -1,5 +1,6 @@
 //! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
 use crate::privacy::Rule;
+use metlog_schemas::format::{self, Socket};
 use metlog_schemas::wire::v1::SigningKey;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -16,16 +17,10 @@ pub struct Config {
     pub hostname: String,
     /// Its folder: `journal`, `set_aside`, receipts. One process at a time.
     pub data: PathBuf,
-    /// UDP addresses for Metlog datagrams, wire v1 and JSON.
-    pub metlog: Vec<SocketAddr>,
-    /// UDP addresses for statsd lines.
-    pub statsd: Vec<SocketAddr>,
-    /// TCP addresses for statsd lines.
-    pub statsd_tcp: Vec<SocketAddr>,
-    /// Unix datagram socket for Metlog.
-    pub metlog_unix: Option<PathBuf>,
-    /// Unix datagram socket for statsd.
-    pub statsd_unix: Option<PathBuf>,
+    /// Where each socket of the registry of formats listens.
+    pub sockets: Vec<Listen>,
+    /// TCP addresses for Metlog JSON by HTTP.
+    pub http: Vec<SocketAddr>,
     /// Receiving threads for each UDP address, with `SO_REUSEPORT`. At least 1.
     pub workers: usize,
     /// Bytes asked of the kernel for each socket's receive buffer.
@@ -38,11 +33,51 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Aggregation.
     pub statsd_windows: WindowConfig,
+    /// Fields of Metlog JSON counters and timers that become tags of their series; `hostname` is the message's host.
+    pub json_tags: Vec<String>,
     /// What must not reach a disk; in order.
     pub privacy: Vec<Rule>,
     /// Bytes of decoded rows kept in memory for segments that are sealed but not yet stored everywhere; above
     /// it the oldest are read back from the journal when they are asked for.
     pub memory_bytes: usize,
+}
+
+impl Config {
+    /// UDP or TCP addresses of the socket of a key; none where it is not configured.
+    pub fn addresses(&self, key: &str) -> &[SocketAddr] {
+        match self.sockets.iter().find(|listen| listen.socket.key == key).map(|listen| &listen.at) {
+            Some(At::Addresses(addresses)) => addresses,
+            _ => &[],
+        }
+    }
+
+    /// Puts addresses in the place of those of the socket of a key; false where there is no such socket.
+    pub fn set_addresses(&mut self, key: &str, addresses: Vec<SocketAddr>) -> bool {
+        let Some(socket) = format::sockets().into_iter().find(|socket| socket.key == key) else { return false };
+        self.sockets.retain(|listen| listen.socket.key != key);
+        if !addresses.is_empty() {
+            self.sockets.push(Listen { socket, at: At::Addresses(addresses) });
+        }
+        true
+    }
+}
+
+/// A socket and where it listens.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Which one.
+    pub socket: Socket,
+    /// Its addresses.
+    pub at: At,
+}
+
+/// Addresses of a socket.
+#[derive(Debug, Clone)]
+pub enum At {
+    /// UDP or TCP.
+    Addresses(Vec<SocketAddr>),
+    /// A Unix socket.
+    Path(PathBuf),
 }
 
 /// How the journal is kept.
@@ -58,7 +93,8 @@ pub struct JournalConfig {
     pub roll_bytes: u64,
 }
 
-/// How statsd values are aggregated.
+/// How statsd values are aggregated. It is written with each segment, as JSON: a field may be added, with the meaning
+/// that its absence had.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WindowConfig {
     /// Length of a window; at least 100 ms. Windows begin at multiples of it since 1970 UTC.

@@ -1,6 +1,8 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
 //! it or refuses it for good; the journal keeps it so long.
-use crate::road::{ClosedWindows, Road};
+use crate::pipeline::{ClosedWindows, Pipeline, batch_of};
+use crate::probe::Probe;
+use metlog_schemas::table::TableMap;
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,28 +25,31 @@ pub struct SinkState {
     pub failures: u64,
     /// Why the last attempt failed; `None` where it did not.
     pub failing: Option<String>,
+    /// What the check at the start found wrong, until it finds nothing.
+    pub probe_failure: Option<String>,
 }
 
 /// The state of all sinks, by name.
 pub type SinkStates = Arc<Mutex<BTreeMap<&'static str, SinkState>>>;
 
-/// Serves a sink until the road is gone.
-pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkStates) {
-    let mut progress = road.watch();
+/// Serves a sink until the pipeline is gone.
+pub async fn deliver(pipeline: Arc<Pipeline>, mut sink: Box<dyn Sink>, states: SinkStates) {
+    let mut progress = pipeline.watch();
     let mut cursor = (0, 0);
+    let mut probe = Probe::new();
     loop {
+        probe.run(&mut *sink, &states).await;
         progress.borrow_and_update();
         let served = match sink.role() {
-            Role::Store | Role::Copy => segment(&road, &mut *sink, &states).await,
-            Role::Windows => windows(&road, &mut *sink, &states, &mut cursor).await,
+            Role::Store | Role::Copy => segment(&pipeline, &mut *sink, &states).await,
+            Role::Windows => windows(&pipeline, &mut *sink, &states, &mut cursor).await,
         };
         match served {
             Ok(true) => (),
-            Ok(false) => {
-                if progress.changed().await.is_err() {
-                    return;
-                }
-            }
+            Ok(false) => tokio::select! {
+                changed = progress.changed() => if changed.is_err() { return },
+                () = probe.due() => (),
+            },
             Err(error) => {
                 tracing::error!("{}: {error}", sink.name());
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -54,66 +59,71 @@ pub async fn deliver(road: Arc<Road>, mut sink: Box<dyn Sink>, states: SinkState
 }
 
 /// Hands over the next sealed segment; false where there is none.
-async fn segment(road: &Arc<Road>, sink: &mut dyn Sink, states: &SinkStates) -> std::io::Result<bool> {
-    let Some(number) = road.next_segment(sink.name()) else { return Ok(false) };
+async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkStates) -> std::io::Result<bool> {
+    let Some(number) = pipeline.next_segment(sink.name()) else { return Ok(false) };
     // A copy is told by its content whether it was there already, so the content must always be the same.
     let in_order = sink.role() == Role::Copy;
-    let batch = match blocking(road, move |road| road.batch(number, in_order)).await {
+    let batch = match blocking(pipeline, move |pipeline| pipeline.batch(number, in_order)).await {
         Ok(batch) => batch,
-        Err(error) => return pass_over(road, sink.name(), number, error).await,
+        Err(error) => return pass_over(pipeline, sink.name(), number, error).await,
     };
-    let unreadable = road.expected(number).saturating_sub(messages_in(&batch));
+    let unreadable = pipeline.expected(number).saturating_sub(batch.message_count() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
-        set_aside(road, number, "records of it cannot be read back")?;
+        set_aside(pipeline, number, "records of it cannot be read back")?;
     }
     let written = write(sink, &batch, states).await;
     if let Err(error) = &written {
-        set_aside(road, number, &format!("{} refused it: {error}", sink.name()))?;
+        set_aside(pipeline, number, &format!("{} refused it: {error}", sink.name()))?;
     }
     let name = sink.name();
-    blocking(road, move |road| road.acknowledge(name, number, written.is_err(), unreadable)).await?;
+    blocking(pipeline, move |pipeline| pipeline.acknowledge(name, number, written.is_err(), unreadable)).await?;
     Ok(true)
 }
 
 /// Hands over windows that closed since the last call; false where there are none.
 async fn windows(
-    road: &Arc<Road>,
+    pipeline: &Arc<Pipeline>,
     sink: &mut dyn Sink,
     states: &SinkStates,
     cursor: &mut (u64, usize),
 ) -> std::io::Result<bool> {
     let (name, mut from) = (sink.name(), *cursor);
     // The cursor comes back with an error too: it says which segment cannot be read.
-    let (next, from) = blocking(road, move |road| Ok((road.next_windows(name, &mut from), from))).await?;
+    let (next, from) = blocking(pipeline, move |pipeline| Ok((pipeline.next_windows(name, &mut from), from))).await?;
     let ClosedWindows { segment, windows, last } = match next {
         Ok(Some(next)) => next,
         Ok(None) => return Ok(false),
-        Err(error) => return pass_over(road, name, from.0, error).await,
+        Err(error) => return pass_over(pipeline, name, from.0, error).await,
     };
     if !windows.is_empty() {
-        let listener = road.config().name.as_str().into();
-        let batch = Batch { listener, segment, messages: Vec::new(), windows };
+        let listener = pipeline.config().name.as_str().into();
+        let batch = batch_of(listener, segment, TableMap::default(), windows);
         if let Err(error) = write(sink, &batch, states).await {
             tracing::error!("{name} refused windows for good: {error}");
         }
     }
     *cursor = from;
     if last {
-        blocking(road, move |road| road.acknowledge(name, segment, false, 0)).await?;
+        blocking(pipeline, move |pipeline| pipeline.acknowledge(name, segment, false, 0)).await?;
     }
     Ok(true)
 }
 
 /// A segment that cannot be read back is set aside, or what is behind it would never come; another error may pass.
-async fn pass_over(road: &Arc<Road>, sink: &'static str, number: u64, error: std::io::Error) -> std::io::Result<bool> {
+async fn pass_over(
+    pipeline: &Arc<Pipeline>,
+    sink: &'static str,
+    number: u64,
+    error: std::io::Error,
+) -> std::io::Result<bool> {
     if error.kind() != std::io::ErrorKind::InvalidData {
         return Err(error);
     }
-    let work = move |road: &Road| {
-        set_aside(road, number, &format!("it cannot be read back: {error}"))?;
-        road.acknowledge(sink, number, true, 0)
+    let work = move |pipeline: &Pipeline| {
+        set_aside(pipeline, number, &format!("it cannot be read back: {error}"))?;
+        pipeline.acknowledge(sink, number, true, 0)
     };
-    blocking(road, work).await?;
+    blocking(pipeline, work).await?;
     Ok(true)
 }
 
@@ -138,7 +148,7 @@ async fn write(sink: &mut dyn Sink, batch: &Batch, states: &SinkStates) -> Resul
 }
 
 fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkError>) {
-    let mut states = crate::road::lock(states);
+    let mut states = crate::lock(states);
     let state = states.entry(name).or_default();
     match result {
         Ok(receipt) => {
@@ -154,17 +164,12 @@ fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkEr
     }
 }
 
-fn messages_in(batch: &Batch) -> u64 {
-    let rows: usize = batch.messages.iter().map(arrow::array::RecordBatch::num_rows).sum();
-    rows as u64 + batch.windows.iter().map(|window| window.values).sum::<u64>()
-}
-
 /// Gives the file of a segment that nobody can take a second name, where a human finds it. On a full disk too.
-fn set_aside(road: &Road, number: u64, why: &str) -> std::io::Result<()> {
+fn set_aside(pipeline: &Pipeline, number: u64, why: &str) -> std::io::Result<()> {
     let name = crate::journal::file_name(number);
-    let folder = road.config().data.join("set_aside");
+    let folder = pipeline.config().data.join("set_aside");
     tracing::error!("segment {number} is set aside in {}: {why}", folder.display());
-    let source = road.config().data.join("journal").join(&name);
+    let source = pipeline.config().data.join("journal").join(&name);
     match std::fs::hard_link(source, folder.join(&name)) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -172,9 +177,9 @@ fn set_aside(road: &Road, number: u64, why: &str) -> std::io::Result<()> {
 }
 
 async fn blocking<T: Send + 'static>(
-    road: &Arc<Road>,
-    work: impl FnOnce(&Road) -> std::io::Result<T> + Send + 'static,
+    pipeline: &Arc<Pipeline>,
+    work: impl FnOnce(&Pipeline) -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
-    let road = road.clone();
-    tokio::task::spawn_blocking(move || work(&road)).await.map_err(std::io::Error::other)?
+    let pipeline = pipeline.clone();
+    tokio::task::spawn_blocking(move || work(&pipeline)).await.map_err(std::io::Error::other)?
 }

@@ -2,12 +2,14 @@
 //!
 //! `received = rejected + dropped + stored + set_aside + held`, counted in messages, where a statsd value is
 //! one message. `Totals` is counted where things happen; `Ledger` is what users see.
+use metlog_schemas::format::Counts;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Counts since the data folder was made.
+/// Counts since the data folder was made. Written as JSON: a field may be added, and one that is missing is 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Totals {
     /// All that came, good or bad.
     pub received: u64,
@@ -15,14 +17,14 @@ pub struct Totals {
     pub rejected: BTreeMap<Cow<'static, str>, u64>,
     /// Refused by the disk or its budget.
     pub dropped: u64,
-    /// Became rows of `messages`.
-    pub messages: u64,
-    /// Went into windows.
-    pub values: u64,
+    /// Were accepted: became rows, or went into windows.
+    pub facts: u64,
     /// Datagrams and reads that brought all that.
     pub datagrams: u64,
     /// Journal records that could not be read back; each counts as one message received and set aside.
     pub corrupt_records: u64,
+    /// Journal records of a newer program; each counts as one message received and set aside.
+    pub unknown_records: u64,
 }
 
 impl Totals {
@@ -47,10 +49,20 @@ impl Totals {
             *self.rejected.entry(reason.clone()).or_default() += count;
         }
         self.dropped += other.dropped;
-        self.messages += other.messages;
-        self.values += other.values;
+        self.facts += other.facts;
         self.datagrams += other.datagrams;
         self.corrupt_records += other.corrupt_records;
+        self.unknown_records += other.unknown_records;
+    }
+
+    /// Adds what a format counted.
+    pub fn count(&mut self, counts: &Counts) {
+        self.received += counts.received;
+        self.facts += counts.facts;
+        self.datagrams += counts.datagrams;
+        for (reason, count) in counts.rejected.iter() {
+            *self.rejected.entry(Cow::Borrowed(*reason)).or_default() += count;
+        }
     }
 
     /// True where nothing was counted.
@@ -75,8 +87,10 @@ pub struct Ledger {
     pub dropped: u64,
     /// In the store, acknowledged.
     pub stored: u64,
-    /// On disk in `set_aside`, for a human.
+    /// On disk in `set_aside`, for a human; with `missing`.
     pub set_aside: u64,
+    /// Of `set_aside`: were in the journal, and their files are gone.
+    pub missing: u64,
     /// In the journal, on the way to the store.
     pub held: u64,
     /// `rejected`, by reason.
@@ -98,11 +112,14 @@ impl Ledger {
 
 /// How far the sinks are, kept in one file that is replaced as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Receipts {
     /// The last segment that each sink has, by the sink's name; all before it too.
     pub sinks: BTreeMap<String, u64>,
     /// Messages in the store.
     pub stored: u64,
-    /// Messages set aside.
+    /// Messages set aside; with `missing`.
     pub set_aside: u64,
+    /// Of `set_aside`: were in the journal, and their files are gone.
+    pub missing: u64,
 }

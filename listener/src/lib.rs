@@ -1,47 +1,47 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
-//! Intake: sockets, journal, decoding, aggregation, batches; the ledger and the order of shutdown.
+//! The listener: sockets, journal, decoding, aggregation, batches; the ledger and the order of shutdown.
 //!
-//! `receive` and `stream` take what the sockets give to the `road`, which journals and applies it; `deliver`
+//! `intake` takes what the sockets give to the `pipeline`, which journals and applies it; `deliver`
 //! hands sealed segments and closed windows to the sinks; `recover` reads the data folder at the start.
-mod admission;
 pub mod aggregate;
-mod bind;
+mod clock;
 mod cold;
 pub mod config;
 mod deliver;
 mod dump;
+mod intake;
 pub mod journal;
 pub mod ledger;
 pub mod metric;
-pub mod privacy;
-mod receive;
+mod ordered;
+mod pipeline;
+mod probe;
 mod recover;
 mod replay;
 mod report;
-mod reserve;
-mod road;
 mod segment;
 pub mod senders;
-mod state;
-mod stream;
 
-pub use cold::ColdSegment;
+pub use cold::decode_segment;
 pub use dump::decode;
+pub use intake::connections::{Limits, raise_descriptor_limit, serve};
+pub use intake::privacy;
+pub use intake::submit::{Submit, Submitted, Unavailable};
+pub use metlog_schemas::hot::{ColdSegment, HotRows};
+pub use pipeline::{Rejected, Rows};
 pub use report::Health;
 
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use clock::SystemClock;
 use config::Config;
 use deliver::SinkStates;
-use journal::record::Kind;
-use metlog_schemas::tables::Table;
+use intake::SocketState;
 use metlog_sink::{Role, Sink};
-use receive::SocketState;
+use pipeline::Pipeline;
 use recover::Damage;
-use road::{Road, SEAL_AGAIN, lock, now};
 use std::fs::File;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -49,6 +49,14 @@ use tokio::sync::broadcast;
 
 /// How often windows, segments and batches are looked after.
 const TICK: Duration = Duration::from_millis(10);
+
+/// How long until a segment that could not be sealed at the end is tried again.
+const SEAL_AGAIN: Duration = Duration::from_secs(1);
+
+/// A lock whose holder panicked is still good: every change under it is whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Why a listener did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,18 +80,6 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// Rows that are not in the store, of all tables, as of one moment.
-pub struct HotRows {
-    /// Whose rows these are.
-    pub listener: Arc<str>,
-    /// The rows are of segments from this one on; the store may have some of them too.
-    pub first_segment: u64,
-    /// Rows in memory.
-    pub tables: Vec<(Table, Vec<RecordBatch>)>,
-    /// Segments whose rows must be read back.
-    pub cold: Vec<ColdSegment>,
-}
-
 /// What is left after a stop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stopped {
@@ -100,11 +96,13 @@ pub struct Listener {
 }
 
 struct Inner {
-    road: Arc<Road>,
+    pipeline: Arc<Pipeline>,
     sockets: Vec<Arc<SocketState>>,
     sinks: SinkStates,
     damage: Damage,
     end_intake: Arc<AtomicBool>,
+    /// The first worker that serves requests.
+    first_of_requests: usize,
     end_clock: Arc<AtomicBool>,
     intake: Mutex<Vec<JoinHandle<()>>>,
     clock: Mutex<Vec<JoinHandle<()>>>,
@@ -119,40 +117,13 @@ impl std::fmt::Debug for Listener {
     }
 }
 
-enum Source {
-    Datagrams(Kind, bind::Bound),
-    Lines(std::net::TcpListener),
-}
-
-/// Binds all that is configured; with each socket, what it is called and where it is bound.
-fn bind_all(config: &Config) -> std::io::Result<Vec<(&'static str, String, Source)>> {
-    let mut sources = Vec::new();
-    for (name, kind, addresses) in [("metlog", Kind::Metlog, &config.metlog), ("statsd", Kind::Statsd, &config.statsd)]
-    {
-        for address in addresses {
-            let mut address = *address;
-            for _ in 0..config.workers.max(1) {
-                let bound = bind::udp(address, config.workers > 1, config.receive_buffer)?;
-                // Where the port was 0, the other workers share the one that the kernel chose.
-                address = bound.address.parse().unwrap_or(address);
-                sources.push((name, bound.address.clone(), Source::Datagrams(kind, bound)));
-            }
-        }
-    }
-    for (name, kind, path) in
-        [("metlog", Kind::Metlog, &config.metlog_unix), ("statsd", Kind::Statsd, &config.statsd_unix)]
-    {
-        if let Some(path) = path {
-            let bound = bind::unix(path, config.receive_buffer)?;
-            sources.push((name, bound.address.clone(), Source::Datagrams(kind, bound)));
-        }
-    }
-    for address in &config.statsd_tcp {
-        let listener = bind::tcp(*address)?;
-        let bound = listener.local_addr().map_or_else(|_| address.to_string(), |bound| bound.to_string());
-        sources.push(("statsd_tcp", bound, Source::Lines(listener)));
-    }
-    Ok(sources)
+/// Binds the HTTP intake where it is configured.
+fn bind_http(config: &Config) -> std::io::Result<Vec<(SocketAddr, std::net::TcpListener)>> {
+    let bind = |address: &SocketAddr| {
+        let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("HTTP {address}: {error}"));
+        std::net::TcpListener::bind(address).map(|listener| (*address, listener)).map_err(named)
+    };
+    config.http.iter().map(bind).collect()
 }
 
 impl Listener {
@@ -167,23 +138,27 @@ impl Listener {
         let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
         let data = |source| StartError::Data { folder: config.data.clone(), source };
         let folder_lock = recover::lock(&config.data).map_err(data)?;
-        let sources = bind_all(&config).map_err(StartError::Bind)?;
-        let now = now();
-        let (found, damage) = recover::open(&config, &names, store, now).map_err(data)?;
-        let road = Arc::new(Road::new(config, sources.len(), found, now));
+        let sources = intake::bind_all(&config).map_err(StartError::Bind)?;
+        let http = bind_http(&config).map_err(StartError::Bind)?;
+        let (found, damage) = recover::open(&config, &names, store, clock::wall()).map_err(data)?;
+        let clock = Arc::new(SystemClock::default());
+        let workers = sources.len() + intake::submit::WORKERS;
+        let first_of_requests = sources.len();
+        let pipeline = Arc::new(Pipeline::new(config, workers, found, clock));
         let states = SinkStates::default();
         let mut inner = Inner {
             sockets: Vec::new(),
-            addresses: sources.iter().map(|(name, address, _)| ((*name).to_owned(), address.clone())).collect(),
+            addresses: sources.iter().map(|source| (source.socket.key.to_owned(), source.address.clone())).collect(),
             sinks: states.clone(),
             damage,
             end_intake: Arc::default(),
+            first_of_requests,
             end_clock: Arc::default(),
             intake: Mutex::default(),
             clock: Mutex::default(),
             deliveries: Vec::new(),
             _lock: folder_lock,
-            road: road.clone(),
+            pipeline: pipeline.clone(),
         };
         let started = inner.start_clock().and_then(|()| inner.start_intake(sources));
         if let Err(error) = started {
@@ -192,10 +167,26 @@ impl Listener {
             return Err(StartError::Thread(error));
         }
         for sink in sinks {
-            let task = runtime.spawn(deliver::deliver(road.clone(), sink, states.clone()));
+            let task = runtime.spawn(deliver::deliver(pipeline.clone(), sink, states.clone()));
             inner.deliveries.push(task.abort_handle());
         }
-        Ok(Listener { inner: Arc::new(inner) })
+        for (_, listener) in &http {
+            inner.addresses.extend(listener.local_addr().ok().map(|address| ("http".to_owned(), address.to_string())));
+        }
+        let listener = Listener { inner: Arc::new(inner) };
+        listener.serve_http(http, runtime).map_err(StartError::Bind)?;
+        Ok(listener)
+    }
+
+    fn serve_http(&self, bound: Vec<(SocketAddr, std::net::TcpListener)>, runtime: &Handle) -> std::io::Result<()> {
+        let _runtime = runtime.enter();
+        for (_, listener) in bound {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let router = intake::http::router(self.submit());
+            runtime.spawn(serve(listener, router, "listener.http", Limits::default()));
+        }
+        Ok(())
     }
 
     /// What is bound, and where.
@@ -205,30 +196,38 @@ impl Listener {
 
     /// The ledger, exact at one moment. Waits for batches that are under way, some ms at most.
     pub fn ledger(&self) -> ledger::Ledger {
-        self.inner.road.ledger()
+        self.inner.pipeline.ledger()
     }
 
     /// Each sender of wire datagrams.
     pub fn senders(&self) -> Vec<senders::SenderRow> {
-        self.inner.road.with_ordered(|ordered| ordered.senders.rows())
+        self.inner.pipeline.with_ordered(|ordered| ordered.senders.rows())
     }
 
-    /// Rows that are not in the store. Blocking, for some ms at most.
-    ///
-    /// # Errors
-    /// Where Arrow refuses the rows, which would be a defect.
-    pub fn hot(&self) -> Result<HotRows, ArrowError> {
-        self.inner.road.hot()
+    /// Rows of all tables that are not in the store. Blocking, for some ms at most.
+    pub fn hot(&self) -> HotRows {
+        self.inner.pipeline.hot()
     }
 
-    /// Rows of `messages` as they come, while somebody listens.
-    pub fn subscribe(&self) -> broadcast::Receiver<RecordBatch> {
-        self.inner.road.subscribe()
+    /// Rows as they come, while somebody listens.
+    pub fn subscribe(&self) -> broadcast::Receiver<Rows> {
+        self.inner.pipeline.subscribe()
+    }
+
+    /// Where requests are handed in that want an answer.
+    pub fn submit(&self) -> Submit {
+        let inner = &self.inner;
+        Submit::new(inner.pipeline.clone(), inner.first_of_requests, inner.end_intake.clone())
+    }
+
+    /// A bounded sample of what was rejected, the newest first.
+    pub fn rejected(&self) -> Vec<Rejected> {
+        self.inner.pipeline.rejected()
     }
 
     /// The sinks that have not had everything that is sealed.
     pub fn waiting(&self) -> Vec<String> {
-        self.inner.road.waiting()
+        self.inner.pipeline.waiting()
     }
 
     /// Closes the intake, waits for the end of the open window where it holds values, seals the last segment
@@ -241,16 +240,17 @@ impl Listener {
             let intake: Vec<_> = lock(&inner.intake).drain(..).collect();
             intake.into_iter().for_each(|thread| drop(thread.join()));
         });
-        let road = self.inner.road.clone();
+        let pipeline = self.inner.pipeline.clone();
         let drained = async {
             let _ = closed.await;
-            while road.open_values() > 0 {
+            while pipeline.open_values() > 0 {
                 tokio::time::sleep(TICK).await;
             }
-            while road.seal().is_err() {
-                tokio::time::sleep(SEAL_AGAIN).await;
+            while let Err(error) = pipeline.seal() {
+                let soon = error.kind() == std::io::ErrorKind::WouldBlock;
+                tokio::time::sleep(if soon { TICK } else { SEAL_AGAIN }).await;
             }
-            while !road.is_drained() {
+            while !pipeline.is_drained() {
                 tokio::time::sleep(TICK).await;
             }
         };
@@ -264,32 +264,36 @@ impl Listener {
             inner.end_clock.store(true, Ordering::Relaxed);
             let clock: Vec<_> = lock(&inner.clock).drain(..).collect();
             clock.into_iter().for_each(|thread| drop(thread.join()));
-            inner.road.sync();
-            Stopped { held: inner.road.ledger().held, waiting: inner.road.waiting() }
+            inner.pipeline.sync();
+            Stopped { held: inner.pipeline.ledger().held, waiting: inner.pipeline.waiting() }
         });
         ended.await.unwrap_or_default()
     }
 }
 
 impl Inner {
+    /// Starts what is done now and then: ticks, syncs, and what is made beside intake.
     fn start_clock(&self) -> std::io::Result<()> {
-        let (road, end) = (self.road.clone(), self.end_clock.clone());
-        let tick = std::thread::Builder::new().name("clock".into()).spawn(move || {
+        let interval = self.pipeline.config().journal.sync_interval;
+        self.repeat("clock", |pipeline| {
+            pipeline.tick();
+            std::thread::sleep(TICK);
+        })?;
+        self.repeat("sync", move |pipeline| {
+            pipeline.wait_for_sync(interval);
+            pipeline.sync();
+        })?;
+        self.repeat("background", Pipeline::work)
+    }
+
+    fn repeat(&self, name: &str, work: impl Fn(&Pipeline) + Send + 'static) -> std::io::Result<()> {
+        let (pipeline, end) = (self.pipeline.clone(), self.end_clock.clone());
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             while !end.load(Ordering::Relaxed) {
-                road.tick();
-                std::thread::sleep(TICK);
+                work(&pipeline);
             }
         })?;
-        lock(&self.clock).push(tick);
-        let (road, end) = (self.road.clone(), self.end_clock.clone());
-        let interval = self.road.config().journal.sync_interval;
-        let sync = std::thread::Builder::new().name("sync".into()).spawn(move || {
-            while !end.load(Ordering::Relaxed) {
-                std::thread::sleep(interval);
-                road.sync();
-            }
-        })?;
-        lock(&self.clock).push(sync);
+        lock(&self.clock).push(thread);
         Ok(())
     }
 
@@ -301,23 +305,11 @@ impl Inner {
         lost(&self.end_intake, &self.intake) || lost(&self.end_clock, &self.clock)
     }
 
-    fn start_intake(&mut self, sources: Vec<(&'static str, String, Source)>) -> std::io::Result<()> {
-        for (worker, (name, address, source)) in sources.into_iter().enumerate() {
-            let (road, end) = (self.road.clone(), self.end_intake.clone());
-            let thread = std::thread::Builder::new().name(format!("{name}-{worker}"));
-            let thread = match source {
-                Source::Datagrams(kind, bound) => {
-                    let receive_buffer = bound.receive_buffer;
-                    let state = Arc::new(SocketState { address, receive_buffer, kernel_dropped: 0.into() });
-                    self.sockets.push(state.clone());
-                    thread.spawn(move || receive::receive(&road, worker, kind, &bound, &state, &end))?
-                }
-                Source::Lines(listener) => thread.spawn(move || {
-                    if let Err(error) = stream::accept(&road, worker, &listener, &end) {
-                        tracing::error!("statsd over TCP on {address}: {error}");
-                    }
-                })?,
-            };
+    fn start_intake(&mut self, sources: Vec<intake::Source>) -> std::io::Result<()> {
+        for (worker, source) in sources.into_iter().enumerate() {
+            let state = source.state();
+            self.sockets.extend(state.clone());
+            let thread = source.start(self.pipeline.clone(), worker, state, self.end_intake.clone())?;
             lock(&self.intake).push(thread);
         }
         Ok(())

@@ -1,49 +1,30 @@
-//! What is done with the data folder at the start: it is locked, the receipts are read, the last segment is
+//! What is done with the data folder at the start: it is locked, receipts and segments are read, the last segment is
 //! read back, a new one is begun. Older segments wait as they are.
+//!
+//! Whatever is missing or damaged is said with its name and its count, and never stops the start: counts that nothing
+//! on disk explains are *missing*.
+mod damage;
+mod receipts;
+
+pub use damage::Damage;
+pub use receipts::write_receipts;
+
+use crate::aggregate::{Aggregator, Closer};
 use crate::config::Config;
-use crate::journal::record::{FILE_MAGIC, Read, read};
-use crate::journal::{self, Journal};
+use crate::journal::begin::{Begin, Context};
+use crate::journal::record::{Framing, Read, length_of, read};
+use crate::journal::reserve::Reserve;
+use crate::journal::state_file::{self, StateAt};
+use crate::journal::{self, Journal, Spare};
 use crate::ledger::{Receipts, Totals};
-use crate::replay::{self, Replayed, Sealed};
-use crate::reserve::Reserve;
-use crate::road::Found;
-use crate::segment::{Content, Segment, Segments};
-use crate::state::{Checkpoint, Context};
+use crate::ordered::Ordered;
+use crate::pipeline::Found;
+use crate::replay::{self, Head, Replayed, Sealed};
+use crate::segment::{Bounded, Content, Segment, Segments};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// What was wrong with the journal; all of it is counted, and none of it stops the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Damage {
-    /// A record at the end that was cut off.
-    pub torn_tails: u64,
-    /// Checkpoints that were corrupt and are made anew; their bytes are in `set_aside`.
-    pub healed: u64,
-    /// Segments of another version, or without anything that could be read; their files are in `set_aside`.
-    pub unreadable_segments: u64,
-}
-
-fn receipts_path(data: &Path) -> std::path::PathBuf {
-    data.join("receipts.json")
-}
-
-/// Replaces the receipts as a whole.
-///
-/// # Errors
-/// Where the disk refuses; what is there then is what [`journal::replace`] leaves.
-pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
-    journal::replace(&receipts_path(data), &serde_json::to_vec_pretty(receipts)?)
-}
-
-fn read_receipts(data: &Path) -> io::Result<Receipts> {
-    match fs::read(receipts_path(data)) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Receipts::default()),
-        Err(error) => Err(error),
-    }
-}
 
 /// Keeps others out of the data folder for as long as the file lives.
 ///
@@ -64,6 +45,18 @@ pub fn lock(data: &Path) -> io::Result<File> {
     }
 }
 
+/// A segment as it is found.
+struct OnDisk {
+    number: u64,
+    /// Of the file and its state.
+    bytes: u64,
+    path: PathBuf,
+    head: Head,
+    /// The head was made anew, and says nothing of what the segment came to.
+    healed: bool,
+    has_state: bool,
+}
+
 /// Reads the data folder and begins a new segment. `sinks` are those that segments must wait for, `store` the
 /// one whose receipt makes a message stored.
 ///
@@ -71,25 +64,145 @@ pub fn lock(data: &Path) -> io::Result<File> {
 /// Where the disk refuses. Damage is no error.
 pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i64) -> io::Result<(Found, Damage)> {
     let folder = config.data.join("journal");
-    let mut receipts = read_receipts(&config.data)?;
     let mut damage = Damage::default();
-    let present = journal::segments(&folder)?;
-    // A sink that is new waits for nothing that others already let go; one that is gone is waited for no more.
-    let before = present.first().map_or_else(|| first_number(now), |(number, _)| *number) - 1;
-    receipts.sinks.retain(|sink, _| sinks.contains(&sink.as_str()));
-    for sink in sinks {
-        receipts.sinks.entry((*sink).to_owned()).or_insert(before);
-    }
-    let known = present.iter().map(|(number, _)| *number).chain(receipts.sinks.values().copied());
-    let number = known.max().unwrap_or_default() + 1;
     let reserve = Reserve::new(&config.data);
-    let mut list: VecDeque<OnDisk> = VecDeque::new();
-    for (number, bytes) in present {
-        let path = folder.join(journal::file_name(number));
-        let found = match replay::checkpoint(&path)? {
-            Some((begun, _)) => Some(OnDisk { number, bytes, path: path.clone(), begun, healed: false }),
+    let read = receipts::read_receipts(&config.data)?;
+    let list = on_disk(config, &folder, &read, store, &reserve, &mut damage)?;
+    let first = list.front().map(|segment| &segment.head.begin);
+    let mut receipts = receipts::for_sinks(read, sinks, store, list.front().map(|front| front.number), first, now);
+    let known = list.iter().map(|segment| segment.number).chain(receipts.sinks.values().copied());
+    let number = known.max().unwrap_or_default() + 1;
+    receipts.sinks.values_mut().for_each(|last| *last = (*last).min(number - 1));
+    damage::say_gaps(&list.iter().map(|segment| segment.number).collect::<Vec<_>>(), &receipts, store);
+    let mut segments = Segments { list: VecDeque::new(), receipts, store };
+    let mut last = Last::empty(config, now);
+    let mut following: Option<Begin> = None;
+    for found in list.into_iter().rev() {
+        let begin = found.head.begin.clone();
+        let segment = match &following {
+            Some(next) => older(&folder, found, next)?,
             None => {
-                let stored = receipts.sinks.get(store).copied().unwrap_or_default();
+                let (segment, end) = newest(config, &folder, found, now, &mut damage)?;
+                last = end;
+                segment
+            }
+        };
+        segments.list.push_front(segment);
+        following = Some(begin);
+    }
+    let open_values = last.open_values();
+    damage::reconcile(&mut last.totals, open_values, damage.healed, &mut segments);
+    begin(config, &folder, number, segments, last, reserve, now).map(|found| (found, damage))
+}
+
+/// The state that the new segment begins with.
+struct Last {
+    ordered: Ordered,
+    closer: Closer,
+    totals: Totals,
+}
+
+impl Last {
+    fn empty(config: &Config, now: i64) -> Last {
+        Last::of(config, StateAt::default(), Totals::default(), now)
+    }
+
+    /// From here on everything is as it is configured now; the open window keeps what it was begun with.
+    fn of(config: &Config, state: StateAt, totals: Totals, now: i64) -> Last {
+        let context = Context::new(config);
+        let (aggregator, closer) =
+            Aggregator::new(context.windows.clone(), context.hostname.clone(), state.aggregate, now);
+        Last { ordered: Ordered { senders: state.senders, aggregator, context }, closer, totals }
+    }
+
+    fn open_values(&self) -> u64 {
+        self.ordered.aggregator.open_values()
+    }
+}
+
+fn begin(
+    config: &Config,
+    folder: &Path,
+    number: u64,
+    mut segments: Segments,
+    mut last: Last,
+    reserve: Reserve,
+    now: i64,
+) -> io::Result<Found> {
+    let state =
+        StateAt { aggregate: last.closer.state(&last.ordered.aggregator.cut()), senders: last.ordered.senders.clone() };
+    // Before the segment: one that has its name has its state.
+    let state_bytes = reserve.with(|| state_file::write(folder, number, &state))?;
+    let record = Begin {
+        context: last.ordered.context.clone(),
+        by_start: true,
+        totals: last.totals.clone(),
+        open_values: last.open_values(),
+        window_end: last.ordered.aggregator.window_end(),
+        window_serial: last.ordered.aggregator.window_serial(),
+        receipts: segments.receipts.clone(),
+    };
+    let other_bytes = segments.list.iter().map(|segment| segment.bytes).sum::<u64>() + state_bytes;
+    let start = || {
+        let spare = Spare::new(folder, number)?;
+        Journal::begin(config.journal.clone(), spare, other_bytes, &record, now)
+    };
+    let mut journal = reserve.with(start)?;
+    let mut active = Segment::new(number, journal::path(folder, number));
+    (active.has_state, active.bytes) = (true, state_bytes);
+    segments.list.push_back(active);
+    reserve.with(|| write_receipts(&config.data, &segments.receipts))?;
+    for retired in segments.take_retired() {
+        remove(folder, &retired)?;
+        journal.removed(retired.bytes);
+    }
+    Ok(Found { journal, ordered: last.ordered, closer: last.closer, totals: last.totals, segments, reserve })
+}
+
+/// Removes a segment's file and its state.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn remove(folder: &Path, segment: &Segment) -> io::Result<()> {
+    for path in [segment.path.clone(), state_file::path(folder, segment.number)] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+/// The segments that can be read, oldest first; files that never became segments are removed, those that nothing
+/// can be read of are set aside.
+fn on_disk(
+    config: &Config,
+    folder: &Path,
+    receipts: &Option<Receipts>,
+    store: &str,
+    reserve: &Reserve,
+    damage: &mut Damage,
+) -> io::Result<VecDeque<OnDisk>> {
+    let mut list: VecDeque<OnDisk> = VecDeque::new();
+    let states: Vec<(u64, u64)> = journal::list(folder, ".state")?;
+    for (number, bytes) in journal::segments(folder)? {
+        let path = journal::path(folder, number);
+        let state_bytes = states.iter().find(|(of, _)| *of == number).map(|(_, bytes)| *bytes);
+        let bytes = bytes + state_bytes.unwrap_or_default();
+        let found = match replay::head(&path)? {
+            Some(head) => {
+                let has_state = head.state.is_some() || state_bytes.is_some();
+                Some(OnDisk { number, bytes, path: path.clone(), head, healed: false, has_state })
+            }
+            // A file that was made for the next segment, or whose first record was cut off: nothing was in it.
+            None if is_unused(&path)? => {
+                fs::remove_file(&path)?;
+                continue;
+            }
+            None => {
+                let stored = receipts.as_ref().and_then(|receipts| receipts.sinks.get(store)).copied();
+                let receipts = receipts.clone().unwrap_or_default();
+                let stored = stored.unwrap_or_default();
                 reserve.with(|| heal(config, &receipts, stored, number, &path, list.back()))?
             }
         };
@@ -99,94 +212,46 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
                 list.push_back(found);
             }
             None => {
-                tracing::error!("{} has no checkpoint that can be read; it is set aside", path.display());
+                tracing::error!("{} has no beginning that can be read; it is set aside", path.display());
                 damage.unreadable_segments += 1;
                 fs::rename(&path, config.data.join("set_aside").join(journal::file_name(number)))?;
             }
         }
     }
-    let mut segments = Segments { list: VecDeque::new(), receipts, store };
-    let mut state = Checkpoint::empty(Context::new(config));
-    let mut following: Option<Checkpoint> = None;
-    while let Some(found) = list.pop_back() {
-        let begun = found.begun.clone();
-        let segment = match &following {
-            Some(next) => older(found, next)?,
-            None => {
-                let (segment, end) = newest(config, found, now, &mut damage)?;
-                state = end;
-                segment
-            }
-        };
-        segments.list.push_front(segment);
-        following = Some(begun);
+    for (number, _) in states {
+        if !list.iter().any(|segment| segment.number == number) {
+            let _ = fs::remove_file(state_file::path(folder, number));
+        }
     }
-    (state.context, state.by_start) = (Context::new(config), true);
-    if damage.healed + damage.unreadable_segments > 0 {
-        reconcile(&mut state.totals, state.aggregator.open_values(), damage.healed, &mut segments);
+    Ok(list)
+}
+
+/// True for a file without a single whole record whose first was cut off while it was written.
+fn is_unused(path: &Path) -> io::Result<bool> {
+    let bytes = fs::read(path)?;
+    if bytes.len() < 16 {
+        return Ok(true);
     }
-    let sealed_bytes = segments.list.iter().map(|segment| segment.bytes).sum();
-    let encoded = state.encode().map_err(io::Error::other)?;
-    let begin = || Journal::begin(folder.clone(), config.journal.clone(), number, sealed_bytes, &encoded, now);
-    let mut journal = reserve.with(begin)?;
-    let path = folder.join(journal::file_name(number));
-    segments.list.push_back(Segment { number, path, content: Content::empty(), sealed: None, bytes: 0 });
-    reserve.with(|| write_receipts(&config.data, &segments.receipts))?;
-    for retired in segments.take_retired() {
-        fs::remove_file(&retired.path)?;
-        journal.removed(retired.bytes);
-    }
-    Ok((Found { journal, checkpoint: state, segments, reserve }, damage))
+    let Some((framing, start)) = Framing::of(&bytes).filter(|(framing, _)| !framing.is_v1()) else { return Ok(false) };
+    let rest = &bytes[start..];
+    // Its write was cut off, or a power cut left zeros in its place. Anything else was something once.
+    let is_cut = length_of(rest).is_none_or(|length| rest.len() < length) && framing.begins(rest);
+    Ok(is_cut || rest.iter().all(|byte| *byte == 0))
 }
 
-/// A segment as it is found.
-struct OnDisk {
-    number: u64,
-    bytes: u64,
-    path: PathBuf,
-    /// The state at its beginning.
-    begun: Checkpoint,
-    /// That state was made anew, and tells nothing of what the segment came to.
-    healed: bool,
-}
-
-/// Damage takes counts with it. What was received and is found nowhere is in the files that were set aside; what is
-/// found and was not counted is counted now.
-fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &mut Segments) {
-    totals.corrupt_records += healed;
-    let receipts = &mut segments.receipts;
-    let found = totals.rejected() + totals.dropped + receipts.stored + receipts.set_aside + totals.corrupt_records;
-    let found = found + segments.held() + open_values;
-    tracing::warn!("damage: {} messages were counted, {found} are found; the ledger follows", totals.received);
-    segments.receipts.set_aside += totals.received.saturating_sub(found);
-    totals.received = totals.received.max(found);
-}
-
-/// Where numbering begins in a new data folder: hundredths of a second since 1970. A folder that was lost and
-/// made anew so never repeats a number, and no object in the store is overwritten by other rows.
-fn first_number(now: i64) -> u64 {
-    (now / 10_000).max(1).cast_unsigned()
-}
-
-/// A segment that another follows: what it came to is the difference of the two checkpoints.
-fn older(found: OnDisk, next: &Checkpoint) -> io::Result<Segment> {
-    let OnDisk { number, bytes, path, begun, healed } = found;
-    let sealed = Sealed { until: next.aggregator.window_end(), by_start: next.by_start };
-    let closed = |checkpoint: &Checkpoint| checkpoint.totals.values - checkpoint.aggregator.open_values();
-    let mut content = Content {
-        messages: next.totals.messages.saturating_sub(begun.totals.messages),
-        values: closed(next).saturating_sub(closed(&begun)),
-        ..Content::default()
-    };
+/// A segment that another follows: what it came to is the difference of the counts at their begins.
+fn older(folder: &Path, found: OnDisk, next: &Begin) -> io::Result<Segment> {
+    let OnDisk { number, bytes, path, head, healed, has_state } = found;
+    let sealed = next.sealed();
+    let mut facts = next.closed_facts().saturating_sub(head.begin.closed_facts());
     if healed {
-        let Replayed { rows, windows, .. } = replay::replay(&path, &fs::read(&path)?, Some(sealed))?;
-        content = Content::of(rows, windows).map_err(io::Error::other)?;
-        content.evict();
+        facts = replay::segment(folder, number, Some(sealed), &mut replay::Nothing)?.facts;
     }
-    Ok(Segment { number, path, content, sealed: Some(sealed), bytes })
+    let content = Content::cold(facts);
+    Ok(Segment { content, sealed: Some(sealed), bytes, has_state, ..Segment::new(number, path) })
 }
 
-/// A segment whose first record, the checkpoint, is corrupt gets another one: of what the segment before it came
+/// A segment whose first record is corrupt, or of a later version, gets another one: of what the segment before it came
 /// to, or else of nothing. So everything behind it can be read. `stored` is the last segment that the store has.
 fn heal(
     config: &Config,
@@ -196,63 +261,88 @@ fn heal(
     path: &Path,
     before: Option<&OnDisk>,
 ) -> io::Result<Option<OnDisk>> {
+    let folder = config.data.join("journal");
     let bytes = fs::read(path)?;
-    let head = FILE_MAGIC.len().min(bytes.len());
-    let corrupt = match read(&bytes[head..]) {
+    // A header that cannot be read hides the salt, so no record can be found.
+    let Some((framing, start)) = Framing::of(&bytes) else { return Ok(None) };
+    let first = match read(framing, &bytes[start..]) {
         Some(Read::Corrupt(region)) => region.len(),
+        Some(Read::Record(_, length)) => length,
         Some(Read::Torn(length)) => length,
-        Some(Read::Record(..)) | None => return Ok(None),
+        None => return Ok(None),
     };
-    let begun = match before {
+    let (state, totals) = match before {
         Some(before) => {
-            let Replayed { mut ordered, totals, .. } = replay::replay(&before.path, &fs::read(&before.path)?, None)?;
+            let mut replayed = replay::segment(&folder, before.number, None, &mut replay::Nothing)?;
             // Whether the last window closed before or behind the seal, only the counts of what is stored can tell.
-            let all_stored = receipts.stored + receipts.set_aside >= totals.messages + totals.values;
+            let all_stored = receipts.stored + receipts.set_aside >= replayed.totals.facts;
             if stored == before.number && all_stored {
-                let _ = ordered.aggregator.close(ordered.aggregator.window_end());
+                let end = replayed.ordered.aggregator.window_end();
+                replayed.close_window(end, &mut replay::Nothing)?;
             }
-            Checkpoint::of(&ordered, totals)
+            let totals = replayed.totals.clone();
+            (replayed.state(), totals)
         }
-        None => Checkpoint::empty(Context::new(config)),
+        None => (StateAt::default(), Totals::default()),
     };
-    let rest = &bytes[head + corrupt..];
-    let begun_at = match read(rest) {
+    let rest = &bytes[start + first..];
+    let begun_at = match read(framing, rest) {
         Some(Read::Record(record, _)) => record.received_at,
-        _ => crate::road::now(),
+        _ => crate::clock::wall(),
     };
-    let anew = journal::head(&begun.encode().map_err(io::Error::other)?, begun_at);
-    tracing::error!("the checkpoint of {} is corrupt; it is set aside and made anew", path.display());
-    keep_region(config, number, 0, &bytes[head..head + corrupt])?;
-    let healed = [&anew, rest].concat();
+    let begin = Begin {
+        context: before.map_or_else(|| Context::new(config), |before| before.head.begin.context.clone()),
+        by_start: false,
+        totals,
+        open_values: state.aggregate.open_values(),
+        window_end: state.aggregate.window_end(),
+        window_serial: state.aggregate.window_serial(),
+        receipts: receipts.clone(),
+    };
+    tracing::error!("the beginning of {} cannot be read; it is set aside and made anew", path.display());
+    damage::keep_region(config, number, 0, framing, &bytes[start..start + first])?;
+    let mut builder = journal::record::Builder::of(journal::record::code::BEGIN, &begin.encode());
+    let healed = [&framing.head()[..], builder.finish(framing, begun_at), rest].concat();
+    let state_bytes = state_file::write(&folder, number, &state)?;
     journal::replace(path, &healed)?;
-    Ok(Some(OnDisk { number, bytes: healed.len() as u64, path: path.to_owned(), begun, healed: true }))
-}
-
-/// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
-pub fn keep_region(config: &Config, number: u64, at: usize, region: &[u8]) -> io::Result<()> {
-    let path = config.data.join("set_aside").join(format!("{}.{at}", journal::file_name(number)));
-    fs::write(path, [&FILE_MAGIC[..], region].concat())
+    let head = Head { begin, state: None, begun_at };
+    let bytes = healed.len() as u64 + state_bytes;
+    Ok(Some(OnDisk { number, bytes, path: path.to_owned(), head, healed: true, has_state: true }))
 }
 
 /// The segment that was written last: it is read back whole, cut where its last write was cut off, and sealed.
-fn newest(config: &Config, found: OnDisk, now: i64, damage: &mut Damage) -> io::Result<(Segment, Checkpoint)> {
-    let OnDisk { number, path, .. } = found;
-    let bytes = fs::read(&path)?;
-    let Replayed { rows, mut windows, mut ordered, totals, corrupt, torn_at, .. } =
-        replay::replay(&path, &bytes, None)?;
-    for region in corrupt {
-        keep_region(config, number, region.start, &bytes[region])?;
+fn newest(config: &Config, folder: &Path, found: OnDisk, now: i64, damage: &mut Damage) -> io::Result<(Segment, Last)> {
+    let OnDisk { number, path, has_state, bytes, .. } = found;
+    if !has_state && replay::state_at(folder, number)?.is_none() {
+        tracing::error!("the state at the begin of {} is lost: series and senders begin anew", path.display());
     }
-    if let Some(at) = torn_at {
+    let mut kept = Bounded { content: Content::empty(), bytes_max: config.memory_bytes };
+    let mut replayed = replay::segment(folder, number, None, &mut kept)?;
+    let file = fs::read(&path)?;
+    let framing = Framing::of(&file).map_or(Framing::V1, |(framing, _)| framing);
+    for region in &replayed.corrupt {
+        damage::keep_region(config, number, region.start, framing, &file[region.clone()])?;
+    }
+    damage::keep_unknown(config, number, framing, &file, &replayed.unknown)?;
+    let torn = replayed.torn_at.map_or(0, |at| file.len() - at);
+    if let Some(at) = replayed.torn_at {
         File::options().write(true).open(&path)?.set_len(at as u64)?;
         damage.torn_tails += 1;
     }
+    drop(file);
     // No value came after its last record: the window that was open then is over.
-    if ordered.aggregator.window_end() <= now {
-        windows.extend(ordered.aggregator.close(now).map(std::sync::Arc::new));
+    if replayed.ordered.aggregator.window_end() <= now {
+        replayed.close_window(now, &mut kept)?;
     }
-    let content = Content::of(rows, windows).map_err(io::Error::other)?;
-    let sealed = Some(Sealed { until: ordered.aggregator.window_end(), by_start: true });
-    let bytes = torn_at.unwrap_or(bytes.len()) as u64;
-    Ok((Segment { number, path, content, sealed, bytes }, Checkpoint::of(&ordered, totals)))
+    let state = replayed.state();
+    let Replayed { totals, facts, .. } = replayed;
+    let last = Last::of(config, state, totals, now);
+    let sealed = Some(Sealed {
+        serial: last.ordered.aggregator.window_serial(),
+        until: last.ordered.aggregator.window_end(),
+        by_start: true,
+    });
+    kept.content.facts = facts;
+    let bytes = bytes - torn as u64;
+    Ok((Segment { content: kept.content, sealed, bytes, has_state, ..Segment::new(number, path) }, last))
 }

@@ -1,7 +1,7 @@
 //! What a listener tells about itself: metrics, health, and the table of senders.
 use crate::Listener;
+use crate::lock;
 use crate::metric::{Exposition, Metric};
-use crate::road::lock;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
@@ -21,15 +21,16 @@ pub struct Health {
 impl Listener {
     /// Whether messages are taken and passed on.
     pub fn health(&self) -> Health {
-        let mut problems = self.inner.road.problems();
+        let mut problems = self.inner.pipeline.problems();
         let ended = self.inner.has_lost_a_thread();
         if ended {
             problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
         }
         for (sink, state) in lock(&self.inner.sinks).iter() {
-            problems.extend(state.failing.as_ref().map(|why| format!("{sink}: {why}")));
+            let why = state.failing.as_ref().or(state.probe_failure.as_ref());
+            problems.extend(why.map(|why| format!("{sink}: {why}")));
         }
-        Health { ok: !self.inner.road.is_failing() && !ended, problems }
+        Health { ok: !self.inner.pipeline.is_losing() && !ended, problems }
     }
 
     /// Prometheus text.
@@ -55,21 +56,21 @@ impl Listener {
     }
 
     fn intake_metrics(&self, text: &mut Exposition) {
-        let road = &self.inner.road;
+        let pipeline = &self.inner.pipeline;
         let sockets = &self.inner.sockets;
         let socket = |at: usize| Some(("socket", format!("{}#{at}", sockets[at].address)));
         let dropped = |at: usize| (socket(at), sockets[at].kernel_dropped.load(Ordering::Relaxed));
         text.metric(Metric::KernelDropped, (0..sockets.len()).map(dropped));
         let granted = |at: usize| (socket(at), sockets[at].receive_buffer as u64);
         text.metric(Metric::ReceiveBuffer, (0..sockets.len()).map(granted));
-        let (bytes, segments, ..) = road.journal_state();
+        let (bytes, segments, ..) = pipeline.journal_state();
         text.value(Metric::JournalBytes, bytes);
         text.value(Metric::JournalSegments, segments as u64);
-        text.value(Metric::JournalFailing, u64::from(road.is_failing()));
+        text.value(Metric::JournalFailing, u64::from(pipeline.is_failing()));
         text.value(Metric::TornTails, self.inner.damage.torn_tails);
-        text.value(Metric::CorruptRecords, road.totals().corrupt_records);
+        text.value(Metric::CorruptRecords, pipeline.totals().corrupt_records);
         text.value(Metric::UnreadableSegments, self.inner.damage.unreadable_segments);
-        let (series, overflow, senders) = road.with_ordered(|ordered| {
+        let (series, overflow, senders) = pipeline.with_ordered(|ordered| {
             (ordered.aggregator.series(), ordered.aggregator.overflow().clone(), ordered.senders.count())
         });
         text.value(Metric::Series, series as u64);

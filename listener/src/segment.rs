@@ -1,9 +1,8 @@
 //! Segments in memory: what each came to, who still needs it, and which rows are not in the store yet.
 use crate::ledger::Receipts;
-use crate::replay::Sealed;
+use crate::replay::{Keep, Sealed};
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
-use metlog_schemas::tables::metrics_rows;
+use metlog_schemas::table::{Table, TableMap};
 use metlog_schemas::window::{Metric, MetricData, Window};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,55 +11,50 @@ use std::sync::Arc;
 /// What a segment came to, as far as it is known.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
-    /// Rows of `messages`; `None` where they are only in the journal.
-    pub rows: Option<Vec<RecordBatch>>,
-    /// Windows that closed in it; `None` likewise.
+    /// Rows of every table; `None` where they are only in the journal.
+    pub rows: Option<TableMap<Vec<RecordBatch>>>,
+    /// Windows that closed in it, for sinks that take windows; `None` likewise.
     pub windows: Option<Vec<Arc<Window>>>,
-    /// Rows of `metrics`, of those windows.
-    pub metrics: Vec<RecordBatch>,
-    /// Messages in `rows`.
-    pub messages: u64,
-    /// statsd values in `windows`.
-    pub values: u64,
+    /// Rows, and values of its windows, as the ledger counts them: known also where they are not in memory.
+    pub facts: u64,
+    /// About how much memory all of it takes.
+    pub memory_bytes: usize,
 }
 
 impl Content {
     /// Nothing yet, and in memory.
     pub fn empty() -> Content {
-        Content { rows: Some(Vec::new()), windows: Some(Vec::new()), ..Content::default() }
+        Content { rows: Some(TableMap::default()), windows: Some(Vec::new()), ..Content::default() }
     }
 
-    /// Of these, in memory.
-    ///
-    /// # Errors
-    /// Where Arrow refuses the windows' rows, which would be a defect.
-    pub fn of(rows: Vec<RecordBatch>, windows: Vec<Arc<Window>>) -> Result<Content, ArrowError> {
-        let mut content = Content::empty();
-        rows.into_iter().for_each(|batch| content.add_rows(batch));
-        for window in windows {
-            content.add_window(window)?;
+    /// In the journal only; so many facts.
+    pub fn cold(facts: u64) -> Content {
+        Content { facts, ..Content::default() }
+    }
+
+    /// Adds rows, each a fact.
+    pub fn add_rows(&mut self, table: Table, batch: RecordBatch) {
+        self.facts += batch.num_rows() as u64;
+        self.put(table, batch);
+    }
+
+    /// Adds a window with its rows. Its facts are its values.
+    pub fn add_window(&mut self, window: Arc<Window>, rows: RecordBatch) {
+        self.facts += window.values;
+        self.memory_bytes += window_bytes(&window);
+        if let Some(windows) = &mut self.windows {
+            windows.push(window);
         }
-        Ok(content)
-    }
-
-    /// Adds rows of `messages`.
-    pub fn add_rows(&mut self, batch: RecordBatch) {
-        self.messages += batch.num_rows() as u64;
-        self.rows.get_or_insert_default().push(batch);
-    }
-
-    /// Adds a window.
-    ///
-    /// # Errors
-    /// Where Arrow refuses its rows, which would be a defect.
-    pub fn add_window(&mut self, window: Arc<Window>) -> Result<(), ArrowError> {
-        let rows = metrics_rows([&*window])?;
         if rows.num_rows() > 0 {
-            self.metrics.push(rows);
+            self.put(Table::Metrics, rows);
         }
-        self.values += window.values;
-        self.windows.get_or_insert_default().push(window);
-        Ok(())
+    }
+
+    fn put(&mut self, table: Table, batch: RecordBatch) {
+        self.memory_bytes += batch.get_array_memory_size();
+        if let Some(rows) = &mut self.rows {
+            rows[table].push(batch);
+        }
     }
 
     /// True while rows and windows are in memory.
@@ -68,17 +62,38 @@ impl Content {
         self.rows.is_some() && self.windows.is_some()
     }
 
-    /// Bytes in memory, about.
-    pub fn memory(&self) -> usize {
-        let batches = self.rows.iter().flatten().chain(&self.metrics);
-        let windows = self.windows.iter().flatten().map(|window| window_bytes(window));
-        batches.map(RecordBatch::get_array_memory_size).chain(windows).sum()
-    }
-
     /// Keeps only the counts.
     pub fn evict(&mut self) {
-        (self.rows, self.windows) = (None, None);
-        self.metrics.clear();
+        (self.rows, self.windows, self.memory_bytes) = (None, None, 0);
+    }
+}
+
+/// Content while it fits into so much memory, and from then on only its counts.
+#[derive(Debug)]
+pub struct Bounded {
+    /// What was kept.
+    pub content: Content,
+    /// Most memory.
+    pub bytes_max: usize,
+}
+
+impl Keep for Bounded {
+    fn rows(&mut self, table: Table, batch: RecordBatch) {
+        self.content.add_rows(table, batch);
+        self.check();
+    }
+
+    fn window(&mut self, window: Arc<Window>, rows: RecordBatch) {
+        self.content.add_window(window, rows);
+        self.check();
+    }
+}
+
+impl Bounded {
+    fn check(&mut self) {
+        if self.content.memory_bytes > self.bytes_max {
+            self.content.evict();
+        }
     }
 }
 
@@ -107,14 +122,37 @@ pub struct Segment {
     pub content: Content,
     /// Where it ends; `None` while it is written.
     pub sealed: Option<Sealed>,
-    /// Bytes of its file, once sealed.
+    /// Bytes of its file, once sealed, and of its state.
     pub bytes: u64,
+    /// Windows that are over and whose rows are being made.
+    pub closing: usize,
+    /// Values in them.
+    pub closing_values: u64,
+    /// The state at its begin is on disk, so it can be read back without the segment before it.
+    pub has_state: bool,
+}
+
+impl Segment {
+    /// One that is begun.
+    pub fn new(number: u64, path: PathBuf) -> Segment {
+        let content = Content::empty();
+        Segment { number, path, content, sealed: None, bytes: 0, closing: 0, closing_values: 0, has_state: false }
+    }
+
+    /// True where all of it is known: it may be handed to sinks.
+    pub fn is_whole(&self) -> bool {
+        self.sealed.is_some() && self.closing == 0
+    }
+
+    fn held(&self) -> u64 {
+        self.content.facts + self.closing_values
+    }
 }
 
 /// All segments, oldest first; the last one is written.
 #[derive(Debug)]
 pub struct Segments {
-    /// Never empty once the road is open.
+    /// Never empty once the pipeline is open.
     pub list: VecDeque<Segment>,
     /// How far the sinks are.
     pub receipts: Receipts,
@@ -144,32 +182,29 @@ impl Segments {
         self.list.iter().filter(move |segment| segment.number >= first)
     }
 
-    /// Messages and closed values that are not in the store.
+    /// Rows, and values of windows that are over, that are not in the store.
     pub fn held(&self) -> u64 {
-        self.unstored().map(|segment| segment.content.messages + segment.content.values).sum()
+        self.unstored().map(Segment::held).sum()
     }
 
-    /// Takes out the segments that every sink has; their files may go.
+    /// Takes out the segments that every sink has; their files may go. One stays as long as the state at the begin of
+    /// the next is not on disk: it would have to be read back for that.
     pub fn take_retired(&mut self) -> Vec<Segment> {
-        let done = self.receipts.sinks.values().min().copied();
-        let retired = |segment: &Segment| segment.sealed.is_some() && done.is_some_and(|done| segment.number <= done);
-        let mut taken = Vec::new();
-        while self.list.front().is_some_and(retired) {
-            taken.extend(self.list.pop_front());
-        }
-        taken
+        let Some(done) = self.receipts.sinks.values().min().copied() else { return Vec::new() };
+        let may_go = self.list.iter().take_while(|segment| segment.is_whole() && segment.number <= done).count();
+        let count = (1..=may_go).rev().find(|count| self.list.get(*count).is_some_and(|next| next.has_state));
+        self.list.drain(..count.unwrap_or_default()).collect()
     }
 
     /// Keeps sealed segments' rows in memory only up to `memory_bytes`, the newest first.
     pub fn evict(&mut self, memory_bytes: usize) {
         let mut used = 0;
-        for segment in self.list.iter_mut().rev().filter(|segment| segment.sealed.is_some()) {
-            if !segment.content.is_resident() {
-                continue;
-            }
-            used += segment.content.memory();
-            if used > memory_bytes {
-                segment.content.evict();
+        for segment in self.list.iter_mut().rev().filter(|segment| segment.is_whole()) {
+            if segment.content.is_resident() {
+                used += segment.content.memory_bytes;
+                if used > memory_bytes {
+                    segment.content.evict();
+                }
             }
         }
     }

@@ -3,49 +3,47 @@
 //! A gap counts as lost until the datagram comes late. The last `SEEN` numbers are remembered one by one, so
 //! late and duplicate datagrams are told apart; a number older than that is a duplicate, since storing a
 //! message twice would be the greater harm.
-use metlog_schemas::wire::v1::Header;
+use metlog_schemas::format::Verdict;
+use metlog_schemas::time::SECOND;
+use metlog_schemas::wire::v1::{Header, Heartbeat};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Sequence numbers remembered for each sender.
 const SEEN: u64 = 1_024;
-const WORDS: usize = (SEEN / 64) as usize;
+pub(crate) const WORDS: usize = (SEEN / 64) as usize;
+/// Datagrams a second that a sender is believed to send, and how many at once: a larger jump of its sequence numbers is
+/// forged or broken, and must not count as so many lost.
+const DATAGRAMS_PER_SECOND_MAX: u64 = 1_000_000;
+const JUMP_MAX: u64 = 1 << 20;
+/// From here on no sequence number is believed: no sender lives so long.
+const SEQUENCE_END: u64 = 1 << 62;
 /// Senders remembered at most; above it the one that was silent longest is forgotten.
 const SENDERS_MAX: usize = 10_000;
 /// Where there is no room for another, so many that were silent longest are forgotten.
 const SENDERS_FORGOTTEN: usize = SENDERS_MAX / 16;
 
-/// What a datagram is in its sender's sequence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The next one, or one after a gap.
-    New,
-    /// One that was counted as lost.
-    Late,
-    /// One that was here before: its messages must not be taken again.
-    Duplicate,
-    /// Too old to be told from a replay.
-    Stale,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Sender {
-    id: u64,
-    hostname: String,
-    logger: String,
-    pid: u32,
+pub(crate) struct Sender {
+    pub id: u64,
+    pub hostname: Arc<str>,
+    pub logger: Arc<str>,
+    pub pid: u32,
     /// Where it began, for us.
-    first: u64,
+    pub first: u64,
     /// The next sequence number that is due.
-    next: u64,
-    seen: [u64; WORDS],
-    datagrams: u64,
-    lost: u64,
-    late: u64,
-    duplicates: u64,
-    dropped: u64,
-    first_seen: i64,
-    last_seen: i64,
+    pub next: u64,
+    pub seen: [u64; WORDS],
+    pub datagrams: u64,
+    pub lost: u64,
+    pub late: u64,
+    pub duplicates: u64,
+    pub dropped: u64,
+    pub first_seen: i64,
+    pub last_seen: i64,
+    /// Datagrams whose sequence number cannot be.
+    pub implausible: u64,
 }
 
 /// One sender, as users see it. Counts are datagrams, but for `dropped`, which is messages.
@@ -54,9 +52,9 @@ pub struct SenderRow {
     /// Its identity, in hex.
     pub sender: String,
     /// Its host.
-    pub hostname: String,
+    pub hostname: Arc<str>,
     /// Its logger.
-    pub logger: String,
+    pub logger: Arc<str>,
     /// Its process.
     pub pid: u32,
     /// Datagrams taken.
@@ -73,15 +71,17 @@ pub struct SenderRow {
     pub first_seen: i64,
     /// µs since 1970 UTC.
     pub last_seen: i64,
+    /// Datagrams that were rejected because their sequence number cannot be.
+    pub implausible: u64,
 }
 
 /// All senders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Senders {
-    senders: HashMap<u64, Sender>,
+    pub(crate) senders: HashMap<u64, Sender>,
     /// Of senders that were forgotten.
-    forgotten_lost: u64,
-    forgotten_dropped: u64,
+    pub(crate) forgotten_lost: u64,
+    pub(crate) forgotten_dropped: u64,
 }
 
 impl Senders {
@@ -92,10 +92,17 @@ impl Senders {
             if replay_window.is_some_and(|window| header.opened_at < received_at.saturating_sub(window)) {
                 return Verdict::Stale;
             }
+            if header.sequence >= SEQUENCE_END {
+                return Verdict::Implausible;
+            }
             self.make_room();
             self.senders.insert(header.sender, Sender::new(header, received_at));
         }
         let Some(sender) = self.senders.get_mut(&header.sender) else { return Verdict::New };
+        if !sender.may_be_at(header.sequence, received_at) {
+            sender.implausible += 1;
+            return Verdict::Implausible;
+        }
         sender.last_seen = received_at;
         let verdict = sender.enter(header.sequence);
         if verdict != Verdict::Duplicate {
@@ -103,6 +110,36 @@ impl Senders {
             sender.dropped = sender.dropped.max(header.dropped);
         }
         verdict
+    }
+
+    /// A sender says how many datagrams it has sent: what of them did not come by then counts as lost, until it comes
+    /// late. It may say so as often as it likes. `replay_window` as for [`Senders::enter`].
+    pub fn heartbeat(
+        &mut self,
+        header: &Header<'_>,
+        heartbeat: &Heartbeat,
+        received_at: i64,
+        replay_window: Option<i64>,
+    ) {
+        let Heartbeat { sender: id, next, dropped } = *heartbeat;
+        if !self.senders.contains_key(&id) {
+            // One of which nothing ever came: its losses are seen from the first number on, where that is near.
+            let stale = replay_window.is_some_and(|window| header.opened_at < received_at.saturating_sub(window));
+            if stale || !(1..=SEEN).contains(&next) {
+                return;
+            }
+            self.make_room();
+            let new = Sender::new(&Header { sender: id, sequence: 0, dropped, ..*header }, received_at);
+            self.senders.insert(id, new);
+        }
+        let Some(sender) = self.senders.get_mut(&id) else { return };
+        if sender.may_be_at(next, received_at) {
+            sender.last_seen = received_at;
+            sender.dropped = sender.dropped.max(dropped.min(SEQUENCE_END));
+            if next > sender.next {
+                sender.skip_to(next);
+            }
+        }
     }
 
     fn make_room(&mut self) {
@@ -114,8 +151,8 @@ impl Senders {
         silent.select_nth_unstable(SENDERS_FORGOTTEN);
         for (_, id) in &silent[..SENDERS_FORGOTTEN] {
             if let Some(gone) = self.senders.remove(id) {
-                self.forgotten_lost += gone.lost;
-                self.forgotten_dropped += gone.dropped;
+                self.forgotten_lost = self.forgotten_lost.saturating_add(gone.lost);
+                self.forgotten_dropped = self.forgotten_dropped.saturating_add(gone.dropped);
             }
         }
     }
@@ -150,8 +187,8 @@ impl Sender {
         let first = if header.sequence < SEEN { 0 } else { header.sequence };
         Sender {
             id: header.sender,
-            hostname: header.hostname.to_owned(),
-            logger: header.logger.to_owned(),
+            hostname: header.hostname.into(),
+            logger: header.logger.into(),
             pid: header.pid,
             first,
             next: first,
@@ -163,19 +200,33 @@ impl Sender {
             dropped: 0,
             first_seen: received_at,
             last_seen: received_at,
+            implausible: 0,
         }
+    }
+
+    /// True where so many datagrams may have been sent since the last one.
+    fn may_be_at(&self, sequence: u64, received_at: i64) -> bool {
+        let seconds = u64::try_from(received_at.saturating_sub(self.last_seen) / SECOND).unwrap_or(0) + 1;
+        let most = self.next.saturating_add(JUMP_MAX).saturating_add(seconds.saturating_mul(DATAGRAMS_PER_SECOND_MAX));
+        sequence < most.min(SEQUENCE_END)
+    }
+
+    /// The numbers up to `sequence`, which is not before the next one that is due, are lost.
+    fn skip_to(&mut self, sequence: u64) {
+        self.lost = self.lost.saturating_add(sequence - self.next);
+        for passed in self.next.max(sequence.saturating_sub(SEEN))..sequence {
+            self.seen[(passed % SEEN / 64) as usize] &= !(1 << (passed % 64));
+        }
+        self.next = sequence;
     }
 
     fn enter(&mut self, sequence: u64) -> Verdict {
         let bit = 1 << (sequence % 64);
         let word = (sequence % SEEN / 64) as usize;
         if sequence >= self.next {
-            self.lost += sequence - self.next;
-            for passed in self.next.max(sequence.saturating_sub(SEEN - 1))..sequence {
-                self.seen[(passed % SEEN / 64) as usize] &= !(1 << (passed % 64));
-            }
+            self.skip_to(sequence);
             self.seen[word] |= bit;
-            self.next = sequence.saturating_add(1);
+            self.next = sequence + 1;
             return Verdict::New;
         }
         if self.next - sequence > SEEN || self.seen[word] & bit != 0 {
@@ -202,6 +253,7 @@ impl Sender {
             dropped: self.dropped,
             first_seen: self.first_seen,
             last_seen: self.last_seen,
+            implausible: self.implausible,
         }
     }
 }
@@ -223,6 +275,10 @@ mod tests {
             logger: "l",
             key_id: None,
         }
+    }
+
+    fn beat(sender: u64, next: u64) -> Heartbeat {
+        Heartbeat { sender, next, dropped: 0 }
     }
 
     proptest! {
@@ -277,5 +333,36 @@ mod tests {
         assert_eq!(senders.rows().len(), SENDERS_MAX + 1 - SENDERS_FORGOTTEN);
         assert_eq!(senders.rows()[0].first_seen, SENDERS_FORGOTTEN as i64, "the longest silent go");
         assert_eq!(senders.lost(), 2 * (SENDERS_MAX as u64 + 1));
+    }
+
+    #[test]
+    fn the_end_of_a_stream_shows_what_was_lost_last() {
+        let mut senders = Senders::default();
+        senders.enter(&header(0), 0, None);
+        for _ in 0..3 {
+            senders.heartbeat(&header(0), &beat(1, 5), 0, None);
+            assert_eq!(senders.lost(), 4);
+        }
+        assert_eq!(senders.enter(&header(3), 0, None), Verdict::Late);
+        assert_eq!(senders.enter(&header(5), 0, None), Verdict::New);
+        senders.heartbeat(&header(0), &beat(1, 2), 0, None);
+        assert_eq!(senders.lost(), 3);
+        senders.heartbeat(&header(0), &beat(9, 7), 0, None);
+        assert_eq!(senders.lost(), 10, "of one whose datagrams were all lost");
+    }
+
+    #[test]
+    fn forged_numbers_stay_small() {
+        let mut senders = Senders::default();
+        senders.enter(&header(0), 0, None);
+        for _ in 0..5 {
+            assert_eq!(senders.enter(&header(u64::MAX), 0, None), Verdict::Implausible);
+            assert_eq!(senders.enter(&header(1 << 61), 0, None), Verdict::Implausible);
+            assert_eq!(senders.enter(&Header { sender: 2, ..header(u64::MAX) }, 0, None), Verdict::Implausible);
+            senders.heartbeat(&header(0), &beat(1, u64::MAX), 0, None);
+        }
+        assert_eq!((senders.lost(), senders.rows()[0].implausible, senders.count()), (0, 10, 1));
+        let hour = 3_600 * SECOND;
+        assert_eq!(senders.enter(&header(1_000_000_000), hour, None), Verdict::New, "of an hour in which we were away");
     }
 }

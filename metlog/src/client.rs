@@ -193,7 +193,8 @@ impl Client {
     }
 
     /// Cadence's client over our queue, for what is not here: tags, histograms, distributions. `None`:
-    /// `statsd = false`. Its calls do not block either, but allocate.
+    /// `statsd = false`. Its calls do not block either, but allocate. Only with the cargo feature `cadence`.
+    #[cfg(feature = "cadence")]
     pub fn statsd(&self) -> Option<&cadence::StatsdClient> {
         self.emitter().statsd.as_ref().map(Statsd::cadence)
     }

@@ -162,7 +162,8 @@ pub fn time<R>(name: &str, run: impl FnOnce() -> R) -> R {
 }
 
 /// Cadence's client over our queue, for what is not here: tags, histograms, distributions. `None`: no
-/// [`init`], or `statsd = false`.
+/// [`init`], or `statsd = false`. Only with the cargo feature `cadence`.
+#[cfg(feature = "cadence")]
 pub fn statsd() -> Option<&'static cadence::StatsdClient> {
     emitter()?.statsd.as_ref().map(Statsd::cadence)
 }

@@ -182,9 +182,20 @@ mod tests {
         assert!(fields.eq(["userid=25", "name=ann", "ok=false", "took=0.5", "error=broken", "list=[1]"]));
     }
 
+    /// Scenario: an event before the process has a client, one while it has one, one after that is gone.
+    /// Guarantees: the layer is harmless without a client, and finds the one that is made later.
     #[test]
-    fn without_a_client_events_go_nowhere() {
+    fn without_a_client_of_its_own_it_uses_the_one_of_the_process() {
+        let (destination, captured) = Destination::capture();
         let subscriber = tracing_subscriber::registry().with(Layer::new().of_type("x"));
-        tracing::subscriber::with_default(subscriber, || tracing::info!("nobody hears"));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("too early");
+            let guard = crate::init(Config::default().destination(destination).statsd(false)).unwrap();
+            tracing::info!("in time");
+            drop(guard);
+            tracing::info!("too late");
+        });
+        let found = captured.messages().into_iter().map(|message| (message.r#type, message.payload));
+        assert!(found.eq([("x".to_owned(), "in time".to_owned())]));
     }
 }

@@ -78,15 +78,18 @@ mod slot;
 mod statsd;
 mod text;
 
+#[cfg(feature = "cadence")]
 pub use cadence;
 pub use capture::Captured;
 pub use client::{CLOSE_WAIT, Client};
 pub use config::{Config, ConfigError, QUEUE_BYTES_DEFAULT, QUEUE_DATAGRAMS_MIN, TYPE_DEFAULT};
 pub use destination::{Destination, MalformedDestination};
 pub use filter::Filters;
+#[cfg(feature = "cadence")]
+pub use global::statsd;
 pub use global::{
     Guard, count, count_with_rate, flush, gauge, gauge_delta, gauge_with_rate, incr, incr_with_rate, init, message,
-    send, set, set_with_rate, stats, statsd, time, timer, timer_with_rate, timing, timing_with_rate,
+    send, set, set_with_rate, stats, time, timer, timer_with_rate, timing, timing_with_rate,
 };
 #[cfg(feature = "tracing")]
 pub use layer::{LAYER_TYPE_DEFAULT, Layer};

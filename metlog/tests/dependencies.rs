@@ -49,3 +49,25 @@ fn without_features() {
 fn with_the_tracing_layer() {
     check("tracing", "tracing-core");
 }
+
+/// Guarantees: a new major version of cadence changes nothing for an application that did not ask for its types.
+#[test]
+fn cadence_is_public_only_with_its_feature() {
+    let mut public = 0;
+    for file in sources("src") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            if line.starts_with("pub ") && line.contains("cadence") {
+                assert_eq!(lines[at - 1], r#"#[cfg(feature = "cadence")]"#, "{}: {line}", file.display());
+                public += 1;
+            }
+        }
+    }
+    assert_eq!(public, 3 + 1, "the function, the method and the module, and the private type's");
+}
+
+fn sources(folder: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(path.to_str().unwrap()) } else { vec![path] }).collect()
+}

@@ -1,6 +1,6 @@
 //! The engine: what is made once (functions, limits, the cache of footers), and the way of one query.
 use crate::error::Error;
-use crate::hot::{Decoder, Here, Hot, Source};
+use crate::hot::{Here, Hot, Source};
 use crate::listings::Listings;
 use crate::result::{Bounds, ResultRows};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
@@ -15,6 +15,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
+use metlog_schemas::hot::Decoder;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use std::sync::Arc;

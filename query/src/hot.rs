@@ -1,58 +1,13 @@
-//! Rows that are not stored yet: what a listener hands over ([`Hot`], [`HotRows`]), and the view that a plan reads
+//! Rows that are not stored yet: where they come from ([`Hot`]), and the view that a plan reads
 //! them through ([`Moment`]), which is the same whether they lie in this process or are fetched from the server's.
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use metlog_schemas::tables::Table;
+use metlog_schemas::hot::{ColdSegment, Decoder, HotRows};
+use metlog_schemas::table::{Table, TableMap};
 use std::io;
 use std::sync::Arc;
-
-/// Rows of several tables.
-pub type TableRows = Vec<(Table, Vec<RecordBatch>)>;
-
-/// The rows of all tables that are not in the store, as of one moment.
-#[derive(Clone)]
-pub struct HotRows {
-    /// Whose rows these are.
-    pub listener: Arc<str>,
-    /// Rows of segments from this one on are here; objects of this listener from this segment on must not
-    /// be read as well, whether or not the store already has them.
-    pub first_segment: u64,
-    /// Rows in memory. A table without rows need not be there.
-    pub tables: TableRows,
-    /// Segments whose rows must be read back from the journal.
-    pub cold: Vec<Arc<dyn ColdSegment>>,
-}
-
-/// A journal segment whose rows are not in memory. Its bytes stay readable as long as this value lives.
-pub trait ColdSegment: Send + Sync {
-    /// What a [`Decoder`] must know besides the bytes.
-    fn description(&self) -> String;
-
-    /// Bytes of the segment.
-    ///
-    /// # Errors
-    /// What the file system says.
-    fn len(&self) -> io::Result<u64>;
-
-    /// True where the segment has no bytes.
-    ///
-    /// # Errors
-    /// As [`ColdSegment::len`].
-    fn is_empty(&self) -> io::Result<bool> {
-        self.len().map(|bytes| bytes == 0)
-    }
-
-    /// Reads some bytes from `offset` on; none at the end. Blocking.
-    ///
-    /// # Errors
-    /// What the file system says.
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-}
-
-/// Decodes the bytes of a journal segment, given its [`ColdSegment::description`]. Blocking, CPU bound.
-pub type Decoder = Arc<dyn Fn(&str, &[u8]) -> Result<TableRows, ArrowError> + Send + Sync>;
 
 /// Where hot rows are found: a running listener.
 pub trait Hot: Send + Sync + 'static {
@@ -61,6 +16,9 @@ pub trait Hot: Send + Sync + 'static {
     /// One row a sender: see `senders_schema` in the listener.
     fn senders(&self) -> Result<RecordBatch, ArrowError>;
 }
+
+/// Rows of all tables.
+pub(crate) type TableRows = TableMap<Vec<RecordBatch>>;
 
 /// Where an engine gets hot rows from.
 pub(crate) trait Source: Send + Sync {
@@ -130,7 +88,7 @@ impl Moment for HereAt {
     }
 
     fn batches(&self, table: Table) -> Vec<usize> {
-        self.rows.of(table).map(RecordBatch::num_rows).collect()
+        self.rows.batches[table].iter().map(RecordBatch::num_rows).collect()
     }
 
     fn cold(&self) -> usize {
@@ -138,7 +96,7 @@ impl Moment for HereAt {
     }
 
     fn rows(&self, place: Place, columns: Arc<[usize]>) -> BoxFuture<'_, Result<RecordBatch, ArrowError>> {
-        futures::future::ready(self.rows.cut(place, &columns)).boxed()
+        futures::future::ready(cut(&self.rows, place, &columns)).boxed()
     }
 
     fn decode(&self, cold: usize) -> BoxFuture<'_, Result<TableRows, ArrowError>> {
@@ -170,7 +128,7 @@ fn read_more(segment: &dyn ColdSegment, bytes: &mut Vec<u8>) -> io::Result<bool>
 
 /// The bytes of a segment from `offset` on, as many as are read at a time; none at its end.
 pub(crate) fn chunk(segment: &dyn ColdSegment, offset: u64) -> io::Result<Vec<u8>> {
-    let left = segment.len()?.saturating_sub(offset);
+    let left = segment.bytes()?.saturating_sub(offset);
     let mut bytes = vec![0; left.min(CHUNK_BYTES as u64) as usize];
     let read = segment.read_at(&mut bytes, offset)?;
     bytes.truncate(read);
@@ -181,16 +139,9 @@ pub(crate) fn missing(what: &str) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("no such {what} among the hot rows"))
 }
 
-impl HotRows {
-    /// The batches of a table.
-    pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = &RecordBatch> {
-        self.tables.iter().filter(move |(of, _)| *of == table).flat_map(|(_, batches)| batches)
-    }
-
-    /// Rows of a batch.
-    pub(crate) fn cut(&self, place: Place, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
-        let batch = self.of(place.table).nth(place.batch).ok_or_else(|| missing("batch"))?;
-        let left = batch.num_rows().checked_sub(place.from).ok_or_else(|| missing("row"))?;
-        batch.project(columns).map(|batch| batch.slice(place.from, left.min(place.rows_max)))
-    }
+/// Rows of a batch.
+pub(crate) fn cut(rows: &HotRows, place: Place, columns: &[usize]) -> Result<RecordBatch, ArrowError> {
+    let batch = rows.batches[place.table].get(place.batch).ok_or_else(|| missing("batch"))?;
+    let left = batch.num_rows().checked_sub(place.from).ok_or_else(|| missing("row"))?;
+    batch.project(columns).map(|batch| batch.slice(place.from, left.min(place.rows_max)))
 }

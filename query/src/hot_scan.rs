@@ -13,7 +13,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::Table;
 use metlog_schemas::time::Hour;
 use std::collections::HashMap;
 use std::fmt;

@@ -15,7 +15,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::Table;
 use std::fmt;
 use std::sync::Arc;
 

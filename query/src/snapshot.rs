@@ -11,7 +11,7 @@ use datafusion::catalog::{
 };
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::Table;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::OnceCell;

@@ -18,7 +18,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use metlog_schemas::object_path::ObjectPath;
 use metlog_schemas::rows::Rows;
-use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_schemas::table::{Table, TableMap, metrics_rows};
 use metlog_schemas::time::Hour;
 use metlog_schemas::window::Window;
 use metlog_schemas::wire::message::Message;
@@ -95,7 +95,7 @@ impl ColdSegment for FakeCold {
         "described".into()
     }
 
-    fn len(&self) -> std::io::Result<u64> {
+    fn bytes(&self) -> std::io::Result<u64> {
         Ok(self.bytes.len() as u64)
     }
 
@@ -119,7 +119,9 @@ fn decoder() -> Decoder {
         let rows = |bytes: Vec<u8>| {
             arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect()
         };
-        Ok(streams.into_iter().map(|(name, bytes)| (Table::from_name(&name).unwrap(), rows(bytes))).collect())
+        let mut tables = TableMap::default();
+        streams.into_iter().for_each(|(name, bytes)| tables[Table::from_name(&name).unwrap()] = rows(bytes));
+        Ok(tables)
     })
 }
 
@@ -151,13 +153,12 @@ impl Hot for FakeHot {
     fn rows(&self) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
         async move {
             *self.calls.lock().unwrap() += 1;
-            let tables = vec![
-                (Table::Messages, self.messages.lock().unwrap().clone()),
-                (Table::Metrics, self.metrics.lock().unwrap().clone()),
-            ];
+            let mut batches = TableMap::default();
+            batches[Table::Messages] = self.messages.lock().unwrap().clone();
+            batches[Table::Metrics] = self.metrics.lock().unwrap().clone();
             let cold = self.cold.lock().unwrap().iter().map(|cold| Arc::new(cold.clone()) as _).collect();
             let first_segment = *self.first_segment.lock().unwrap();
-            let rows = HotRows { listener: "a".into(), first_segment, tables, cold };
+            let rows = HotRows { listener: "a".into(), first_segment, batches, cold };
             let after = self.after.lock().unwrap().take();
             if let Some(after) = after {
                 after.await;

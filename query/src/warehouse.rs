@@ -18,7 +18,7 @@ use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt};
 use metlog_schemas::object_path::ObjectPath;
-use metlog_schemas::tables::{PARTITION_COLUMNS, Table};
+use metlog_schemas::table::{PARTITION_COLUMNS, Table};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //! do touches a file: tables are external, and what exists already is left as it is, but for views.
 use crate::table::{PARTITION_COLUMNS, Table};
 use arrow::datatypes::DataType;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A query engine.
@@ -263,21 +265,7 @@ fn duckdb_escaped(path: &str) -> String {
 
 /// `%20` as a space, and so on; a text where that makes no UTF-8 stays as it is.
 fn decoded(url: &str) -> String {
-    let mut bytes = Vec::with_capacity(url.len());
-    let mut rest = url.as_bytes();
-    while let [first, after @ ..] = rest {
-        let coded = match (first, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high * 16 + low),
-            _ => None,
-        };
-        bytes.push(coded.unwrap_or(*first));
-        rest = if coded.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| url.to_owned())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|digit| digit as u8)
+    percent_decode_str(url).decode_utf8().map_or_else(|_| url.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ddl;
+pub mod error;
 pub mod format;
 pub mod hot;
 pub mod object_path;

@@ -82,4 +82,16 @@ mod tests {
         assert_eq!(days_from_civil(2012, 7, 18), 15_539);
         assert_eq!(rfc3339(15_539 * 24 * HOUR + 21 * HOUR + 3_661 * SECOND + 7), "2012-07-18T22:01:01.000007Z");
     }
+
+    #[test]
+    fn moments_are_written_as_rfc_3339() {
+        for (timestamp, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (1_767_323_045_000_006, "2026-01-02T03:04:05.000006Z"),
+            (TIMESTAMP_END - 1, "9999-12-31T23:59:59.999999Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(rfc3339(timestamp), text);
+        }
+    }
 }

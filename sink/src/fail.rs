@@ -59,6 +59,10 @@ impl<S: Sink> Sink for Fail<S> {
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         Box::pin(self.write_all(batch))
     }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        self.inner.probe()
+    }
 }
 
 /// By listener and segment.

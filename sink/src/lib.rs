@@ -1,16 +1,15 @@
 //! Sinks: where batches go. A sink knows its own place and nothing of the journal, SQL or the other sinks.
 //!
-//! `parquet`, `graphite` and `http` are places; `retry`, `throttle` and `fail` wrap any of them;
-//! `conformance` is the contract of [`Sink`] as checks; `store` opens the object store of a URL.
+//! `parquet`, `graphite` and `http` are places; `probe` tries them before the first batch; `fail` makes one fail on
+//! purpose; `conformance` is the contract of [`Sink`] as checks; `store` opens the object store of a URL.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 pub mod conformance;
 pub mod fail;
 pub mod graphite;
 pub mod http;
 pub mod parquet;
-pub mod retry;
+pub mod probe;
 pub mod store;
-pub mod throttle;
 
 use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
@@ -42,17 +41,7 @@ impl Batch {
     pub fn value_count(&self) -> u64 {
         self.windows.iter().map(|window| window.values).sum()
     }
-
-    /// About how many bytes it takes up in memory.
-    pub fn byte_count(&self) -> u64 {
-        let rows: usize = self.messages.iter().map(RecordBatch::get_array_memory_size).sum();
-        let series: usize = self.windows.iter().map(|window| window.rows.len()).sum();
-        (rows + series * SERIES_BYTES) as u64
-    }
 }
-
-/// About what a series of a window takes up, for [`Batch::byte_count`].
-const SERIES_BYTES: usize = 256;
 
 /// What the caller should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +108,11 @@ pub trait Sink: Send {
     }
     /// Hands a batch over.
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>>;
+    /// Tries whether the place can be reached and grants what writing needs, and leaves nothing there that a reader
+    /// would see. It may take long where the place does not answer: [`probe::probe`] bounds it.
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
@@ -132,5 +126,9 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         (**self).write(batch)
+    }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        (**self).probe()
     }
 }

@@ -1,6 +1,7 @@
 //! The object store of a URL: where the writer puts objects and the reader finds them.
 //!
 //! The binary opens it once and hands it to both, since neither may know the other.
+use metlog_schemas::error::with_causes;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -55,6 +56,8 @@ const AZ_USUAL: &[&str] = &[
     "use_emulator",
     "use_azure_cli",
 ];
+/// Options that say where a store is.
+const ADDRESSES: &[&str] = &["endpoint", "base_url"];
 /// What makes a store complete that has but one option more: so that this one alone can be tried.
 const COMPLETE: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AZURE_STORAGE_ACCOUNT_NAME", "x")];
@@ -115,7 +118,8 @@ pub struct Fault {
 ///
 /// `environment` is the process's: those of its `AWS_…`, `GOOGLE_…` or `AZURE_…` that the store knows count.
 /// `options` are the configuration's; they go before the environment and are named as there, in small letters,
-/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`.
+/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`. An endpoint of
+/// `http://` implies `allow_http`.
 ///
 /// # Errors
 /// For a URL that is none of the four kinds, an option unknown to the store or a folder that cannot be made.
@@ -229,18 +233,6 @@ fn refused(url: &str, options: &[(String, String)], environment: &[(String, Stri
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    for cause in causes.map(ToString::to_string) {
-        // Some tell their cause themselves.
-        if !words.contains(&cause) {
-            words = format!("{words}: {cause}");
-        }
-    }
-    words
-}
-
 fn open_folder(
     url: &Url,
     options: &[(String, String)],
@@ -258,7 +250,7 @@ fn open_folder(
 }
 
 /// The environment first, so that the configuration's options overwrite it.
-fn settings<K: std::str::FromStr>(
+fn settings<K: std::str::FromStr + PartialEq>(
     scheme: &str,
     first_word: &str,
     options: &[(String, String)],
@@ -273,7 +265,24 @@ fn settings<K: std::str::FromStr>(
         let wrong = |_| StoreError::Option { scheme: scheme.to_owned(), key: key.clone() };
         settings.push((key.to_ascii_lowercase().parse().map_err(wrong)?, value.clone()));
     }
+    allow_plain_http(&mut settings);
     Ok(settings)
+}
+
+/// Whoever names an endpoint of `http://` means it: the client would refuse it without `allow_http`. What is said
+/// about `allow_http` itself goes before that.
+fn allow_plain_http<K: std::str::FromStr + PartialEq>(settings: &mut Vec<(K, String)>) {
+    let Ok(allow_http) = "allow_http".parse::<K>() else { return };
+    let last = |wanted: &K| settings.iter().rfind(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+    let mut addresses = ADDRESSES.iter().filter_map(|name| name.parse::<K>().ok());
+    let is_plain = addresses.any(|key| last(&key).is_some_and(is_plain_http));
+    if is_plain && last(&allow_http).is_none() {
+        settings.push((allow_http, "true".to_owned()));
+    }
+}
+
+fn is_plain_http(address: &str) -> bool {
+    address.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
 }
 
 #[cfg(test)]
@@ -301,6 +310,31 @@ mod tests {
         let local = open(Url::from_file_path(&path).unwrap().as_str(), &[]).unwrap();
         assert!(path.is_dir());
         assert_eq!(local.folder, Some(path.canonicalize().unwrap()));
+    }
+
+    /// Guarantees: an endpoint of `http://` works as it is documented, and what is said about `allow_http` counts.
+    #[test]
+    fn an_endpoint_of_http_implies_that_http_is_allowed() {
+        let s3 = |options: &[(&str, &str)], environment: &[(&str, &str)]| -> Vec<(AmazonS3ConfigKey, String)> {
+            let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+                pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+            };
+            settings("s3", "AWS_", &owned(options), owned(environment)).unwrap()
+        };
+        let allow: AmazonS3ConfigKey = "allow_http".parse().unwrap();
+        let allows = |settings: &[(AmazonS3ConfigKey, String)]| {
+            settings.iter().rfind(|(key, _)| *key == allow).map(|(_, value)| value.clone())
+        };
+        let yes = Some("true".to_owned());
+        assert_eq!(allows(&s3(&[("endpoint", "http://127.0.0.1:9000")], &[])), yes);
+        assert_eq!(allows(&s3(&[("aws_endpoint", "HTTP://h")], &[])), yes);
+        assert_eq!(allows(&s3(&[], &[("AWS_ENDPOINT_URL", "http://h")])), yes);
+        assert_eq!(allows(&s3(&[("endpoint", "https://h")], &[("AWS_ENDPOINT", "http://h")])), None);
+        assert_eq!(allows(&s3(&[("endpoint", "https://h")], &[])), None);
+        assert_eq!(allows(&s3(&[("endpoint", "http://h"), ("allow_http", "false")], &[])), Some("false".to_owned()));
+        for (scheme, key) in [("gs", "base_url"), ("az", "endpoint")] {
+            assert!(usual_options(&format!("{scheme}://x")).contains(&key));
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ use s3s::{Body, HttpResponse};
 use s3s_fs::FileSystem;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -39,6 +39,27 @@ struct State {
     puts: AtomicUsize,
     /// From the second object on, uploads get 503.
     failing: AtomicBool,
+    /// Requests that are none of the account's business get 403.
+    denied: Mutex<Option<Right>>,
+}
+
+/// What an account may be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Write,
+    List,
+    Read,
+    Delete,
+}
+
+/// What a request needs.
+fn right_for(method: &Method, query: &str) -> Right {
+    match *method {
+        Method::DELETE | Method::POST => Right::Delete,
+        Method::PUT => Right::Write,
+        _ if query.contains("list-type") => Right::List,
+        _ => Right::Read,
+    }
 }
 
 impl Drop for Server {
@@ -81,6 +102,12 @@ async fn serve(stream: TcpStream, service: S3Service, state: Arc<State>) {
                 let mut response: HttpResponse = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
                 return Ok::<_, Infallible>(response);
+            }
+            let right = right_for(request.method(), request.uri().query().unwrap_or_default());
+            if *state.denied.lock().expect("a lock") == Some(right) {
+                let mut response: HttpResponse = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                return Ok(response);
             }
             let answered = service.call(request.map(Body::from)).await;
             Ok(answered.unwrap_or_else(|_| Response::new(Body::empty())))
@@ -160,6 +187,45 @@ async fn a_wrong_signature_is_an_error_to_retry() {
     let error = sink.write(&sample_batch().expect("a batch")).await.expect_err("refused");
     assert_eq!(error.next, Next::Retry(None), "{error}");
     assert!(objects(&server.store("secret")).await.is_empty());
+}
+
+/// Guarantees: what the check of a store puts there is gone afterwards.
+#[tokio::test]
+async fn a_store_is_checked_and_left_as_it_was() {
+    let server = Server::new();
+    server.sink().probe().await.expect("all is granted");
+    assert_eq!(server.state.puts.load(Ordering::SeqCst), 1, "it was written to");
+    let everything: Vec<_> = server.store("secret").objects.list(None).try_collect().await.expect("a listing");
+    assert!(everything.is_empty(), "{everything:?}");
+}
+
+/// Guarantees: each right that is missing is named, and a check that fails leaves nothing that it may delete.
+#[tokio::test]
+async fn a_right_that_is_missing_is_named() {
+    for (right, said) in [
+        (Right::Write, "cannot be written"),
+        (Right::List, "cannot be listed"),
+        (Right::Read, "cannot be read"),
+        (Right::Delete, "cannot be deleted"),
+    ] {
+        let server = Server::new();
+        *server.state.denied.lock().expect("a lock") = Some(right);
+        let error = server.sink().probe().await.expect_err("a right is missing");
+        assert!(error.message.contains(said) && matches!(error.next, Next::Retry(_)), "{right:?}: {error}");
+        *server.state.denied.lock().expect("a lock") = None;
+        let left: Vec<_> = server.store("secret").objects.list(None).try_collect().await.expect("a listing");
+        assert_eq!(left.len(), usize::from(right == Right::Delete), "{right:?}: {left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_secret_and_a_wrong_port_are_found_by_the_check() {
+    let server = Server::new();
+    let error = Parquet::new(Config::default(), server.store("wrong")).probe().await.expect_err("refused");
+    assert!(error.message.contains("cannot be written"), "{error}");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let error = Parquet::new(Config::default(), store_at(nobody, "secret")).probe().await.expect_err("nobody there");
+    assert!(error.message.contains("cannot be written"), "{error}");
 }
 
 #[tokio::test]

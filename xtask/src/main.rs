@@ -1,4 +1,6 @@
 //! `cargo xtask`: the test command. It installs what the tests need into a cache folder and passes all of them.
+mod attack;
+mod instructions;
 mod setup;
 mod tidy;
 
@@ -7,15 +9,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
-cargo xtask test    install what the tests need, then pass all of them
-cargo xtask setup   install only
-cargo xtask tidy    the house rules that are tests";
+cargo xtask test                             install what the tests need, then pass all of them
+cargo xtask setup                            install only
+cargo xtask tidy                             the house rules that are tests
+cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
+cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
+                                             the whole process under load, beside another binary in turns
+cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
+
+Where no binary is named, the release binary is built.";
 
 fn main() -> ExitCode {
-    let done = match std::env::args().nth(1).as_deref() {
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
         Some("tidy") => tidy::check(&root()),
+        Some("attack") => Choice::read(arguments, &["--binary"])
+            .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
+        Some("bench") => {
+            Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
+        }
+        Some("instructions") => instructions::run(cargo),
         _ => Err(HELP.to_owned()),
     };
     match done {
@@ -42,32 +57,97 @@ fn cache() -> PathBuf {
         .unwrap_or_else(|| root().join("target/cache"))
 }
 
+/// What stands behind a command.
+struct Choice {
+    options: Vec<(String, String)>,
+    names: Vec<String>,
+}
+
+impl Choice {
+    fn read(mut arguments: impl Iterator<Item = String>, known: &[&str]) -> Result<Choice, String> {
+        let mut choice = Choice { options: Vec::new(), names: Vec::new() };
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix("--") {
+                Some(_) if known.contains(&argument.as_str()) => {
+                    let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                    choice.options.push((argument, value));
+                }
+                Some(_) => return Err(HELP.to_owned()),
+                None => choice.names.push(argument),
+            }
+        }
+        Ok(choice)
+    }
+
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().rfind(|(option, _)| option == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The binary that is named, or the release binary, which is built.
+    fn binary(&self) -> Result<PathBuf, String> {
+        match self.option("--binary") {
+            Some(binary) => whole(binary),
+            None => release(),
+        }
+    }
+}
+
+/// A path that holds in another folder too.
+fn whole(path: &str) -> Result<PathBuf, String> {
+    std::fs::canonicalize(path).map_err(|error| format!("{path}: {error}"))
+}
+
+/// Where Cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// `cargo`, without what `cargo run` set for this program: build scripts that look at it would run again.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of)) {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).env("CARGO_TARGET_DIR", target());
+    command
+}
+
+/// Builds the binary that users get.
+fn release() -> Result<PathBuf, String> {
+    run(&mut cargo(&["build", "--release", "--locked", "--package", "metlog-cli"]))?;
+    Ok(target().join("release/metlog"))
+}
+
+fn bench(choice: &Choice) -> Result<(), String> {
+    let mut flood = cargo(&["bench", "--locked", "--package", "metlog-cli", "--bench", "flood", "--"]);
+    if let Some(binary) = choice.option("--binary") {
+        flood.arg("--binary").arg(whole(binary)?);
+    }
+    if let Some(binary) = choice.option("--against") {
+        flood.arg("--against").arg(whole(binary)?);
+    }
+    if let Some(turns) = choice.option("--turns") {
+        flood.args(["--turns", turns]);
+    }
+    run(flood.args(&choice.names))
+}
+
 fn test() -> Result<(), String> {
     tidy::check(&root())?;
     let tools = setup::install(&cache())?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let cargo = |arguments: &[&str]| {
-        let mut command = Command::new("cargo");
-        // What `cargo run` set for this program would make build scripts that look at it run again.
-        for (name, _) in std::env::vars_os() {
-            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.to_string_lossy().starts_with(of)) {
-                command.env_remove(name);
-            }
-        }
-        command.args(arguments).env("METLOG_TEST_VENV", &tools.venv).env("CARGO_TARGET_DIR", &target);
-        run(&mut command)
-    };
+    let cargo = |arguments: &[&str]| run(cargo(arguments).env("METLOG_TEST_VENV", &tools.venv));
     cargo(&["fmt", "--all", "--check"])?;
     // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
-    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing"];
+    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing,metlog/cadence"];
     cargo(&[&["clippy"][..], &workspace, &["--all-targets", "--", "-D", "warnings"]].concat())?;
     // The fuzz targets are run by hand, on nightly; here it is seen that they still fit what they test.
     for fuzz in ["schemas/fuzz/Cargo.toml", "listener/fuzz/Cargo.toml"] {
         cargo(&["check", "--locked", "--no-default-features", "--manifest-path", fuzz])?;
     }
     cargo(&[&["test"][..], &workspace].concat())?;
-    cargo(&["build", "--release", "--locked", "--package", "metlog-cli"])?;
-    let binary = target.join("release/metlog");
+    let binary = release()?;
     let python = tools.venv.join("bin/python");
     let system = root().join("xtask/system");
     let script =

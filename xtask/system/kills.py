@@ -6,38 +6,12 @@ What SQL had shown before a kill must be there afterwards; nothing may be there 
 agree on every window; the documents together must hold every message once; and the ledger must balance. Some wire
 datagrams are sent twice, before and after a kill: the second is refused as a duplicate.
 """
-import collections, json, os, random, struct, sys, threading, time
+import collections, json, os, random, sys, threading, time
 from metlog_process import Carbon, Receiver, balanced, run, running, until
+from wire import wire_datagram
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 SEED = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns() % 1_000_000
-
-
-def varint(number):
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes(out) + bytes([number])
-
-
-def name(text):
-    return bytes([len(text.encode())]) + text.encode()
-
-
-def text(text):
-    return varint(len(text.encode())) + text.encode()
-
-
-def wire_datagram(sender, sequence, opened_at, pid, hostname, logger, messages):
-    """By schemas/wire.v1.md, not signed; `messages` are (type, tokens, payload, fields), made when it was opened."""
-    header = struct.pack("<QQqQI", sender, sequence, opened_at, 0, pid) + name(hostname) + name(logger)
-    out = b"\xf5ML\x01\x00" + struct.pack("<H", len(header)) + header
-    for kind, tokens, payload, fields in messages:
-        frame = bytes([6]) + varint(0) + name(kind) + varint(len(tokens)) + b"".join(map(text, tokens)) + text(payload)
-        frame += varint(len(fields)) + b"".join(text(key) + text(value) for key, value in fields.items())
-        out += struct.pack("<H", len(frame)) + frame
-    return out
 
 
 class WireSender:

@@ -84,24 +84,30 @@ class Receiver:
 
 
 class Metlog:
-    def __init__(self, binary, folder, extra="", carbon=None, receiver=None, flush="1s", roll="1s"):
+    def __init__(self, binary, folder, extra="", carbon=None, receiver=None, flush="1s", roll="1s", listener="", statsd="",
+                 parquet="", environment=None, before_exec=None):
+        """`listener`, `statsd` and `parquet` are more lines of these sections, `extra` is what stands after all others;
+        `before_exec` runs in the child before it becomes the binary."""
         self.binary, self.folder = binary, pathlib.Path(folder)
+        self.environment, self.before_exec = {**os.environ, **(environment or {})}, before_exec
         self.metlog, self.statsd, self.http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM), free_port()
         graphite = f'[sink.graphite]\naddress = "127.0.0.1:{carbon.port}"\n' if carbon else ""
         http = f'[sink.http]\nurl = "{receiver.url}"\n' if receiver else ""
         self.config = self.folder / "metlog.toml"
         self.config.write_text(
             f'data = "{self.folder}/data"\n'
-            f'[listener]\nname = "test"\nmetlog = "127.0.0.1:{self.metlog}"\nstatsd = "127.0.0.1:{self.statsd}"\n'
-            f'[statsd]\nflush_interval = "{flush}"\npercentiles = [90]\n'
-            f'[sink.parquet]\nurl = "file://{self.folder}/warehouse"\nroll_after = "{roll}"\n'
+            f'[listener]\nname = "test"\nmetlog = "127.0.0.1:{self.metlog}"\nstatsd = "127.0.0.1:{self.statsd}"\n{listener}'
+            f'[statsd]\nflush_interval = "{flush}"\npercentiles = [90]\n{statsd}'
+            f'[sink.parquet]\nurl = "file://{self.folder}/warehouse"\nroll_after = "{roll}"\n{parquet}'
             f'{graphite}{http}[query]\nlisten = "127.0.0.1:{self.http}"\n{extra}'
         )
         self.start()
 
     def start(self):
         with open(self.folder / "metlog.log", "ab") as log:
-            self.process = subprocess.Popen([self.binary, "up", "--config", str(self.config)], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [self.binary, "up", "--config", str(self.config)], stdout=log, stderr=log, env=self.environment,
+                preexec_fn=self.before_exec)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"metlog ended with {self.process.returncode}: {self.log()}"

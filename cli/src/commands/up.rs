@@ -8,6 +8,7 @@ use crate::patience::{Patient, WRITE_WAIT};
 use crate::{logs, serve, sinks};
 use metlog_listener::Listener;
 use metlog_query::Pool;
+use metlog_schemas::error::with_causes;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -36,8 +37,8 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
     let sinks = sinks::open(&config.sinks, warehouse)?;
-    let listener =
-        Listener::start(config.listener.clone(), sinks, runtime.handle()).map_err(|error| in_full(&error))?;
+    let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
+        .map_err(|error| Failure::failed(with_causes(&error)))?;
     runtime.block_on(async {
         let pool = has_sql.then(|| {
             let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
@@ -64,18 +65,6 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .await
         .map_err(|error| Failure::failed(format!("query.listen: cannot listen on {address}: {error}")))
-}
-
-/// An error with those that caused it.
-fn in_full(error: &dyn std::error::Error) -> Failure {
-    let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |error| error.source()) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    Failure::failed(text)
 }
 
 /// SIGTERM and ctrl-c.

@@ -2,10 +2,11 @@
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
 use super::values;
-use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
+use metlog_schemas::format::{self, Transport};
 use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
-use metlog_schemas::wire::limits::{NAME_BYTES_MAX, PORT_METLOG, PORT_STATSD};
+use metlog_schemas::wire::limits::NAME_BYTES_MAX;
 use metlog_schemas::wire::v1::{SigningKey, secret};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -28,16 +29,12 @@ pub fn read(
     let mut section = root.section("listener");
     let hostname = section.read("hostname", values::text).unwrap_or_else(|| machine.to_owned());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
-    let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
     let config = Config {
         name,
         hostname,
         data,
-        metlog: section.read("metlog", values::addresses).unwrap_or_else(|| on_loopback(PORT_METLOG)),
-        statsd: section.read("statsd", values::addresses).unwrap_or_else(|| on_loopback(PORT_STATSD)),
-        statsd_tcp: section.read("statsd_tcp", values::addresses).unwrap_or_default(),
-        metlog_unix: section.read("metlog_unix", values::path),
-        statsd_unix: section.read("statsd_unix", values::path),
+        sockets: sockets(&mut section),
+        http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
         replay_window: section
@@ -46,15 +43,32 @@ pub fn read(
         memory_bytes: section.read("memory", values::size(MIB..=64 * GIB)).unwrap_or(256 * MIB) as usize,
         keys: keys(&mut section),
         journal: journal(document, root, parquet),
+        json_tags: section.read("json_tags", values::texts).unwrap_or_default(),
         statsd_windows: windows(document, root),
         privacy: privacy(root),
     };
-    let no_unix = config.metlog_unix.is_none() && config.statsd_unix.is_none();
-    if no_unix && [&config.metlog, &config.statsd, &config.statsd_tcp].iter().all(|list| list.is_empty()) {
+    if config.sockets.is_empty() && config.http.is_empty() {
         section.problem("metlog", "nothing is left to listen on: give metlog, statsd or statsd_tcp an address");
     }
     section.finish();
     config
+}
+
+/// The addresses of every socket of the registry of formats; those that have none are left out.
+fn sockets(section: &mut Section<'_>) -> Vec<Listen> {
+    let mut listens = Vec::new();
+    for socket in format::sockets() {
+        let at = match socket.transport {
+            Transport::UnixDatagram => section.read(socket.key, values::path).map(At::Path),
+            Transport::Udp | Transport::TcpLines => {
+                let default = || socket.default_port.map(|port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
+                let addresses = section.read(socket.key, values::addresses).or_else(default);
+                addresses.filter(|list| !list.is_empty()).map(At::Addresses)
+            }
+        };
+        listens.extend(at.map(|at| Listen { socket, at }));
+    }
+    listens
 }
 
 fn listener_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {

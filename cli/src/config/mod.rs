@@ -16,6 +16,8 @@ pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
 
 use document::Document;
+use metlog_listener::config::{At, Listen};
+use metlog_schemas::format::Transport;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -135,20 +137,30 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
 
 /// No two sockets may want the same port.
 fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
-    let udp = [("listener.metlog", listener.metlog.as_slice()), ("listener.statsd", &listener.statsd)];
-    let http = [query.listen];
-    let tcp = [("listener.statsd_tcp", listener.statsd_tcp.as_slice()), ("query.listen", &http)];
-    for sockets in [udp, tcp] {
-        let all: Vec<(&str, SocketAddr)> =
-            sockets.iter().flat_map(|(key, list)| list.iter().map(|address| (*key, *address))).collect();
+    let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+    for Listen { socket, at } in &listener.sockets {
+        let key = format!("listener.{}", socket.key);
+        match at {
+            At::Path(path) => paths.push((key, path)),
+            At::Addresses(list) if socket.transport == Transport::Udp => {
+                udp.extend(list.iter().map(|address| (key.clone(), *address)));
+            }
+            At::Addresses(list) => tcp.extend(list.iter().map(|address| (key.clone(), *address))),
+        }
+    }
+    tcp.extend(listener.http.iter().map(|address| ("listener.http".to_owned(), *address)));
+    tcp.push(("query.listen".to_owned(), query.listen));
+    for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {
                 document.conflict(&[key, other], format!("{key} ({address}) and {other} ({taken}) want the same port"));
             }
         }
     }
-    if listener.metlog_unix.is_some() && listener.metlog_unix == listener.statsd_unix {
-        document.conflict(&["listener.statsd_unix"], "listener.metlog_unix is the same path");
+    for (at, (key, path)) in paths.iter().enumerate() {
+        if let Some((other, _)) = paths[..at].iter().find(|(_, before)| before == path) {
+            document.conflict(&[key], format!("{other} is the same path"));
+        }
     }
 }
 

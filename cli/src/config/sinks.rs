@@ -5,6 +5,7 @@ use super::values;
 use metlog_sink::http::{UrlTemplate, header};
 use metlog_sink::store::{check_option, faults, usual_options};
 use metlog_sink::{graphite, http, parquet};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use std::path::Path;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -13,6 +14,8 @@ const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 /// Where below `data` documents lie that a server refused for good.
 const HTTP_SET_ASIDE: &str = "set_aside/http";
+/// All that may not stand in the path of a URL as it is, and some that may.
+const ESCAPED_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'_').remove(b'-').remove(b'~');
 
 /// All sinks.
 #[derive(Debug, Clone)]
@@ -112,14 +115,7 @@ fn pair(key: &str, text: &str) -> Result<(String, String), String> {
 
 /// The URL of a folder; what a URL cannot hold is escaped.
 fn file_url(folder: &Path) -> String {
-    let mut url = String::from("file://");
-    for byte in folder.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' => url.push(char::from(*byte)),
-            other => url.push_str(&format!("%{other:02X}")),
-        }
-    }
-    url
+    format!("file://{}", percent_encode(folder.as_os_str().as_encoded_bytes(), ESCAPED_IN_PATH))
 }
 
 fn store_url(value: &DeValue<'_>) -> Result<String, String> {

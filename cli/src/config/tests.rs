@@ -72,8 +72,8 @@ fn typed_keys(text: &str) -> BTreeSet<String> {
 fn defaults_that_are_promises() {
     let config = config("");
     let listener = &config.listener;
-    assert_eq!(listener.metlog, ["127.0.0.1:5565".parse().unwrap()]);
-    assert_eq!(listener.statsd, ["127.0.0.1:8125".parse().unwrap()]);
+    assert_eq!(listener.addresses("metlog"), ["127.0.0.1:5565".parse().unwrap()]);
+    assert_eq!(listener.addresses("statsd"), ["127.0.0.1:8125".parse().unwrap()]);
     assert_eq!(config.query.listen, "127.0.0.1:5580".parse().unwrap());
     assert_eq!(listener.name, "web_1");
     assert_eq!(listener.data, std::path::Path::new("/srv/data"));
@@ -93,8 +93,8 @@ fn what_is_typed_is_taken() {
         "[sink.parquet]\nroll_after = \"2s\"\nroll_bytes = 1_000_000\n",
         "[sink.http]\nurl = \"http://h/submit/{logger}/{uuid}\"\nheaders = { x = \"y\" }\n",
     ));
-    assert_eq!(config.listener.metlog.len(), 2);
-    assert!(config.listener.statsd.is_empty());
+    assert_eq!(config.listener.addresses("metlog").len(), 2);
+    assert!(config.listener.addresses("statsd").is_empty());
     let secrets: Vec<_> = config.listener.keys.iter().map(|key| (key.id.as_str(), key.secret.as_slice())).collect();
     assert_eq!(secrets, [("a", &[0, 255][..]), ("b", b"text")]);
     assert_eq!(config.listener.statsd_windows.percentiles, [90.0, 99.9, -10.0]);

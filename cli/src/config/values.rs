@@ -118,6 +118,12 @@ pub fn percentiles(value: &DeValue<'_>) -> Result<Vec<f64>, String> {
     }
 }
 
+/// A list of texts.
+pub fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let refused = || format!("must be a list of texts such as [\"a\", \"b\"], not {}", described(value));
+    value.as_array().ok_or_else(refused)?.iter().map(|item| text(item.get_ref())).collect()
+}
+
 /// An address to listen on.
 pub fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
     value.as_str().and_then(parse_address).ok_or_else(|| refused_address(value))

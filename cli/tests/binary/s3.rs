@@ -56,7 +56,7 @@ impl Server {
     fn config(&self, secret: &str) -> String {
         format!(
             "url = \"s3://bucket/ware/house\"\n[sink.parquet.options]\nendpoint = \"http://{}\"\nregion = \"us-east-1\"\n\
-             access_key_id = \"key\"\nsecret_access_key = \"{secret}\"\nallow_http = \"true\"\n",
+             access_key_id = \"key\"\nsecret_access_key = \"{secret}\"\n",
             self.address
         )
     }

@@ -3,6 +3,7 @@ use super::*;
 use metlog_schemas::statsd::{Annotation, Lines, canonical, parse};
 use metlog_schemas::window::{Metric, MetricData};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ fn config() -> WindowConfig {
     }
 }
 
-fn aggregator(state: State, now: i64) -> Aggregator {
-    Aggregator::new(config(), "host".into(), state, now)
+fn aggregator(state: State, now: i64) -> Windows {
+    Windows::new(config(), "host".into(), state, now)
 }
 
 struct Into<'a>(&'a mut Aggregator);
@@ -34,8 +35,8 @@ impl Lines for Into<'_> {
     }
 }
 
-fn add(aggregator: &mut Aggregator, lines: &str) {
-    parse(lines.as_bytes(), &mut Into(aggregator));
+fn add(windows: &mut Windows, lines: &str) {
+    parse(lines.as_bytes(), &mut Into(&mut windows.aggregator));
 }
 
 fn find<'a>(window: &'a Window, name: &str) -> &'a MetricData {
@@ -44,15 +45,15 @@ fn find<'a>(window: &'a Window, name: &str) -> &'a MetricData {
 
 #[test]
 fn one_window_as_graphite_has_always_received_it() {
-    let mut aggregator = aggregator(State::default(), 25 * SECOND);
-    assert_eq!(aggregator.window_end(), 30 * SECOND);
-    add(&mut aggregator, "hits:3|c\nhits:1|c|@0.1\ndepth:7|g\ndepth:+3|g\ndepth:-4|g\nwho:a|s\nwho:b|s\nwho:a|s\nbad");
-    let window = aggregator.close(30 * SECOND).unwrap();
+    let mut windows = aggregator(State::default(), 25 * SECOND);
+    assert_eq!(windows.aggregator.window_end(), 30 * SECOND);
+    add(&mut windows, "hits:3|c\nhits:1|c|@0.1\ndepth:7|g\ndepth:+3|g\ndepth:-4|g\nwho:a|s\nwho:b|s\nwho:a|s\nbad");
+    let window = windows.close(30 * SECOND).unwrap();
     assert_eq!((window.end, window.values, window.bad_lines), (30 * SECOND, 8, 1));
     assert_eq!(find(&window, "hits"), &MetricData::Counter { count: 13.0 });
     assert_eq!(find(&window, "depth"), &MetricData::Gauge { value: 6.0 });
     assert_eq!(find(&window, "who"), &MetricData::Set { count: 2 });
-    let idle = aggregator.close(40 * SECOND).unwrap();
+    let idle = windows.close(40 * SECOND).unwrap();
     assert!(idle.rows.iter().all(|row| !row.fresh));
     assert_eq!(find(&idle, "hits"), &MetricData::Counter { count: 0.0 });
     assert_eq!(find(&idle, "depth"), &MetricData::Gauge { value: 6.0 });
@@ -60,10 +61,10 @@ fn one_window_as_graphite_has_always_received_it() {
 
 #[test]
 fn idle_series_are_forgotten() {
-    let mut aggregator = aggregator(State::default(), 0);
-    add(&mut aggregator, "hits:3|c");
-    let closed = (1..20).filter(|window| aggregator.close(window * 10 * SECOND).is_some()).count();
-    assert_eq!((closed, aggregator.series()), (6, 0));
+    let mut windows = aggregator(State::default(), 0);
+    add(&mut windows, "hits:3|c");
+    let closed = (1..20).filter(|window| windows.close(window * 10 * SECOND).is_some()).count();
+    assert_eq!((closed, windows.aggregator.series()), (6, 0));
 }
 
 #[test]
@@ -82,22 +83,22 @@ fn a_window_survives_in_its_state() {
 
 #[test]
 fn what_exceeds_the_bound_is_counted_by_name() {
-    let mut aggregator = aggregator(State::default(), 0);
+    let mut windows = aggregator(State::default(), 0);
     for n in 0..105 {
-        add(&mut aggregator, &format!("n{n}:1|c"));
+        add(&mut windows, &format!("n{n}:1|c"));
     }
-    add(&mut aggregator, "n104:1|c\nn1:1|c\nx:1|c|#a:1,b:2,c:3,d:4,e:5");
-    assert_eq!(aggregator.series(), 100);
-    assert_eq!(aggregator.overflow().get("n104"), Some(&2));
-    assert_eq!(aggregator.overflow().get("x"), Some(&1));
-    assert_eq!(aggregator.open_values(), 101);
+    add(&mut windows, "n104:1|c\nn1:1|c\nx:1|c|#a:1,b:2,c:3,d:4,e:5");
+    assert_eq!(windows.aggregator.series(), 100);
+    assert_eq!(windows.aggregator.overflow().get("n104"), Some(&2));
+    assert_eq!(windows.aggregator.overflow().get("x"), Some(&1));
+    assert_eq!(windows.aggregator.open_values(), 101);
 }
 
 #[test]
 fn spellings_of_one_series_are_one() {
-    let mut aggregator = aggregator(State::default(), 0);
-    add(&mut aggregator, "a b:1|c|#x:1,y:2\na_b:1|c|#y:2,x:1\na_b;x=1;y=2:1|c");
-    let window = aggregator.close(10 * SECOND).unwrap();
+    let mut windows = aggregator(State::default(), 0);
+    add(&mut windows, "a b:1|c|#x:1,y:2\na_b:1|c|#y:2,x:1\na_b;x=1;y=2:1|c");
+    let window = windows.close(10 * SECOND).unwrap();
     assert_eq!(window.rows.len(), 1);
     assert_eq!(window.rows[0].data, MetricData::Counter { count: 3.0 });
 }
@@ -207,6 +208,8 @@ enum Step {
     Close,
     /// Its state is taken out and put back.
     Restart,
+    /// A segment is sealed: what comes next goes into a new part.
+    Cut,
 }
 
 /// A line with one or two values, now and then a bad one: a negative `ms`, or two signs.
@@ -223,7 +226,7 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![12 => line().prop_map(Step::Line), 3 => Just(Step::Close), 1 => Just(Step::Restart)]
+    prop_oneof![12 => line().prop_map(Step::Line), 3 => Just(Step::Close), 1 => Just(Step::Restart), 1 => Just(Step::Cut)]
 }
 
 proptest! {
@@ -231,7 +234,7 @@ proptest! {
     #[test]
     fn as_a_naive_model(steps in prop::collection::vec(step(), 1..200)) {
         let idle_after = config().flush_interval * IDLE_WINDOWS as u32;
-        let begin = |state, now| Aggregator::new(WindowConfig { idle_after, ..config() }, "host".into(), state, now);
+        let begin = |state, now| Windows::new(WindowConfig { idle_after, ..config() }, "host".into(), state, now);
         let (mut found, mut model) = (begin(State::default(), 0), Model::default());
         for step in steps.into_iter().chain([Step::Close]) {
             match step {
@@ -240,12 +243,13 @@ proptest! {
                     parse(line.as_bytes(), &mut model);
                 }
                 Step::Close => {
-                    let end = found.window_end();
+                    let end = found.aggregator.window_end();
                     model.check(found.close(end))?;
                 }
+                Step::Cut => drop(found.aggregator.cut()),
                 Step::Restart => {
                     let bytes = postcard::to_allocvec(&found.state()).unwrap();
-                    let now = found.window_end() - 1;
+                    let now = found.aggregator.window_end() - 1;
                     found = begin(postcard::from_bytes(&bytes).unwrap(), now);
                 }
             }

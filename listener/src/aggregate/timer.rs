@@ -6,6 +6,8 @@ use metlog_schemas::window::{Percentile, Timer};
 use serde::{Deserialize, Serialize};
 use sketches_ddsketch::{Config, DDSketch};
 
+/// What a run takes up.
+const RUN_BYTES: usize = size_of::<(f64, u64)>();
 /// Samples are sorted into the runs when this many wait, or as many as there are runs.
 const PENDING_MAX: usize = 1_024;
 
@@ -19,33 +21,38 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Adds one sample taken at `rate`.
-    pub fn add(&mut self, value: f64, rate: f64) {
+    /// Adds one sample taken at `rate`. By how many bytes it grew, counted when samples become runs.
+    pub fn add(&mut self, value: f64, rate: f64) -> usize {
         self.scaled += 1.0 / rate;
         self.pending.push(value);
-        if self.pending.len() >= PENDING_MAX.max(self.runs.len()) {
-            self.settle();
+        if self.pending.len() < PENDING_MAX.max(self.runs.len()) {
+            return 0;
         }
+        let before = self.runs.len();
+        self.settle();
+        // Runs, and room for as many samples that wait.
+        (self.runs.len() - before) * (RUN_BYTES + size_of::<f64>())
+    }
+
+    /// Adds those that came later in the same window.
+    pub fn merge(&mut self, later: &Samples) {
+        self.scaled += later.scaled;
+        self.pending.extend_from_slice(&later.pending);
+        self.settle();
+        self.runs = merged(&self.runs, &later.runs);
     }
 
     /// Sorts what waits into the runs.
     fn settle(&mut self) {
         self.pending.sort_unstable_by(f64::total_cmp);
-        let mut old = std::mem::take(&mut self.runs).into_iter().peekable();
-        let mut new = self.pending.drain(..).peekable();
-        loop {
-            let value = match (old.peek(), new.peek()) {
-                (Some((a, _)), Some(b)) => a.min(*b),
-                (Some((a, _)), None) => *a,
-                (None, Some(b)) => *b,
-                (None, None) => break,
-            };
-            let mut count = old.next_if(|(a, _)| *a == value).map_or(0, |(_, count)| count);
-            while new.next_if(|b| *b == value).is_some() {
-                count += 1;
+        let mut new: Vec<(f64, u64)> = Vec::new();
+        for value in self.pending.drain(..) {
+            match new.last_mut().filter(|(last, _)| *last == value) {
+                Some((_, count)) => *count += 1,
+                None => new.push((value, 1)),
             }
-            self.runs.push((value, count));
         }
+        self.runs = if self.runs.is_empty() { new } else { merged(&self.runs, &new) };
     }
 
     /// The statistics, or `None` where there is no sample. `percents` as configured; negative ones count from the top.
@@ -101,6 +108,34 @@ impl Samples {
     }
 }
 
+/// Two sorted lists of runs as one.
+fn merged(a: &[(f64, u64)], b: &[(f64, u64)]) -> Vec<(f64, u64)> {
+    let mut runs = Vec::with_capacity(a.len().max(b.len()));
+    let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
+    loop {
+        let next = match (a.peek(), b.peek()) {
+            (Some((x, n)), Some((y, m))) if x == y => {
+                let both = (*x, n + m);
+                let _ = (a.next(), b.next());
+                Some(both)
+            }
+            (Some((x, _)), Some((y, _))) => {
+                if x < y {
+                    a.next()
+                } else {
+                    b.next()
+                }
+            }
+            (Some(_), None) => a.next(),
+            (None, _) => b.next(),
+        };
+        match next {
+            Some(run) => runs.push(run),
+            None => return runs,
+        }
+    }
+}
+
 fn sums(runs: impl Iterator<Item = (f64, u64)>) -> (f64, f64) {
     runs.fold((0.0, 0.0), |(sum, squares), (value, count)| {
         (sum + value * count as f64, squares + value * value * count as f64)
@@ -135,7 +170,9 @@ mod tests {
 
     fn samples(values: &[f64]) -> Samples {
         let mut samples = Samples::default();
-        values.iter().for_each(|value| samples.add(*value, 1.0));
+        for value in values {
+            samples.add(*value, 1.0);
+        }
         samples
     }
 

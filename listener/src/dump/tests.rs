@@ -41,13 +41,14 @@ fn events_and_checks_are_told_as_messages() {
 fn a_segment_is_told_record_by_record() {
     let mut totals = Totals::default();
     totals.reject("empty", 2);
+    let framing = Framing::salted(7);
     let (mut lines, mut tally) = (Builder::default(), Builder::default());
-    lines.begin(Kind::Statsd);
+    lines.begin(3);
     lines.datagram(b"a:1|c\nbad");
     lines.datagram(b"b:2|c");
-    tally.begin(Kind::Tally);
-    tally.raw(&postcard::to_allocvec(&totals).unwrap());
-    let told = told_of(&[&FILE_MAGIC[..], lines.finish(5), tally.finish(6)].concat());
+    tally.begin(code::COUNTS);
+    tally.raw(&serde_json::to_vec(&totals).unwrap());
+    let told = told_of(&[&framing.head()[..], lines.finish(framing, 5), tally.finish(framing, 6)].concat());
     assert_eq!((&told[0]["kind"], &told[0]["received_at"]), (&json!("statsd"), &json!(5)));
     let datagrams = &told[0]["datagrams"];
     assert_eq!((&datagrams[0][0]["name"], &datagrams[0][1]["refused"]), (&json!("a"), &json!("no_value")));

@@ -1,12 +1,21 @@
 //! The journal: what the sockets gave, on disk before anything else can fail.
 //!
 //! A **segment** is a file of records; the newest one is written, the older ones are *sealed* and wait for
-//! the sinks. Every segment begins with a checkpoint, so each can be read without those before it. This file
-//! owns the files; `record` owns their format; what the records mean is decided by `replay`.
+//! the sinks. A segment begins with counts and with how it is read (`begin`), and the state at its begin lies beside
+//! it (`state_file`), so each can be read without those before it. This file owns the files; `record` owns their
+//! format; what the records mean is decided by `replay`; what version 0.1 left is read by `v01`.
+//!
+//! Nothing here waits for a disk to sync: the next segment's file is made before it is needed ([`Spare`]), and who
+//! needs what was appended to be safe waits for a sync that others make (`pipeline/sync.rs`).
+pub mod begin;
 pub mod record;
+pub mod reserve;
+pub mod state_file;
+pub mod v01;
 
 use crate::config::JournalConfig;
-use record::{FILE_MAGIC, Kind};
+use begin::Begin;
+use record::{Builder, Framing, code};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,20 +32,62 @@ pub enum Refused {
     Io(#[from] io::Error),
 }
 
+/// The file of the next segment, made and synced before it is needed.
+#[derive(Debug)]
+pub struct Spare {
+    segment: u64,
+    file: File,
+    framing: Framing,
+    head_bytes: u64,
+}
+
+impl Spare {
+    /// Makes the file, synced, with its name. A file that never gets its first record is removed by the next start.
+    ///
+    /// # Errors
+    /// Where the disk refuses; then there is none.
+    pub fn new(folder: &Path, segment: u64) -> io::Result<Spare> {
+        let framing = Framing::salted(rand::random());
+        let path = folder.join(file_name(segment));
+        let head = framing.head();
+        let made = (|| {
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
+            file.write_all(&head)?;
+            file.sync_all()?;
+            File::open(folder)?.sync_all()?;
+            // `O_APPEND`: after a failed write is cut off, the next one goes to the end that is left.
+            OpenOptions::new().append(true).open(&path)
+        })();
+        if made.is_err() {
+            let _ = fs::remove_file(&path);
+        }
+        Ok(Spare { segment, file: made?, framing, head_bytes: head.len() as u64 })
+    }
+
+    /// Its number.
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+}
+
 /// The folder of segments and the one that is written.
 #[derive(Debug)]
 pub struct Journal {
-    folder: PathBuf,
     config: JournalConfig,
     segment: u64,
     file: Arc<File>,
+    framing: Framing,
     bytes: u64,
-    sealed_bytes: u64,
+    /// Of older segments and of states.
+    other_bytes: u64,
     /// The file has bytes that were not synced.
     dirty: bool,
     /// Sealed files that had some.
     unsynced: Vec<Arc<File>>,
-    last_received_at: i64,
+    /// Bytes ever appended by this process: where a record ends, for who waits until it is synced.
+    position: u64,
+    /// A window began and no record says so yet.
+    window: Option<(i64, u64)>,
 }
 
 /// The file name of a segment: zero padded, so that name order is number order.
@@ -44,17 +95,28 @@ pub fn file_name(segment: u64) -> String {
     format!("segment-{segment:012}.mlj")
 }
 
+/// The number in a file's name, `None` where it is that of no segment.
+pub fn number_of(name: &str, extension: &str) -> Option<u64> {
+    name.strip_prefix("segment-")?.strip_suffix(extension)?.parse().ok()
+}
+
 /// The segments of a folder, oldest first, with their sizes in bytes.
 ///
 /// # Errors
 /// Where the folder cannot be read.
 pub fn segments(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
+    list(folder, ".mlj")
+}
+
+/// Files `segment-<number><extension>` of a folder, lowest number first, with their sizes in bytes.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn list(folder: &Path, extension: &str) -> io::Result<Vec<(u64, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("segment-")?.strip_suffix(".mlj"));
-        if let Some(segment) = number.and_then(|number| number.parse().ok()) {
+        if let Some(segment) = entry.file_name().to_str().and_then(|name| number_of(name, extension)) {
             found.push((segment, entry.metadata()?.len()));
         }
     }
@@ -63,30 +125,30 @@ pub fn segments(folder: &Path) -> io::Result<Vec<(u64, u64)>> {
 }
 
 impl Journal {
-    /// Begins segment `segment` with `checkpoint`; `sealed_bytes` is what older segments take.
+    /// Begins to write `spare`; `other_bytes` is what else takes up the budget.
     ///
     /// # Errors
-    /// Where the file cannot be made or synced.
+    /// Where the disk refuses.
     pub fn begin(
-        folder: PathBuf,
         config: JournalConfig,
-        segment: u64,
-        sealed_bytes: u64,
-        checkpoint: &[u8],
+        spare: Spare,
+        other_bytes: u64,
+        begin: &Begin,
         now: i64,
     ) -> io::Result<Journal> {
-        let (file, bytes) = begin_segment(&folder, segment, checkpoint, now)?;
-        let file = Arc::new(file);
+        let bytes = write_begin(&spare, begin, now)?;
+        spare.file.sync_data()?;
         Ok(Journal {
-            folder,
             config,
-            segment,
-            file,
+            segment: spare.segment,
+            file: Arc::new(spare.file),
+            framing: spare.framing,
             bytes,
-            sealed_bytes,
+            other_bytes,
             dirty: false,
             unsynced: Vec::new(),
-            last_received_at: now,
+            position: 0,
+            window: None,
         })
     }
 
@@ -100,61 +162,80 @@ impl Journal {
         self.bytes
     }
 
-    /// Bytes of all segments.
+    /// Bytes of all segments and states.
     pub fn total_bytes(&self) -> u64 {
-        self.bytes + self.sealed_bytes
+        self.bytes + self.other_bytes
     }
 
-    /// When the last record was received, µs since 1970 UTC.
-    pub fn last_received_at(&self) -> i64 {
-        self.last_received_at
+    /// Where the last record ends.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
-    /// Finishes a record and appends it in one write.
+    /// A window began: its end and its number. The record that says so is written with the next one that is appended.
+    pub fn window_began(&mut self, end: i64, serial: u64) {
+        self.window = Some((end, serial));
+    }
+
+    /// Finishes a record and appends it.
     ///
     /// # Errors
     /// [`Refused`]: nothing of it is left in the file.
-    pub fn append(&mut self, builder: &mut record::Builder, received_at: i64) -> Result<(), Refused> {
-        let record = builder.finish(received_at);
-        let length = record.len() as u64;
-        if self.total_bytes() + length > self.config.budget_bytes {
+    pub fn append(&mut self, builder: &mut Builder, received_at: i64) -> Result<(), Refused> {
+        if self.total_bytes() + builder.len() as u64 > self.config.budget_bytes {
             return Err(Refused::Budget);
         }
+        if let Some((end, serial)) = self.window {
+            let payload = [end.to_le_bytes(), serial.to_le_bytes()].concat();
+            self.write(Builder::of(code::WINDOW, &payload).finish(self.framing, received_at))?;
+            self.window = None;
+        }
+        self.write(builder.finish(self.framing, received_at))
+    }
+
+    fn write(&mut self, record: &[u8]) -> Result<(), Refused> {
         if let Err(error) = (&*self.file).write_all(record) {
             // Part of it may stand there. Cut, or what is appended next would follow a torn record.
             self.file.set_len(self.bytes)?;
             return Err(error.into());
         }
-        self.bytes += length;
+        self.bytes += record.len() as u64;
+        self.position += record.len() as u64;
         self.dirty = true;
-        self.last_received_at = received_at;
         Ok(())
     }
 
-    /// Seals the segment and begins the next one with `checkpoint`.
+    /// Seals the segment and goes on in `spare`: one short write.
     ///
     /// # Errors
-    /// Where the next file cannot be made: then the old one is still written.
-    pub fn roll(&mut self, checkpoint: &[u8], now: i64) -> io::Result<()> {
-        let (file, bytes) = begin_segment(&self.folder, self.segment + 1, checkpoint, now)?;
-        self.sealed_bytes += self.bytes;
-        self.segment += 1;
-        let sealed = std::mem::replace(&mut self.file, Arc::new(file));
-        if std::mem::take(&mut self.dirty) {
+    /// Where it cannot be written, with the spare: the old segment is still written then.
+    pub fn switch(&mut self, spare: Spare, begin: &Begin, now: i64) -> Result<(), (Spare, io::Error)> {
+        let bytes = match write_begin(&spare, begin, now) {
+            Ok(bytes) => bytes,
+            Err(error) => return Err((spare, error)),
+        };
+        self.other_bytes += self.bytes;
+        self.position += bytes;
+        self.segment = spare.segment;
+        self.framing = spare.framing;
+        let sealed = std::mem::replace(&mut self.file, Arc::new(spare.file));
+        if std::mem::replace(&mut self.dirty, true) {
             self.unsynced.push(sealed);
         }
         self.bytes = bytes;
+        // The begin says which window is open.
+        self.window = None;
         Ok(())
     }
 
-    /// The files that were written since the last call. Syncing takes long, so the caller does it without
-    /// holding the journal, and gives back those that failed.
-    pub fn take_unsynced(&mut self) -> Vec<Arc<File>> {
+    /// The files that were written since the last call, and up to where. Syncing takes long, so the caller does it
+    /// without holding the journal, and gives back those that failed.
+    pub fn take_unsynced(&mut self) -> (Vec<Arc<File>>, u64) {
         let mut files = std::mem::take(&mut self.unsynced);
         if std::mem::take(&mut self.dirty) {
             files.push(self.file.clone());
         }
-        files
+        (files, self.position)
     }
 
     /// A sync failed: it is owed again.
@@ -162,32 +243,26 @@ impl Journal {
         self.unsynced.push(file);
     }
 
-    /// Tells that a sealed segment's file of that many bytes is gone.
+    /// A state of so many bytes was written.
+    pub fn added(&mut self, bytes: u64) {
+        self.other_bytes += bytes;
+    }
+
+    /// Files of so many bytes are gone.
     pub fn removed(&mut self, bytes: u64) {
-        self.sealed_bytes = self.sealed_bytes.saturating_sub(bytes);
+        self.other_bytes = self.other_bytes.saturating_sub(bytes);
     }
 }
 
-/// A new segment file with its checkpoint. `O_APPEND`: after a failed write is cut off, the next one goes to
-/// the end that is left.
-fn begin_segment(folder: &Path, segment: u64, checkpoint: &[u8], now: i64) -> io::Result<(File, u64)> {
-    let path = folder.join(file_name(segment));
-    let head = head(checkpoint, now);
-    // As a whole: a segment that has its name has its checkpoint.
-    let written = replace(&path, &head).and_then(|()| OpenOptions::new().append(true).open(&path));
-    if written.is_err() {
-        // Under its name it would be taken for the newest, though the one before it is still written.
-        let _ = fs::remove_file(&path);
+/// The first record; how many bytes the file has then.
+fn write_begin(spare: &Spare, begin: &Begin, now: i64) -> io::Result<u64> {
+    let mut builder = Builder::of(code::BEGIN, &begin.encode());
+    let record = builder.finish(spare.framing, now);
+    if let Err(error) = (&spare.file).write_all(record) {
+        spare.file.set_len(spare.head_bytes)?;
+        return Err(error);
     }
-    Ok((written?, head.len() as u64))
-}
-
-/// How a segment file begins: the magic, and the checkpoint as its first record.
-pub fn head(checkpoint: &[u8], begun_at: i64) -> Vec<u8> {
-    let mut builder = record::Builder::default();
-    builder.begin(Kind::Checkpoint);
-    builder.raw(checkpoint);
-    [&FILE_MAGIC[..], builder.finish(begun_at)].concat()
+    Ok(spare.head_bytes + record.len() as u64)
 }
 
 /// Puts a file in the place of another, synced.
@@ -207,4 +282,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+/// The folder of a journal: the path of each segment in it.
+pub fn path(folder: &Path, segment: u64) -> PathBuf {
+    folder.join(file_name(segment))
 }

@@ -1,50 +1,96 @@
 //! Records of a journal segment, written and read: framed, numbered by kind, checksummed.
 //!
-//! A record is `magic u32, length u32, crc32c u32, kind u8, three zero bytes, received_at i64`, then `length`
-//! bytes of payload; all numbers are little-endian, and the checksum covers everything after it. A payload of
-//! datagrams is `length u32` and its bytes, again and again.
+//! A file begins with its magic and, from version 2 on, a salt of 8 random bytes. A record is `magic u32, length u32,
+//! crc32c u32, code u8, three zero bytes, received_at i64`, then `length` bytes of payload; all numbers are
+//! little-endian, and the checksum covers everything after it. A payload of datagrams is `length u32` and its bytes,
+//! again and again.
+//!
+//! The magic of a record and the seed of its checksum come from the file's salt, which no sender knows: bytes inside
+//! of a datagram are never taken for a record, also where the record around them is torn.
 
-/// First bytes of every segment file: the format and its version.
-pub const FILE_MAGIC: [u8; 8] = *b"METLOGJ1";
-/// Begins every record, so that reading can go on after a corrupt one.
-const RECORD_MAGIC: [u8; 4] = [0xF5, b'R', b'E', b'C'];
+/// What a record holds.
+pub mod code {
+    /// Version 0.1: all state; the first record of a segment.
+    pub const CHECKPOINT: u8 = 1;
+    /// Version 0.1: counts of what was refused before it could be journaled.
+    pub const TALLY: u8 = 4;
+    /// How the segment is read, and counts of everything before it; the first record of a segment.
+    pub const BEGIN: u8 = 5;
+    /// Counts of what was refused before it could be journaled.
+    pub const COUNTS: u8 = 6;
+    /// A window began.
+    pub const WINDOW: u8 = 7;
+}
+
+/// First bytes of a segment file of version 0.1, which has no salt.
+const FILE_MAGIC_V1: [u8; 8] = *b"METLOGJ1";
+/// First bytes of every segment file that is written: the format and its version. The salt follows.
+const FILE_MAGIC_V2: [u8; 8] = *b"METLOGJ2";
+/// Begins every record of a file of version 0.1.
+const RECORD_MAGIC_V1: [u8; 4] = [0xF5, b'R', b'E', b'C'];
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 24;
 const CHECKED_FROM: usize = 12;
 /// Largest payload that is believed: far above what one append writes.
 const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
-/// What a record holds.
+/// How the records of one file are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The state that everything after it builds on; the first record of a segment.
-    Checkpoint,
-    /// Datagrams of a Metlog socket.
-    Metlog,
-    /// Datagrams, or whole lines of a stream, of a statsd socket.
-    Statsd,
-    /// Counts of what was refused before it could be journaled.
-    Tally,
+pub struct Framing {
+    magic: [u8; 4],
+    seed: u32,
+    /// `None` in a file of version 0.1.
+    salt: Option<u64>,
 }
 
-impl Kind {
-    const ALL: [Kind; 4] = [Kind::Checkpoint, Kind::Metlog, Kind::Statsd, Kind::Tally];
+impl Framing {
+    /// That of version 0.1.
+    pub const V1: Framing = Framing { magic: RECORD_MAGIC_V1, seed: 0, salt: None };
 
-    const fn code(self) -> u8 {
-        match self {
-            Kind::Checkpoint => 1,
-            Kind::Metlog => 2,
-            Kind::Statsd => 3,
-            Kind::Tally => 4,
+    /// Of a file with this salt, which must be random.
+    pub fn salted(salt: u64) -> Framing {
+        let [a, b, c, d, e, f, g, h] = salt.to_le_bytes();
+        Framing { magic: [a, b, c, d], seed: u32::from_le_bytes([e, f, g, h]), salt: Some(salt) }
+    }
+
+    /// Reads the beginning of a file; with it, how many bytes that takes. `None` for what is no segment.
+    pub fn of(file: &[u8]) -> Option<(Framing, usize)> {
+        let (magic, rest) = file.split_first_chunk::<8>()?;
+        match *magic {
+            FILE_MAGIC_V1 => Some((Framing::V1, 8)),
+            FILE_MAGIC_V2 => Some((Framing::salted(u64::from_le_bytes(*rest.first_chunk()?)), 16)),
+            _ => None,
         }
+    }
+
+    /// The beginning of a file.
+    pub fn head(&self) -> Vec<u8> {
+        match self.salt {
+            None => FILE_MAGIC_V1.to_vec(),
+            Some(salt) => [FILE_MAGIC_V2, salt.to_le_bytes()].concat(),
+        }
+    }
+
+    /// True in a file of version 0.1.
+    pub fn is_v1(&self) -> bool {
+        self.salt.is_none()
+    }
+
+    /// True where what there is of these bytes may be the beginning of a record.
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        bytes.iter().zip(&self.magic).all(|(byte, magic)| byte == magic)
+    }
+
+    fn crc(&self, record: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c_append(self.seed, &record[4..8]), &record[CHECKED_FROM..])
     }
 }
 
 /// A record as it stands in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// What it holds.
-    pub kind: Kind,
+    /// What it holds: one of [`code`], or that of a format.
+    pub code: u8,
     /// When it was received, µs since 1970 UTC.
     pub received_at: i64,
     /// Its content.
@@ -71,13 +117,20 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Begins a record of a kind.
-    pub fn begin(&mut self, kind: Kind) {
+    /// Begins a record.
+    pub fn begin(&mut self, code: u8) {
         self.bytes.clear();
-        self.bytes.extend_from_slice(&RECORD_MAGIC);
+        self.bytes.extend_from_slice(&[0; CHECKED_FROM]);
+        self.bytes.extend_from_slice(&[code, 0, 0, 0]);
         self.bytes.extend_from_slice(&[0; 8]);
-        self.bytes.extend_from_slice(&[kind.code(), 0, 0, 0]);
-        self.bytes.extend_from_slice(&[0; 8]);
+    }
+
+    /// A whole record of one payload.
+    pub fn of(code: u8, payload: &[u8]) -> Builder {
+        let mut builder = Builder::default();
+        builder.begin(code);
+        builder.raw(payload);
+        builder
     }
 
     /// Adds a datagram.
@@ -96,17 +149,23 @@ impl Builder {
         self.bytes.len() <= HEADER_BYTES
     }
 
+    /// Bytes that the finished record takes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The finished record.
-    pub fn finish(&mut self, received_at: i64) -> &[u8] {
+    pub fn finish(&mut self, framing: Framing, received_at: i64) -> &[u8] {
         let length = (self.bytes.len() - HEADER_BYTES) as u32;
+        self.bytes[..4].copy_from_slice(&framing.magic);
         self.bytes[4..8].copy_from_slice(&length.to_le_bytes());
         self.bytes[16..24].copy_from_slice(&received_at.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.bytes[4..8]), &self.bytes[CHECKED_FROM..]);
+        let crc = framing.crc(&self.bytes);
         self.bytes[8..12].copy_from_slice(&crc.to_le_bytes());
         &self.bytes
     }
 
-    /// The record that [`Builder::finish`] finished.
+    /// The record that was built.
     pub fn record(&self) -> Option<Record<'_>> {
         fields(&self.bytes)
     }
@@ -124,17 +183,17 @@ pub enum Read<'a> {
 }
 
 /// What stands at the beginning of `bytes`; `None` at the end.
-pub fn read(bytes: &[u8]) -> Option<Read<'_>> {
+pub fn read(framing: Framing, bytes: &[u8]) -> Option<Read<'_>> {
     if bytes.is_empty() {
         return None;
     }
-    if let Some((record, length)) = whole(bytes) {
+    if let Some((record, length)) = whole(framing, bytes) {
         return Some(Read::Record(record, length));
     }
     let mut at = 1;
-    while let Some(found) = bytes[at..].windows(RECORD_MAGIC.len()).position(|window| window == RECORD_MAGIC) {
+    while let Some(found) = memchr::memmem::find(&bytes[at..], &framing.magic) {
         at += found;
-        if whole(&bytes[at..]).is_some() {
+        if whole(framing, &bytes[at..]).is_some() {
             return Some(Read::Corrupt(&bytes[..at]));
         }
         at += 1;
@@ -142,19 +201,20 @@ pub fn read(bytes: &[u8]) -> Option<Read<'_>> {
     Some(Read::Torn(bytes.len()))
 }
 
-fn whole(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+/// Bytes of the record whose header begins `bytes`, as its length says; not checked.
+pub fn length_of(header: &[u8]) -> Option<usize> {
+    let length = u32::from_le_bytes(*header.get(4..)?.first_chunk()?) as usize;
+    (length <= PAYLOAD_BYTES_MAX).then_some(HEADER_BYTES + length)
+}
+
+fn whole(framing: Framing, bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let header = bytes.first_chunk::<HEADER_BYTES>()?;
-    if header[..4] != RECORD_MAGIC {
+    if header[..4] != framing.magic {
         return None;
     }
-    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let length = number(4) as usize;
-    if length > PAYLOAD_BYTES_MAX {
-        return None;
-    }
-    let record = bytes.get(..HEADER_BYTES + length)?;
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&record[4..8]), &record[CHECKED_FROM..]);
-    if crc != number(8) {
+    let record = bytes.get(..length_of(header)?)?;
+    let crc = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+    if framing.crc(record) != crc {
         return None;
     }
     Some((fields(record)?, record.len()))
@@ -163,29 +223,30 @@ fn whole(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
 /// A record's fields; the bytes are trusted to be one.
 fn fields(record: &[u8]) -> Option<Record<'_>> {
     let (header, payload) = record.split_first_chunk::<HEADER_BYTES>()?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.code() == header[12])?;
-    Some(Record { kind, received_at: i64::from_le_bytes(*header[16..].first_chunk()?), payload })
+    Some(Record { code: header[12], received_at: i64::from_le_bytes(*header[16..].first_chunk()?), payload })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FRAMING: Framing = Framing { magic: [9, 8, 7, 6], seed: 5, salt: Some(0x0000_0005_0607_0809) };
+
     fn segment() -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut builder = Builder::default();
         for n in 0..3u8 {
-            builder.begin(Kind::Metlog);
+            builder.begin(2);
             builder.datagram(&[n; 10]);
             builder.datagram(b"");
-            bytes.extend_from_slice(builder.finish(i64::from(n)));
+            bytes.extend_from_slice(builder.finish(FRAMING, i64::from(n)));
         }
         bytes
     }
 
     fn read_all(mut bytes: &[u8]) -> (Vec<i64>, usize, usize) {
         let (mut whole, mut corrupt, mut torn) = (Vec::new(), 0, 0);
-        while let Some(read) = read(bytes) {
+        while let Some(read) = read(FRAMING, bytes) {
             let length = match read {
                 Read::Record(record, length) => {
                     assert_eq!(record.datagrams().count(), 2);
@@ -225,6 +286,29 @@ mod tests {
         for end in 0..bytes.len() {
             let (whole, corrupt, torn) = read_all(&bytes[..end]);
             assert_eq!((whole.len(), corrupt, torn), (end / record, 0, usize::from(end % record != 0)));
+        }
+    }
+
+    #[test]
+    fn a_file_says_how_it_is_framed() {
+        for framing in [Framing::V1, FRAMING] {
+            let head = framing.head();
+            assert_eq!(Framing::of(&[&head[..], b"rest"].concat()), Some((framing, head.len())));
+        }
+        assert_eq!(Framing::salted(0x0000_0005_0607_0809), FRAMING);
+        assert_eq!(Framing::of(b"METLOGJ2123"), None);
+    }
+
+    /// A sender that writes whole records into its datagrams, of the framing that anybody can read in this file.
+    #[test]
+    fn a_record_inside_of_a_torn_one_is_none() {
+        let forged = Builder::of(2, b"\x01\0\0\0x").finish(Framing::V1, 1).to_vec();
+        let mut outer = Builder::default();
+        outer.begin(2);
+        (0..100).for_each(|_| outer.datagram(&forged));
+        let record = outer.finish(FRAMING, 1);
+        for cut in [1, record.len() / 2, record.len() - 1] {
+            assert_eq!(read(FRAMING, &record[..cut]), Some(Read::Torn(cut)));
         }
     }
 }

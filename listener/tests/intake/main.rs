@@ -3,15 +3,16 @@
 #![allow(clippy::unwrap_used)]
 mod damage;
 mod privacy;
+mod probe;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use futures::future::BoxFuture;
-use metlog_listener::ColdSegment;
-use metlog_listener::Listener;
-use metlog_listener::config::{Config, JournalConfig, WindowConfig};
+use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::metric::Metric;
-use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_listener::{ColdSegment, Listener};
+use metlog_schemas::format::{self, Socket, Transport};
+use metlog_schemas::table::{Table, metrics_rows};
 use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+/// What a segment's file holds before its first record.
+const FILE_HEAD_BYTES: u64 = 16;
 
 #[derive(Clone, Default)]
 struct Store {
@@ -73,16 +77,23 @@ fn count_of(metrics: &RecordBatch, name: &str) -> f64 {
     (0..names.len()).filter(|at| names.value(*at) == name).map(|at| counts.value(at)).sum()
 }
 
+/// Every socket of the registry: UDP on two addresses where it is for lines, TCP, and Unix.
+fn sockets(data: &Path) -> Vec<Listen> {
+    let at = |socket: Socket| match (socket.transport, socket.key) {
+        (Transport::UnixDatagram, key) => At::Path(data.with_extension(key.trim_end_matches("_unix"))),
+        (_, "statsd") => At::Addresses(vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]),
+        _ => At::Addresses(vec!["127.0.0.1:0".parse().unwrap()]),
+    };
+    format::sockets().into_iter().map(|socket| Listen { socket, at: at(socket) }).collect()
+}
+
 fn config(data: &Path) -> Config {
     Config {
         name: "test".into(),
         hostname: "host".into(),
         data: data.to_owned(),
-        metlog: vec!["127.0.0.1:0".parse().unwrap()],
-        statsd: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()],
-        statsd_tcp: vec!["127.0.0.1:0".parse().unwrap()],
-        metlog_unix: Some(data.with_extension("sock")),
-        statsd_unix: Some(data.with_extension("statsd")),
+        sockets: sockets(data),
+        http: Vec::new(),
         workers: 2,
         receive_buffer: 4 << 20,
         keys: Vec::new(),
@@ -100,6 +111,7 @@ fn config(data: &Path) -> Config {
             series_max: 1_000,
             tags_max: 10,
         },
+        json_tags: Vec::new(),
         privacy: Vec::new(),
         memory_bytes: 1 << 20,
     }
@@ -135,7 +147,10 @@ fn json(n: usize) -> String {
 /// The segments in the journal of a folder, oldest first.
 fn segments(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|mlj| mlj == "mlj")).collect();
+    let is_begun = |path: &PathBuf| path.metadata().is_ok_and(|file| file.len() > FILE_HEAD_BYTES);
+    let mlj = entries.filter(|path| path.extension().is_some_and(|mlj| mlj == "mlj"));
+    // The file of the next segment is made before it is needed.
+    let mut found: Vec<PathBuf> = mlj.filter(is_begun).collect();
     found.sort();
     found
 }
@@ -169,7 +184,7 @@ fn every_metric_is_told(listener: &Listener) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_road_leads_into_the_store() {
+async fn everything_that_comes_in_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::default();
     let data = folder.path().join("data");
@@ -180,9 +195,9 @@ async fn every_road_leads_into_the_store() {
     send(&metlog, ["", "{", "nonsense"]);
     send(&metlog, [r#"{"type":"counter","logger":"app","payload":"4","fields":{"name":"hits","rate":0.5}}"#]);
     let unix = std::os::unix::net::UnixDatagram::unbound().unwrap();
-    unix.send_to(json(100).as_bytes(), data.with_extension("sock")).unwrap();
+    unix.send_to(json(100).as_bytes(), data.with_extension("metlog")).unwrap();
     unix.send_to(b"a:5|c", data.with_extension("statsd")).unwrap();
-    let udp = |(name, address): &(String, String)| name == "statsd" && !address.starts_with("unix:");
+    let udp = |(name, _): &(String, String)| name == "statsd";
     let statsd: Vec<String> = listener.addresses().into_iter().filter(udp).map(|(_, address)| address).collect();
     statsd.iter().for_each(|to| send(to, ["a:1|c\nbad\na:2|c", "_e{1,2}:t|xy"]));
     let mut tcp = std::net::TcpStream::connect(address(&listener, "statsd_tcp")).unwrap();
@@ -214,22 +229,23 @@ async fn hot_rows_are_there_at_once_and_once() {
     let (store, data) = (Store::default(), folder.path().join("data"));
     let listener = start(config(&data), &store);
     let seen = || {
-        let hot = listener.hot().unwrap();
+        let hot = listener.hot();
         let stored: usize = {
             let segments = store.segments.lock().unwrap();
             let before = segments.range(..hot.first_segment);
             before.flat_map(|(_, batch)| &batch.messages).map(RecordBatch::num_rows).sum()
         };
-        let messages = |tables: Vec<(Table, Vec<RecordBatch>)>| -> usize {
-            let of = tables.iter().filter(|(table, _)| *table == Table::Messages);
-            of.flat_map(|(_, batches)| batches).map(RecordBatch::num_rows).sum()
+        let cold = |segment: &dyn ColdSegment| -> usize {
+            let mut bytes = vec![0; segment.bytes().unwrap() as usize];
+            let mut read = 0;
+            while read < bytes.len() {
+                read += segment.read_at(&mut bytes[read..], read as u64).unwrap();
+            }
+            let rows = metlog_listener::decode_segment(&segment.description(), &bytes).unwrap();
+            rows[Table::Messages].iter().map(RecordBatch::num_rows).sum()
         };
-        let cold = |segment: &ColdSegment| {
-            let mut bytes = vec![0; segment.len().unwrap() as usize];
-            let read = segment.read_at(&mut bytes, 0).unwrap();
-            messages(ColdSegment::decode(&segment.description(), &bytes[..read]).unwrap())
-        };
-        stored + hot.cold.iter().map(cold).sum::<usize>() + messages(hot.tables)
+        let cold: usize = hot.cold.iter().map(|segment| cold(&**segment)).sum();
+        stored + cold + hot.batches[Table::Messages].iter().map(RecordBatch::num_rows).sum::<usize>()
     };
     let mut last = 0;
     for round in 1..=50 {

@@ -1,4 +1,5 @@
-//! statsd values: cadence's client and types over our queue, so that no call makes a system call.
+//! statsd values: cadence's client over our queue, so that no call makes a system call. Cadence's types are public only
+//! with the cargo feature `cadence`.
 //!
 //! Cadence writes each line into a `String` of its own, and has no signed gauge deltas, negative gauges,
 //! fractional timers or sets of texts. So our calls hand it lines of ours (its `Metric` trait is made for
@@ -14,9 +15,10 @@ pub use timer::Timer;
 use crate::client::Emitter;
 use crate::outcome::Outcome;
 use crate::pipe::Pipes;
-use cadence::ext::{MetricBackend, MetricValue};
+use cadence::ext::MetricBackend;
 use cadence::{MetricSink, StatsdClient};
 use line::Line;
+use number::Quantity;
 use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ impl Statsd {
         Statsd { cadence, prefix: prefix.to_owned(), pipes }
     }
 
+    #[cfg(feature = "cadence")]
     pub fn cadence(&self) -> &StatsdClient {
         &self.cadence
     }
@@ -81,7 +84,7 @@ impl Statsd {
         statsd.as_ref().map_or(Outcome::Off, call)
     }
 
-    pub fn count(&self, name: &str, increment: MetricValue, rate: f64) -> Outcome {
+    pub fn count(&self, name: &str, increment: Quantity, rate: f64) -> Outcome {
         if !number::is_finite(&increment) {
             return self.pipes.current().count_dropped();
         }
@@ -94,12 +97,12 @@ impl Statsd {
     /// The sampling is decided. Whole µs, so that no float has digits that were never measured.
     pub fn timed(&self, name: &str, elapsed: Duration, rate: f64) -> Outcome {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        self.say(name, &MetricValue::Float(micros as f64 / 1_000.0), "ms", rate)
+        self.say(name, &Quantity::Float(micros as f64 / 1_000.0), "ms", rate)
     }
 
     /// A sign makes a value a delta for every statsd since etsy's, so a negative gauge is set to 0 first; both
     /// lines are in one datagram, or neither is.
-    pub fn gauge(&self, name: &str, value: MetricValue, rate: f64) -> Outcome {
+    pub fn gauge(&self, name: &str, value: Quantity, rate: f64) -> Outcome {
         if !number::is_finite(&value) {
             return self.pipes.current().count_dropped();
         }
@@ -114,7 +117,7 @@ impl Statsd {
         self.hand_over(&line)
     }
 
-    pub fn gauge_delta(&self, name: &str, delta: MetricValue) -> Outcome {
+    pub fn gauge_delta(&self, name: &str, delta: Quantity) -> Outcome {
         if !number::is_finite(&delta) {
             return self.pipes.current().count_dropped();
         }

@@ -5,11 +5,12 @@ use super::pool::Pool;
 use super::process::Worker;
 use super::turns::Turn;
 use crate::error::{Error, Kind as ErrorKind};
-use crate::hot::{HotRows, Place, chunk, missing};
+use crate::hot::{self, Place, chunk, missing};
 use crate::result::too_late;
 use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
-use metlog_schemas::tables::Table;
+use metlog_schemas::hot::HotRows;
+use metlog_schemas::table::Table;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -232,9 +233,14 @@ impl Exchange {
         match frame.kind {
             Kind::Take => {
                 // On a task of its own, so that a panic is an error as well.
-                let taken = tokio::spawn(async move { hot.rows().await });
-                let taken = taken.await.map_err(|error| ArrowError::ExternalError(Box::new(error)))??;
-                let description = describe(&taken);
+                let taken = tokio::spawn(async move {
+                    let rows = hot.rows().await?;
+                    // Files are looked at: not for a thread that serves connections.
+                    let described = tokio::task::spawn_blocking(move || (describe(&rows), rows));
+                    described.await.map_err(|error| ArrowError::ExternalError(Box::new(error)))
+                });
+                let taken = taken.await.map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+                let (description, taken) = taken?;
                 self.hot = Some(taken);
                 serde_json::to_vec(&description).map_err(|error| ArrowError::JsonError(error.to_string()))
             }
@@ -268,7 +274,7 @@ fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, error: Error) {
 }
 
 fn describe(hot: &HotRows) -> Taken {
-    let rows = |table: Table| hot.of(table).map(RecordBatch::num_rows).collect();
+    let rows = |table: Table| hot.batches[table].iter().map(RecordBatch::num_rows).collect();
     Taken {
         listener: hot.listener.to_string(),
         first_segment: hot.first_segment,
@@ -281,7 +287,7 @@ fn describe(hot: &HotRows) -> Taken {
 fn cut(hot: &HotRows, rows: &RowsOf) -> Result<RecordBatch, ArrowError> {
     let table = Table::from_name(&rows.table).ok_or_else(|| missing("table"))?;
     let place = Place { table, batch: rows.batch, from: rows.from, rows_max: rows.rows_max };
-    let mut batch = hot.cut(place, &rows.columns)?;
+    let mut batch = hot::cut(hot, place, &rows.columns)?;
     while batch.num_rows() > 1 && bytes(&batch) > REPLY_BYTES {
         batch = batch.slice(0, batch.num_rows().div_ceil(2));
     }

@@ -1,12 +1,13 @@
 //! The worker's view of the hot rows: they stay in the server, and come over the channel as the plan reads them.
 use super::frame::{Frame, Kind};
 use super::messages::{BytesOf, RowsOf, Taken, from_ipc};
-use crate::hot::{Decoder, Moment, Place, Source, TableRows, missing};
+use crate::hot::{Moment, Place, Source, TableRows, missing};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use metlog_schemas::tables::Table;
+use metlog_schemas::hot::Decoder;
+use metlog_schemas::table::Table;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -73,7 +73,7 @@ async fn arrow_and_lines_of_json() {
     let (status, kind, body) = post(Some("application/vnd.apache.arrow.stream"), question(ALL)).await;
     assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/vnd.apache.arrow.stream"));
     let reader = arrow::ipc::reader::StreamReader::try_new(body.as_slice(), None).unwrap();
-    assert_eq!(reader.schema().field(4).data_type(), &metlog_schemas::tables::map_type());
+    assert_eq!(reader.schema().field(4).data_type(), &metlog_schemas::table::map_type());
     assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
     let (status, kind, body) =
         post(Some("application/x-ndjson"), question("select payload from messages order by 1")).await;

@@ -2,7 +2,7 @@
 use super::Sample;
 use super::statsd::{Kind, Value};
 use crate::table::Builders;
-use crate::wire::v1::Header;
+use crate::wire::v1::{Header, Heartbeat};
 
 /// Samples of rejected input that are kept from one time they are taken to the next.
 pub const REJECTS_MAX: usize = 8;
@@ -29,12 +29,17 @@ pub enum Verdict {
     Duplicate,
     /// Too old to be told from a replay.
     Stale,
+    /// No sender can have sent so many: forged, or broken.
+    Implausible,
 }
 
 /// What depends on the order of the journal.
 pub trait InOrder {
     /// Notes a datagram of a sender.
     fn sender(&mut self, header: &Header<'_>, received_at: i64) -> Verdict;
+
+    /// Notes how many datagrams a sender has sent.
+    fn heartbeat(&mut self, header: &Header<'_>, heartbeat: &Heartbeat, received_at: i64);
 
     /// Adds a value to the open window.
     ///

@@ -11,6 +11,7 @@ const STATSD: u8 = 3;
 #[derive(Default)]
 struct Order {
     senders: Vec<u64>,
+    heartbeats: Vec<u64>,
     added: Vec<String>,
     packets: u64,
     bad: u64,
@@ -23,6 +24,9 @@ impl InOrder for Order {
         if again { Verdict::Duplicate } else { Verdict::New }
     }
 
+    fn heartbeat(&mut self, _: &Header<'_>, heartbeat: &crate::wire::v1::Heartbeat, _: i64) {
+        self.heartbeats.push(heartbeat.next);
+    }
     fn add(&mut self, sample: &Sample<'_>) -> Result<(), &'static str> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         if sample.name.starts_with(b"no") {
@@ -246,4 +250,13 @@ fn a_format_of_its_own_code_makes_rows_of_its_own_table() {
     let batch = out.rows.batches().unwrap()[crate::table::Table::Toy].take().unwrap();
     assert_eq!(batch.num_rows(), 2);
     assert_eq!(describe_any(b"a=1").map(|values| values.len()), Ok(1));
+}
+
+#[test]
+fn a_heartbeat_is_noted_and_is_no_message() {
+    let heartbeat = Encoder::new(1_432, 9, 1, "h", "l", None).heartbeat(5, 300, 2);
+    let (mut scratch, mut order, mut out) = Default::default();
+    run(METLOG, &[&heartbeat, &wire(0)], &mut scratch, &mut order, &mut out);
+    assert_eq!((order.heartbeats, order.senders), (vec![300], vec![0]));
+    assert_eq!((out.counts.received, out.counts.facts, out.counts.rejected), (2, 2, vec![]));
 }

@@ -46,6 +46,15 @@ impl Connection {
         }
     }
 
+    /// Connects where no connection is open; the next write uses it.
+    pub async fn open(&mut self) -> Result<(), SinkError> {
+        self.stream = match self.stream.take().filter(is_open) {
+            Some(stream) => Some(stream),
+            None => Some(self.connect().await?),
+        };
+        Ok(())
+    }
+
     /// Writes all of it, or fails where nothing moves within the timeouts; then nothing may be taken as written.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
         // Taken out, so that a write that fails or is given up on leaves no connection that ends inside a line.

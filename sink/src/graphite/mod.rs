@@ -81,4 +81,8 @@ impl Sink for Graphite {
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         Box::pin(self.write_all(batch))
     }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(self.connection.open())
+    }
 }

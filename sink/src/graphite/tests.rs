@@ -390,3 +390,19 @@ async fn a_carbon_that_does_not_read_is_given_up() {
     assert_eq!(error.next, Next::Retry(None), "{error}");
     assert!(sink.last.failed_at > 0);
 }
+
+/// Guarantees: the check connects, says nothing, and what is written afterwards uses its connection.
+#[tokio::test]
+async fn a_carbon_is_checked_by_connecting() {
+    let carbon = Carbon::new();
+    let mut sink = carbon.sink();
+    sink.probe().await.unwrap();
+    sink.probe().await.unwrap();
+    assert!(carbon.values().is_empty());
+    sink.write(&sample_batch().unwrap()).await.unwrap();
+    carbon.until("the last window", |carbon| carbon.values().iter().any(|value| value.contains("1767322820"))).await;
+    assert_eq!(carbon.heard.connections.load(Ordering::SeqCst), 1);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Graphite::new(config_for(nobody)).probe().await.unwrap_err();
+    assert!(error.message.contains(&format!("connect to {nobody}")), "{error}");
+}

@@ -5,7 +5,7 @@ use super::config::Config;
 use crate::Batch;
 use arrow::array::{Array, AsArray, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use metlog_schemas::time::{HOUR, Hour, SECOND};
+use metlog_schemas::time::rfc3339;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -108,12 +108,8 @@ pub fn body(document: &Document, columns: &[Columns]) -> serde_json::Result<Vec<
 }
 
 fn message(json: &mut Vec<u8>, columns: &Columns, row: usize) -> serde_json::Result<()> {
-    let at = columns.timestamp[row];
-    let (hour, in_hour) = (Hour::of(at), at.rem_euclid(HOUR));
-    let (minute, second, micros) = (in_hour / (60 * SECOND), in_hour / SECOND % 60, in_hour % SECOND);
-    let time = format!("{}T{:02}:{minute:02}:{second:02}.{micros:06}Z", hour.date(), hour.of_day());
     text(json, "{\"type\":", columns.r#type.value(row))?;
-    text(json, ",\"timestamp\":", &time)?;
+    text(json, ",\"timestamp\":", &rfc3339(columns.timestamp[row]))?;
     text(json, ",\"logger\":", columns.logger.value(row))?;
     let _ = write!(json, ",\"severity\":{}", columns.severity.value(row));
     text(json, ",\"payload\":", columns.payload.value(row))?;

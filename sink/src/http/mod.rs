@@ -8,6 +8,8 @@
 //! | 401, 407, 408, 425, 429, 3xx, 5xx, none | an error to retry, not before `Retry-After` |
 //! | any other | set aside on disk, with the server's words |
 //!
+//! The probe is a request for OPTIONS, with the same headers and token.
+//!
 //! `Ok` means that every message is in a document that the server took or that lies in the folder. A document's
 //! uuid is made of what it says, so that a repeat is the same document; what the current batch has already
 //! delivered is remembered besides, and a retry goes on where it stopped.
@@ -141,5 +143,11 @@ impl Sink for Http {
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         Box::pin(self.write_all(batch))
+    }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        let url = self.config.url.fill(Uuid::nil(), "", "", "");
+        let poster = &self.poster;
+        Box::pin(async move { poster.probe(&url).await })
     }
 }

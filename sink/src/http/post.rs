@@ -6,8 +6,9 @@ use bytes::Bytes;
 use chrono::DateTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use metlog_schemas::error::with_causes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
@@ -65,7 +66,7 @@ impl Poster {
             // Following one would turn the POST into a GET.
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|error| error_chain(&error))?;
+            .map_err(|error| with_causes(&error))?;
         Ok(Poster { client, gzip: config.gzip })
     }
 
@@ -75,9 +76,25 @@ impl Poster {
         if self.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", error_chain(&error.without_url())));
+        let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", with_causes(&error.without_url())));
         let response = request.send().await.map_err(failed)?;
         judge(url, response).await
+    }
+
+    /// Asks for the options of a URL, which harms nothing. Most servers know no such request, and any answer shows that
+    /// they are there; only a proxy's word that they are not, and a refusal of the token, are told.
+    pub async fn probe(&self, url: &str) -> Result<(), SinkError> {
+        let request = self.client.request(Method::OPTIONS, url);
+        let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", with_causes(&error.without_url())));
+        let response = request.send().await.map_err(failed)?;
+        match response.status() {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(later(url, &response)),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes that go out for a document: compressed, where that is configured.
@@ -128,11 +145,6 @@ pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
         }
     };
     Some(wait.min(RETRY_AFTER_MAX))
-}
-
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A URL and body ready to go.

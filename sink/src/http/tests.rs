@@ -302,3 +302,29 @@ fn what_cannot_be_sent_is_refused_at_the_start() {
     }
     assert!(Http::new(Config { bearer_token: Some("a\nb".into()), ..config() }).is_err());
 }
+
+/// Guarantees: the check delivers nothing, any answer shows that somebody is there, and a refused token is told.
+#[tokio::test]
+async fn a_receiver_is_checked_without_a_document() {
+    let server = Server::new(Shelf::default());
+    // It has no route for OPTIONS, and says so.
+    server.sink().probe().await.unwrap();
+    assert!(server.answered().is_empty());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert!(Http::new(server.config(nobody)).unwrap().probe().await.is_err());
+    for (status, is_well) in
+        [(204, true), (403, true), (501, true), (401, false), (407, false), (502, false), (503, false)]
+    {
+        let status = StatusCode::from_u16(status).unwrap();
+        let routes = Router::new().fallback(move |headers: HeaderMap| async move {
+            if headers.contains_key("authorization") { status } else { StatusCode::IM_A_TEAPOT }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, routes).into_future());
+        let config = Config { bearer_token: Some("t".into()), ..server.config(address) };
+        let found = Http::new(config).unwrap().probe().await;
+        assert_eq!(found.is_ok(), is_well, "{status}: {found:?}");
+        assert!(found.err().is_none_or(|error| error.message.contains(status.as_str())), "{status}");
+    }
+}

@@ -8,6 +8,7 @@
 pub mod config;
 mod layout;
 mod objects;
+mod probe;
 mod put;
 #[cfg(test)]
 mod tests;
@@ -93,5 +94,9 @@ impl Sink for Parquet {
 
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         Box::pin(self.write_all(batch))
+    }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(self.putter.probe())
     }
 }

@@ -135,7 +135,8 @@ impl Rows {
     }
 }
 
-/// The same rows, but columns of empty texts have memory to lie in: see `docs/decisions/0001-first-road.md`.
+/// The same rows, but columns of empty texts have memory to lie in: see
+/// `docs/decisions/0026-empty-texts-are-not-compared.md`.
 fn with_memory(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let column = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
         match column.as_string_opt::<i32>() {

@@ -31,6 +31,11 @@ impl Putter {
         Putter { store, timeout, writing: Arc::default() }
     }
 
+    /// Where it puts them.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Puts `bytes` under `key` below the warehouse. What was there under it is replaced.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), SinkError> {
         let put = async {

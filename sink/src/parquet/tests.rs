@@ -194,7 +194,6 @@ impl Folder {
 fn s3_at(address: SocketAddr, timeout: &str) -> Store {
     let options = [
         ("endpoint", format!("http://{address}")),
-        ("allow_http", "true".into()),
         ("access_key_id", "k".into()),
         ("secret_access_key", "s".into()),
         ("region", "r".into()),
@@ -294,4 +293,34 @@ async fn files_are_written_one_at_a_time() {
     assert!(results.iter().any(Result::is_ok));
     assert!(results.iter().flat_map(|result| result.as_ref().err()).all(|error| error.next == Next::Retry(None)));
     assert_eq!(std::fs::read_dir(folder.root.path().join("x")).unwrap().count(), 1, "nothing is left behind");
+}
+
+/// Guarantees: the check of a folder leaves nothing there, and says what cannot be done.
+#[tokio::test]
+async fn a_folder_is_checked_and_left_as_it_was() {
+    let folder = Folder::new();
+    folder.sink().probe().await.unwrap();
+    assert_eq!(std::fs::read_dir(folder.root.path()).unwrap().count(), 0, "nothing is left behind");
+    // What stands in the way hinders everybody, also one who may write everywhere.
+    std::fs::write(folder.root.path().join("_probe"), "in the way").unwrap();
+    let error = folder.sink().probe().await.unwrap_err();
+    assert!(error.message.contains("cannot be written") && error.next == Next::Retry(None), "{error}");
+}
+
+/// Guarantees: what another process is checking the store with is left alone.
+#[tokio::test]
+async fn two_checks_do_not_disturb_each_other() {
+    let folder = Folder::new();
+    let mut sinks: Vec<_> = (0..8).map(|_| folder.sink()).collect();
+    let results = futures::future::join_all(sinks.iter_mut().map(|sink| sink.probe())).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+/// A folder on a medium that can only be read.
+#[tokio::test]
+async fn a_folder_that_can_only_be_read_is_found_by_the_check() {
+    let objects = Arc::new(object_store::local::LocalFileSystem::new_with_prefix("/proc/self").unwrap());
+    let store = Store { objects, prefix: object_store::path::Path::default(), folder: Some("/proc/self".into()) };
+    let error = Parquet::new(Config::default(), store).probe().await.unwrap_err();
+    assert!(error.message.contains("cannot be written"), "{error}");
 }

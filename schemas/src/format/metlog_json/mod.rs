@@ -39,6 +39,9 @@ use jiter::{Jiter, JiterError};
 use memchr::memchr;
 use reading::Reading;
 
+/// What journal records of it are: see [`super::Format::CODE`].
+pub const RECORD_CODE: u8 = format::CODE;
+
 /// Levels of `fields` that are made flat.
 pub const DEPTH_MAX: usize = 64;
 /// Bytes of a key that is repeated for each value inside.
@@ -138,6 +141,24 @@ pub fn objects(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
         let last = std::mem::take(&mut rest);
         (!last.is_empty()).then_some(last)
     })
+}
+
+/// The items of a JSON array of messages, each as it is written.
+///
+/// # Errors
+/// In words, where it is no array.
+pub fn array_items(array: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let mut jiter = Jiter::new(array).with_allow_inf_nan();
+    let mut items = Vec::new();
+    let mut next = jiter.next_array().map_err(|error| error.description(&jiter))?;
+    while let Some(peek) = next {
+        let start = jiter.current_index();
+        jiter.known_skip(peek).map_err(|error| error.description(&jiter))?;
+        items.push(&array[start..jiter.current_index()]);
+        next = jiter.array_step().map_err(|error| error.description(&jiter))?;
+    }
+    jiter.finish().map_err(|error| error.description(&jiter))?;
+    Ok(items)
 }
 
 /// Decodes messages; its memory serves one after the other.

@@ -63,6 +63,10 @@ impl Format for Wire {
 
     fn redact(datagram: &[u8], rules: &dyn Redactor) -> Redacted {
         match Datagram::decode(datagram) {
+            // Nothing that a rule is about, and its values must arrive.
+            Ok(decoded) if decoded.heartbeat.is_some() => {
+                Redacted { datagram: Some(datagram.to_vec()), ..Redacted::default() }
+            }
             Ok(datagram) => redact::redact(&datagram, rules),
             Err(refusal) => Redacted::refused(refusal.reason()),
         }
@@ -70,6 +74,10 @@ impl Format for Wire {
 
     fn enter(datagram: &[u8], at: Entry, scratch: &mut super::Scratch, state: &mut impl InOrder, _: &mut Decoded) {
         let verdict = match Datagram::decode(datagram) {
+            Ok(Datagram { header, heartbeat: Some(heartbeat), .. }) => {
+                state.heartbeat(&header, &heartbeat, at.received_at);
+                Verdict::New
+            }
             Ok(datagram) => state.sender(&datagram.header, at.received_at),
             Err(_) => Verdict::New,
         };
@@ -87,6 +95,7 @@ impl Format for Wire {
             Some(Verdict::New | Verdict::Late) | None => None,
             Some(Verdict::Duplicate) => Some("duplicate"),
             Some(Verdict::Stale) => Some("replayed"),
+            Some(Verdict::Implausible) => Some("implausible_sequence"),
         };
         if let Some(reason) = refused {
             return out.reject(at, reason, datagram.messages().count() as u64, bytes);
@@ -106,6 +115,13 @@ impl Format for Wire {
     fn describe(bytes: &[u8]) -> Result<Vec<Value>, String> {
         let datagram = Datagram::decode(bytes).map_err(|refusal| refusal.reason().to_owned())?;
         let header = datagram.header;
+        if let Some(heartbeat) = datagram.heartbeat {
+            return Ok(vec![json!({
+                "heartbeat_of": format!("{:016x}", heartbeat.sender), "next": heartbeat.next,
+                "opened_at": header.opened_at, "dropped": heartbeat.dropped, "pid": header.pid,
+                "hostname": header.hostname, "logger": header.logger, "key_id": header.key_id,
+            })]);
+        }
         let mut values = vec![json!({
             "sender": format!("{:016x}", header.sender), "sequence": header.sequence, "opened_at": header.opened_at,
             "dropped": header.dropped, "pid": header.pid, "hostname": header.hostname, "logger": header.logger,

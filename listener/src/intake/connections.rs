@@ -1,0 +1,182 @@
+//! Connections over HTTP within bounds: so many at a time, none that idles or does not read for ever.
+//!
+//! Descriptors are kept for the journal: [`raise_descriptor_limit`] asks for as many as the system grants, and all
+//! connections together take a part of them.
+use axum::Router;
+use axum::extract::connect_info::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+use tower::ServiceExt;
+
+/// How far clients may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; further ones are closed at once.
+    pub connections: usize,
+    /// Longest wait for the head of a request, and so for the next request on a connection.
+    pub head: Duration,
+    /// Longest time in which a reader takes nothing of an answer.
+    pub unread: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let connections = (descriptor_limit() / 4).clamp(16, 512);
+        Limits { connections, head: Duration::from_secs(30), unread: Duration::from_secs(30) }
+    }
+}
+
+fn descriptor_limit() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// Asks for as many descriptors as the system grants; how many that is.
+pub fn raise_descriptor_limit() -> usize {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(1 << 20), hard);
+    }
+    descriptor_limit()
+}
+
+/// Says once in a while that connections were turned away, however many there are.
+#[derive(Debug, Default)]
+pub struct TurnedAway {
+    count: AtomicU64,
+    said: std::sync::Mutex<Option<Instant>>,
+}
+
+impl TurnedAway {
+    /// One more.
+    pub fn note(&self, what: &str, peer: SocketAddr) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+            *said = Some(Instant::now());
+            self.count.store(0, Ordering::Relaxed);
+            tracing::warn!("{what}: too many connections, {count} turned away, the last from {peer}");
+        }
+    }
+}
+
+/// Serves a router until the listener ends; `name` is for logs.
+pub async fn serve(listener: TcpListener, router: Router, name: &'static str, limits: Limits) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let turned_away = TurnedAway::default();
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!("{name}: {error}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            turned_away.note(name, peer);
+            continue;
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            connection(stream, peer, router, limits).await;
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .serve_connection(TokioIo::new(Watched::new(stream, limits.unread)), service)
+        .with_upgrades();
+    if let Err(error) = served.await {
+        tracing::debug!("{peer}: {error}");
+    }
+}
+
+/// A stream whose writes fail when the other side takes nothing for too long.
+#[derive(Debug)]
+struct Watched {
+    stream: TcpStream,
+    unread: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watched {
+    fn new(stream: TcpStream, unread: Duration) -> Watched {
+        Watched { stream, unread, waiting: None }
+    }
+
+    fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+        if polled.is_ready() {
+            self.waiting = None;
+            return polled;
+        }
+        let unread = self.unread;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
+        match waiting.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                tracing::warn!("an answer is given up: its reader took nothing for {unread:?}");
+                Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch(context, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,113 @@
+//! Intake: sockets that nobody waits on, each with a thread of its own, straight into the pipeline.
+//!
+//! Which sockets there are is decided by the registry of formats; where they listen, by the configuration.
+pub mod admission;
+mod bind;
+pub mod connections;
+pub mod http;
+pub mod privacy;
+mod receive;
+mod stream;
+pub mod submit;
+
+pub use receive::SocketState;
+
+use crate::config::{At, Config};
+use crate::pipeline::Pipeline;
+use bind::Bound;
+use metlog_schemas::format::Socket;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+
+/// A socket that is bound.
+#[derive(Debug)]
+pub struct Source {
+    /// Which one it is.
+    pub socket: Socket,
+    /// Where it is bound, as text.
+    pub address: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Datagrams(Bound),
+    Lines(TcpListener),
+}
+
+/// Binds all that is configured.
+///
+/// # Errors
+/// The first that cannot be bound, with its address.
+pub fn bind_all(config: &Config) -> std::io::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for listen in &config.sockets {
+        let socket = listen.socket;
+        match (&listen.at, socket.transport) {
+            (At::Path(path), _) => {
+                let bound = bind::unix(path, config.receive_buffer)?;
+                sources.push(Source { socket, address: bound.address.clone(), kind: Kind::Datagrams(bound) });
+            }
+            (At::Addresses(addresses), metlog_schemas::format::Transport::TcpLines) => {
+                for address in addresses {
+                    let listener = bind::tcp(*address)?;
+                    let bound = listener.local_addr().map_or_else(|_| address.to_string(), |bound| bound.to_string());
+                    sources.push(Source { socket, address: bound, kind: Kind::Lines(listener) });
+                }
+            }
+            (At::Addresses(addresses), _) => {
+                for address in addresses {
+                    let mut address = *address;
+                    for _ in 0..config.workers.max(1) {
+                        let bound = bind::udp(address, config.workers > 1, config.receive_buffer)?;
+                        // Where the port was 0, the other workers share the one that the kernel chose.
+                        address = bound.address.parse().unwrap_or(address);
+                        sources.push(Source { socket, address: bound.address.clone(), kind: Kind::Datagrams(bound) });
+                    }
+                }
+            }
+        }
+    }
+    Ok(sources)
+}
+
+impl Source {
+    /// What is known of it while it is received from; `None` for streams.
+    pub fn state(&self) -> Option<Arc<SocketState>> {
+        match &self.kind {
+            Kind::Datagrams(bound) => {
+                let (address, receive_buffer) = (self.address.clone(), bound.receive_buffer);
+                Some(Arc::new(SocketState { address, receive_buffer, kernel_dropped: 0.into() }))
+            }
+            Kind::Lines(_) => None,
+        }
+    }
+
+    /// Begins to take what comes, in a thread of its own, until told to end.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        self,
+        pipeline: Arc<Pipeline>,
+        worker: usize,
+        state: Option<Arc<SocketState>>,
+        end: Arc<AtomicBool>,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let Source { socket, address, kind } = self;
+        let thread = std::thread::Builder::new().name(format!("{}-{worker}", socket.name));
+        match (kind, state) {
+            (Kind::Datagrams(bound), Some(state)) => {
+                thread.spawn(move || receive::receive(&pipeline, worker, socket.code, &bound, &state, &end))
+            }
+            (Kind::Datagrams(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
+            (Kind::Lines(listener), _) => thread.spawn(move || {
+                if let Err(error) = stream::accept(&pipeline, worker, socket.code, &listener, &end) {
+                    tracing::error!("{} over TCP on {address}: {error}", socket.name);
+                }
+            }),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! statsd over TCP, for senders that must not lose: where the journal is full we stop reading, and they wait.
+use super::connections::{Limits, TurnedAway};
+use crate::pipeline::{Pipeline, Source, Taken};
+use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A connection that brings nothing for so long is closed; sooner where there are many.
+const IDLE: Duration = Duration::from_secs(600);
+const IDLE_WHEN_MANY: Duration = Duration::from_secs(30);
+/// A line longer than this is refused and ends its connection.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+/// At the end what the kernel already took is still read, from a sender that never pauses so long.
+const LAST_READS: Duration = Duration::from_millis(500);
+
+/// Accepts connections until told to end; waits for those that are open. They share one worker.
+pub fn accept(
+    pipeline: &Arc<Pipeline>,
+    worker: usize,
+    code: u8,
+    listener: &TcpListener,
+    end: &Arc<AtomicBool>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let open = Arc::new(AtomicUsize::new(0));
+    let (most, turned_away) = (Limits::default().connections, TurnedAway::default());
+    while !end.load(Ordering::Relaxed) {
+        match listener.accept() {
+            Ok((stream, peer)) if open.load(Ordering::Relaxed) < most => {
+                let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
+                open.fetch_add(1, Ordering::Relaxed);
+                let counted = open.clone();
+                let spawned = std::thread::Builder::new().name("statsd-tcp".into()).spawn(move || {
+                    let many = || open.load(Ordering::Relaxed) > most / 2;
+                    let intake = Lines { pipeline: &pipeline, worker, code, source: Some(peer), end: &end };
+                    if let Err(error) = intake.read(stream, many) {
+                        tracing::debug!("statsd over TCP from {peer}: {error}");
+                    }
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+                if spawned.is_err() {
+                    counted.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+            Ok((_, peer)) => turned_away.note("statsd_tcp", peer),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    while open.load(Ordering::Relaxed) > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// One connection.
+struct Lines<'p> {
+    pipeline: &'p Pipeline,
+    worker: usize,
+    code: u8,
+    source: Source,
+    end: &'p AtomicBool,
+}
+
+impl Lines<'_> {
+    /// Takes whole lines; what is left without an end of line when the sender closes is a line too. What is left when we
+    /// or an error end it may be half a line, and is refused: it could be read as another value. What the journal does
+    /// not take is offered again, and not read further.
+    /// `many`: whether there are so many connections that an idle one is in the way.
+    fn read(&self, mut stream: TcpStream, many: impl Fn() -> bool) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        let mut buffer = vec![0; 2 * LINE_BYTES_MAX];
+        let mut held = 0;
+        let mut give_up_at = None;
+        let mut last_read = Instant::now();
+        loop {
+            let ends = self.end.load(Ordering::Relaxed);
+            let late = ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_READS);
+            match stream.read(&mut buffer[held..]) {
+                Ok(0) => {
+                    self.take(&buffer[..held]);
+                    return Ok(());
+                }
+                Ok(bytes) => {
+                    held += bytes;
+                    last_read = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    let idle = last_read.elapsed();
+                    if ends || idle >= IDLE || (idle >= IDLE_WHEN_MANY && many()) {
+                        return self.refuse(&buffer[..held], "line_cut_off");
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    self.refuse(&buffer[..held], "line_cut_off")?;
+                    return Err(error);
+                }
+            }
+            let whole = buffer[..held].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            self.take(&buffer[..whole]);
+            buffer.copy_within(whole..held, 0);
+            held -= whole;
+            if held > LINE_BYTES_MAX {
+                return self.refuse(&buffer[..held], "line_too_long");
+            }
+            if late {
+                return self.refuse(&buffer[..held], "line_cut_off");
+            }
+        }
+    }
+
+    /// A line that is not whole is counted, and ends the connection.
+    fn refuse(&self, line: &[u8], reason: &'static str) -> io::Result<()> {
+        if line.is_empty() {
+            return Ok(());
+        }
+        self.pipeline.reject(reason, 1, self.source, line);
+        Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+
+    /// Offers lines until they are taken; at the end they are taken or dropped, and counted.
+    fn take(&self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
+        let lines = || std::iter::once((lines, self.source));
+        while self.pipeline.offer(self.worker, self.code, lines()) == Taken::Dropped {
+            if self.end.load(Ordering::Relaxed) {
+                self.pipeline.take(self.worker, self.code, lines());
+                return;
+            }
+            std::thread::sleep(READ_TIMEOUT);
+        }
+    }
+}

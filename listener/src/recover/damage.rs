@@ -1,0 +1,101 @@
+//! What was wrong with the data folder: kept for a human, counted, and said.
+use crate::config::Config;
+use crate::journal;
+use crate::journal::begin::{Begin, Context};
+use crate::journal::record::{Builder, Framing, code};
+use crate::ledger::{Receipts, Totals};
+use crate::segment::Segments;
+use std::fs;
+use std::io;
+use std::ops::Range;
+
+/// What was wrong with the journal; all of it is counted, and none of it stops the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// A record at the end that was cut off.
+    pub torn_tails: u64,
+    /// Segments whose beginning was corrupt and is made anew; its bytes are in `set_aside`.
+    pub healed: u64,
+    /// Segments without anything that could be read; their files are in `set_aside`.
+    pub unreadable_segments: u64,
+}
+
+/// Says which segments are missing between those that are there, or since the store had its last.
+pub fn say_gaps(numbers: &[u64], receipts: &Receipts, store: &str) {
+    let stored = receipts.sinks.get(store).copied().unwrap_or_default();
+    let mut due = stored + 1;
+    for number in numbers {
+        if *number > due {
+            let last = number - 1;
+            tracing::error!("the journal's segments {due} to {last} are missing: their files are gone from `journal`");
+        }
+        due = due.max(number + 1);
+    }
+}
+
+/// Whatever happened to the disk, each message is in one column again: what was received and is found nowhere is
+/// missing, what is found and was not counted is counted now.
+pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &mut Segments) {
+    totals.corrupt_records += healed;
+    totals.received += healed;
+    let receipts = &segments.receipts;
+    let aside = receipts.set_aside + totals.corrupt_records + totals.unknown_records;
+    let found = totals.rejected() + totals.dropped + receipts.stored + aside + segments.held() + open_values;
+    if totals.received == found {
+        return;
+    }
+    let missing = totals.received.saturating_sub(found);
+    let uncounted = found.saturating_sub(totals.received);
+    tracing::error!(
+        "the data folder is damaged: {missing} messages that were received are missing, {uncounted} were not counted; \
+         the ledger tells the missing as `missing`, a part of `set_aside`"
+    );
+    segments.receipts.set_aside += missing;
+    segments.receipts.missing += missing;
+    totals.received += uncounted;
+}
+
+/// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn keep_region(config: &Config, number: u64, at: usize, framing: Framing, region: &[u8]) -> io::Result<()> {
+    let path = config.data.join("set_aside").join(format!("{}.{at}", journal::file_name(number)));
+    fs::write(path, [&framing.head()[..], region].concat())
+}
+
+/// Records of a newer program, as a segment of their own that `metlog recover` of that program can offer again.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn keep_unknown(
+    config: &Config,
+    number: u64,
+    framing: Framing,
+    segment: &[u8],
+    places: &[Range<usize>],
+) -> io::Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let begin = Begin {
+        context: Context::new(config),
+        by_start: true,
+        totals: Totals::default(),
+        open_values: 0,
+        window_end: 0,
+        window_serial: 0,
+        receipts: Receipts::default(),
+    };
+    let mut bytes = framing.head();
+    bytes.extend_from_slice(Builder::of(code::BEGIN, &begin.encode()).finish(framing, 0));
+    places.iter().for_each(|place| bytes.extend_from_slice(&segment[place.clone()]));
+    let path = config.data.join("set_aside").join(format!("{}.newer", journal::file_name(number)));
+    tracing::error!(
+        "{} records of {} are of a newer program: they are kept in {}",
+        places.len(),
+        journal::file_name(number),
+        path.display()
+    );
+    fs::write(path, bytes)
+}
