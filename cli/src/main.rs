@@ -2,23 +2,28 @@
 //! files and environment.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 mod arguments;
+mod arrival;
 mod ask;
 mod commands;
 mod config;
 mod demo;
 mod failure;
 mod filter;
+mod holder;
 mod hot;
 mod logs;
 mod metlog_line;
 mod outlet;
 mod pace;
 mod patience;
+mod plural;
 mod serve;
+mod severity;
+mod ship;
 mod sinks;
+mod statements;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -26,7 +31,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_this_process();
     if let Command::QueryWorker = arguments.command {
         // Before there is anything else in this process; what it says goes to its server.
         return commands::query_worker::run();
@@ -49,6 +54,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
-        Command::QueryWorker => Ok(()),
+    let arguments = Arguments::of_this_process();
+    if let Command::QueryWorker = arguments.command {
+        // Before there is anything else in this process; what it says goes to its server.
+        return commands::query_worker::run();
+    }
     }
 }

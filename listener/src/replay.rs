@@ -205,6 +205,23 @@ pub fn segment(folder: &Path, number: u64, sealed: Option<Sealed>, keep: &mut dy
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
+/// Whole records of a segment.
+pub fn count_records(bytes: &[u8]) -> u64 {
+    let Some((framing, mut at)) = Framing::of(bytes) else { return 0 };
+    let mut count = 0;
+    while let Some(found) = read(framing, &bytes[at..]) {
+        at += match found {
+            Read::Record(_, length) => {
+                count += 1;
+                length
+            }
+            Read::Corrupt(region) => region.len(),
+            Read::Torn(length) => length,
+        };
+    }
+    count
+}
+
 /// Reads a whole segment, from the state at its begin.
 ///
 /// # Errors

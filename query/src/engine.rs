@@ -6,13 +6,12 @@ use crate::result::{Bounds, ResultRows};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::store::Gaps;
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{growth, held, lenient, prepare, sketch};
+use crate::{functions, held, lenient, prepare};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use metlog_schemas::hot::Decoder;
@@ -21,10 +20,6 @@ use object_store::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// Functions that make much out of little in one call, beyond what the memory of a query is counted by.
-const FUNCTIONS_LEFT_OUT: [&str; 7] =
-    ["repeat", "lpad", "rpad", "range", "generate_series", "array_repeat", "array_resize"];
 
 /// Memory of the footers of objects, which are kept from one query to the next.
 const FOOTERS_BYTES_MAX: usize = 32 << 20;
@@ -166,21 +161,10 @@ fn state(runtime: Arc<RuntimeEnv>) -> Result<SessionState, Error> {
     options.execution.parquet.schema_force_view_types = false;
     options.execution.parquet.bloom_filter_on_read = true;
     options.execution.parquet.enable_page_index = true;
-    let mut defaults = SessionStateBuilder::new_with_default_features();
-    let scalar = defaults.scalar_functions().take().unwrap_or_default();
-    let scalar = scalar.into_iter().filter(|function| !FUNCTIONS_LEFT_OUT.contains(&function.name()));
-    let scalar = scalar.map(growth::guarded);
-    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(growth::Concatenation::new())];
-    planners.extend(defaults.expr_planners().take().unwrap_or_default());
-    let mut aggregate = defaults.aggregate_functions().take().unwrap_or_default();
-    aggregate.push(Arc::new(sketch::merge()));
-    let builder = defaults
+    let builder = functions::allowed(SessionStateBuilder::new_with_default_features())
         .with_config(config)
         .with_runtime_env(runtime)
         .with_file_formats(Vec::new())
-        .with_table_factories(Default::default())
-        .with_scalar_functions(scalar.chain([Arc::new(sketch::quantile())]).collect())
-        .with_aggregate_functions(aggregate)
-        .with_expr_planners(planners);
+        .with_table_factories(Default::default());
     Ok(builder.build())
 }

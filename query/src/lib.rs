@@ -11,9 +11,11 @@
 mod depth;
 mod engine;
 mod error;
+mod expansion;
 pub mod format;
-mod growth;
+mod functions;
 mod held;
+mod hints;
 mod hot;
 mod hot_scan;
 mod http;
@@ -24,12 +26,13 @@ mod partition;
 mod prepare;
 mod result;
 mod rows;
-mod sketch;
 mod snapshot;
 mod store;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod warehouse;
+mod wording;
 
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};

@@ -3,6 +3,7 @@
 use crate::listings::{Listing, Listings, Of};
 use crate::partition::{Hours, Pruning};
 use crate::store::{Bounded, Gaps};
+use crate::strays;
 use arrow::datatypes::Field;
 use datafusion::catalog::Session;
 use datafusion::common::ScalarValue;
@@ -16,9 +17,11 @@ use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt, TryStreamExt};
-use metlog_schemas::object_path::ObjectPath;
+use metlog_schemas::object_path::{ObjectPath, Partition};
 use metlog_schemas::table::{PARTITION_COLUMNS, Table};
+use metlog_schemas::time::Hour;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use std::sync::Arc;
@@ -89,8 +92,13 @@ impl Warehouse {
         pruning: &Pruning,
         first_segment: Option<u64>,
     ) -> Result<Vec<Object>> {
-        let folders = match pruning.few_hours(FEW_HOURS)? {
-            Some(hours) => hours.into_iter().map(|hour| self.path(&ObjectPath::partition(table, hour))).collect(),
+        let folder = |partition: Partition| self.path(&format!("{}/{}", table.name(), partition.folder()));
+        let folders: Vec<Path> = match pruning.few_hours(FEW_HOURS)? {
+            // Rows of any hour may be in the last one.
+            Some(hours) => {
+                let hours = hours.into_iter().map(Partition::Hour);
+                hours.chain([Partition::Unknown]).map(folder).collect()
+            }
             None => self.folders(table, pruning, first_segment).await?,
         };
         let listings = futures::stream::iter(folders)
@@ -99,8 +107,13 @@ impl Warehouse {
             .try_collect::<Vec<_>>()
             .await?;
         let metas = listings.iter().flat_map(|listing| &listing.objects);
-        let objects = metas.filter_map(|meta| self.object(meta.clone(), table)).collect();
-        let mut objects = pruning.keep(objects, |object: &Object| Hours::of_object(object.path.hour))?;
+        let objects = metas.filter_map(|meta| self.object(meta.clone(), table));
+        let (of_hours, mut objects): (Vec<Object>, Vec<Object>) =
+            objects.partition(|object| object.path.partition.hour().is_some());
+        let of_hours =
+            of_hours.into_iter().filter_map(|object| Some((object.path.partition.hour()?, object))).collect();
+        let kept = pruning.keep(of_hours, |(hour, _): &(Hour, Object)| Hours::of_object(*hour))?;
+        objects.extend(kept.into_iter().map(|(_, object)| object));
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
     }
@@ -108,12 +121,12 @@ impl Warehouse {
     /// The folders of days and hours that are to be listed.
     async fn folders(&self, table: Table, pruning: &Pruning, first_segment: Option<u64>) -> Result<Vec<Path>> {
         let days = self.listing(Of::Folders(self.path(table.name())), first_segment).await?;
+        let mut folders: Vec<Path> = days.folders.iter().filter(|day| strays::is_folder(day)).cloned().collect();
         let days = days.folders.iter().filter_map(|day| {
             let hours = day.parts().next_back().and_then(|name| Hours::of_folder(name.as_ref()))?;
             Some((day.clone(), hours))
         });
         let days = pruning.keep(days.collect(), |(_, hours)| *hours)?;
-        let mut folders = Vec::new();
         for (day, hours) in days {
             if pruning.keeps_all(hours)? {
                 folders.push(day);
@@ -186,16 +199,39 @@ impl Warehouse {
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = objects.into_iter().map(|object| {
-            let hour = object.path.hour;
-            let values = vec![ScalarValue::from(hour.date()), ScalarValue::from(hour.of_day() as i32)];
-            PartitionedFile::new_from_meta(object.meta).with_partition_values(values)
-        });
-        let groups = FileGroup::new(files.collect()).split_files(state.config().target_partitions());
+        let (of_hours, strays): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|object| object.path.partition.hour().is_some());
+        let mut plans = Vec::new();
+        if !strays.is_empty() {
+            let files = strays.into_iter().map(|object| PartitionedFile::new_from_meta(object.meta)).collect();
+            plans.push(strays::scan(table, projection.as_deref(), |schema, columns| {
+                self.read(state, schema, files, Some(columns), limit)
+            })?);
+        }
+        if !of_hours.is_empty() {
+            let files = of_hours.into_iter().filter_map(|object| {
+                let hour = object.path.partition.hour()?;
+                let values = vec![ScalarValue::from(hour.date()), ScalarValue::from(hour.of_day() as i32)];
+                Some(PartitionedFile::new_from_meta(object.meta).with_partition_values(values))
+            });
+            plans.push(self.read(state, file_schema(table), files.collect(), projection, limit)?);
+        }
+        UnionExec::try_new(plans)
+    }
+
+    fn read(
+        &self,
+        state: &dyn Session,
+        schema: TableSchema,
+        files: Vec<PartitionedFile>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let footers: Arc<FileMetadataCache> = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.store) as Arc<dyn ObjectStore>, footers);
         let options = state.config_options().execution.parquet.clone();
-        let source = ParquetSource::new(file_schema(table))
+        let source = ParquetSource::new(schema)
             .with_table_parquet_options(TableParquetOptions { global: options, ..TableParquetOptions::default() })
             .with_parquet_file_reader_factory(Arc::new(reader));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(URL)?, Arc::new(source))

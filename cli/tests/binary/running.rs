@@ -22,6 +22,15 @@ pub fn run(arguments: &[&str]) -> Output {
     metlog().args(arguments).output().unwrap()
 }
 
+/// Likewise, with something on stdin.
+pub fn with_stdin(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = metlog();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(input).unwrap();
+    process.wait_with_output().unwrap()
+}
+
 /// What a command wrote to stdout, which must have ended well.
 #[track_caller]
 pub fn stdout_of(arguments: &[&str]) -> String {
@@ -164,6 +173,25 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills it, and starts it again in its folder and at its addresses.
+    pub fn kill_and_start(&mut self, more: &str) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.start_again(more);
+    }
+
+    /// Starts it again in its folder and at its addresses, when it has ended.
+    pub fn start_again(&mut self, more: &str) {
+        let (metlog, http) = (self.address("metlog"), self.http());
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        *self = Running::start(folder, more, &["up", "--metlog", &metlog, "--http", &http]);
     }
 
     /// Waits for its end.

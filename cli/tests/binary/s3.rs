@@ -166,7 +166,7 @@ fn what_is_held_is_seen_while_the_store_is_away() {
     let lenient = query(&[]);
     assert_eq!(String::from_utf8_lossy(&lenient.stdout), "payload\nheld\n");
     let said = String::from_utf8_lossy(&lenient.stderr).into_owned();
-    assert!(said.contains("not all rows are here: stored rows are missing"), "{said}");
+    assert!(said.contains("partial result: stored rows are missing"), "{said}");
     assert_eq!(query(&["--strict"]).status.code(), Some(1));
     assert_eq!(metlog.get("/health").0, 200, "messages are taken");
 }

@@ -89,13 +89,6 @@ async fn a_query_ends_when_its_time_is_up() {
 /// Guarantees: a result or an error, never the end of the process.
 #[test]
 fn depth_is_bounded() {
-    // As a worker's threads are.
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.thread_stack_size(crate::isolate::WORKER_STACK_BYTES).enable_all().build().unwrap();
-    runtime.block_on(every_form_of_depth());
-}
-
-async fn every_form_of_depth() {
     let chain = |unit: &str, n: usize| vec![unit; n].join(" ");
     let count = |unit: fn(usize) -> String, n: usize| (0..n).map(unit).collect::<String>();
     for n in [10, 40, 60, 90, 130, 190, 400, 3_000, 10_000] {
@@ -130,8 +123,7 @@ async fn every_form_of_depth() {
             let start: String = sql.chars().take(60).collect();
             let is_too_long = sql.len() > SQL_BYTES_MAX;
             let config = Config { time_max: Duration::from_secs(1), ..Config::default() };
-            // Where the query runs as it does in a worker: on a thread of the runtime.
-            let found = tokio::spawn(async move { outcome(config, &sql).await }).await.expect(&start);
+            let found = on_a_workers_stack(async move { outcome(config, &sql).await });
             assert!(!is_too_long || kind(found) == Some(Kind::Limit), "{n}: {start}");
         }
     }
