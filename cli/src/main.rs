@@ -54,10 +54,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
-    let arguments = Arguments::of_this_process();
-    if let Command::QueryWorker = arguments.command {
-        // Before there is anything else in this process; what it says goes to its server.
-        return commands::query_worker::run();
-    }
+        Command::Completions(options) => commands::completions::run(&options),
+        Command::QueryWorker => Ok(()),
     }
 }

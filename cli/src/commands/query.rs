@@ -113,7 +113,12 @@ impl Source {
 }
 
 /// Arrow on the wire, so that every format is made in one place and nothing is lost on the way.
-async fn on_server(server: &Server, is_strict: bool, query: &Statement<'_>, take: &mut impl Take) -> Result<(), Failure> {
+async fn on_server(
+    server: &Server,
+    is_strict: bool,
+    query: &Statement<'_>,
+    take: &mut impl Take,
+) -> Result<(), Failure> {
     let body = match is_strict {
         true => json!({ "query": query.text, "strict": true }),
         // An older server does not know the word.

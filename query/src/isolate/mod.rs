@@ -18,8 +18,6 @@ mod text;
 mod turns;
 mod worker;
 
-#[cfg(test)]
-pub(crate) use confine::STACK_BYTES as WORKER_STACK_BYTES;
 pub(crate) use exchange::Reply;
 pub(crate) use messages::Query;
 pub use pool::{Launch, Pool, PoolConfig};
