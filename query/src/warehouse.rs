@@ -94,6 +94,7 @@ impl Warehouse {
     ) -> Result<Vec<Object>> {
         let folder = |partition: Partition| self.path(&format!("{}/{}", table.name(), partition.folder()));
         let folders: Vec<Path> = match pruning.few_hours(FEW_HOURS)? {
+            Some(hours) if hours.is_empty() => Vec::new(),
             // Rows of any hour may be in the last one.
             Some(hours) => {
                 let hours = hours.into_iter().map(Partition::Hour);

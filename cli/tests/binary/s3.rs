@@ -91,7 +91,7 @@ fn a_wrong_secret_is_said_and_nothing_is_lost() {
     until("it warns", || metlog.stderr().contains("parquet is not available"));
     assert_eq!(metlog.ledger()["held"], 1);
     metlog.signal("TERM");
-    until("it says that it stops", || metlog.stderr().contains("stopping: 1 messages"));
+    until("it says that it stops", || metlog.stderr().contains("stopping: 1 message is"));
     metlog.signal("INT");
     assert_eq!(metlog.wait().code(), Some(1));
     let config = server.config("secret");
