@@ -15,7 +15,6 @@ mod logs;
 mod metlog_line;
 mod outlet;
 mod pace;
-mod patience;
 mod plural;
 mod serve;
 mod severity;
@@ -36,6 +35,8 @@ fn main() -> ExitCode {
         // Before there is anything else in this process; what it says goes to its server.
         return commands::query_worker::run();
     }
+    // Connections take a part of them; the journal must always find some.
+    metlog_listener::raise_descriptor_limit();
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
+        Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
         Command::QueryWorker => Ok(()),

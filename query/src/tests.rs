@@ -3,6 +3,7 @@ mod attacks;
 mod away;
 mod bounds;
 mod ddl;
+mod every_function;
 mod fake_store;
 mod functions;
 mod http;

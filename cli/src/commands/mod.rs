@@ -6,6 +6,7 @@ pub mod decode;
 mod prompt;
 pub mod query;
 pub mod query_worker;
+pub mod recover;
 pub mod replay;
 pub mod send;
 pub mod status;

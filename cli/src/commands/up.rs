@@ -5,9 +5,9 @@ use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
 use crate::holder::{Protocol, holder};
-use crate::patience::{Patient, WRITE_WAIT};
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, serve, sinks};
+use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
 use metlog_listener::{Listener, StartError};
@@ -56,8 +56,8 @@ fn serve_until_stopped(
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let http = Patient { listener: http, wait: WRITE_WAIT };
-        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), pool)).into_future());
+        let router = serve::router(listener.clone(), pool);
+        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));

@@ -16,6 +16,8 @@ pub(super) enum Mood {
     Failing,
     /// Never.
     Silent,
+    /// Never, and meanwhile the thread that asks can do nothing else.
+    Stuck,
 }
 
 /// Objects that a listing of S3 has in one response.
@@ -53,6 +55,9 @@ async fn tell(mood: Mood) -> StoreResult<()> {
         Mood::Fine => Ok(()),
         Mood::Failing => Err(object_store::Error::Generic { store: "fake", source: "out of order".into() }),
         Mood::Silent => futures::future::pending().await,
+        Mood::Stuck => loop {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        },
     }
 }
 
