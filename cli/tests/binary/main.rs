@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod commands;
 mod json_logs;
+mod results;
 mod running;
 mod s3;
 mod shipping;
