@@ -3,6 +3,7 @@
 mod attacks;
 mod commands;
 mod json_logs;
+mod results;
 mod running;
 mod s3;
 mod shipping;
