@@ -93,6 +93,9 @@ pub enum Command {
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
     Ddl(DdlOptions),
+    /// Run queries for the server that starts this.
+    #[command(hide = true)]
+    QueryWorker,
     /// Print a script that completes commands and options in a shell.
     #[command(
         after_help = "Examples:\n  source <(metlog completions bash)\n  metlog completions zsh > ~/.zfunc/_metlog\n  metlog completions fish > ~/.config/fish/completions/metlog.fish"
@@ -205,6 +208,9 @@ pub struct QueryOptions {
     /// How the result is written: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
+    /// Fail where the store cannot be read, instead of returning what is known without it.
+    #[arg(long, conflicts_with = "warehouse")]
+    pub strict: bool,
     /// Columns of a table; those of the terminal unless said otherwise. In a file or a pipe nothing is cut.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..).map(usize::from))]
     pub width: Option<usize>,
