@@ -6,4 +6,7 @@ mod running;
 mod s3;
 mod shipping;
 mod sight;
+mod strays;
+#[cfg(feature = "toy")]
+mod toy;
 mod whole_road;

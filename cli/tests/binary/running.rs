@@ -76,8 +76,10 @@ impl Running {
         let data = folder.path().join("data");
         // A key may stand in a file once.
         let roll = if more.contains("roll_after") { "" } else { "roll_after = \"500ms\"\n" };
+        // A format that only tests have listens too, where it is built in.
+        let toy = if cfg!(feature = "toy") { "toy = \"127.0.0.1:0\"\n" } else { "" };
         let text = format!(
-            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
+            "data = {data:?}\n[listener]\n{toy}metlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
              [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"
         );
         std::fs::write(&config, text).unwrap();
