@@ -31,6 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::of_this_process();
+    // Connections take a part of them; the journal must always find some.
+    metlog_listener::raise_descriptor_limit();
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -48,6 +50,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
+        Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
     }

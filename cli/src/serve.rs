@@ -46,6 +46,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
+        .route("/api/rejected", get(rejected))
         .route("/api/addresses", get(addresses))
         .route("/api/tail", get(tail))
         .route("/metrics", get(metrics))
@@ -57,13 +58,18 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/addresses, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/tail, /metrics, /health",
     )
 }
 
 /// As the read side writes its errors.
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
+}
+
+/// A bounded sample of what was rejected, the newest first.
+async fn rejected(State(listener): State<Listener>) -> Response {
+    Json(listener.rejected()).into_response()
 }
 
 async fn ledger(State(listener): State<Listener>) -> Response {

@@ -2,6 +2,7 @@
 mod attacks;
 mod bounds;
 mod ddl;
+mod every_function;
 mod functions;
 mod http;
 mod plans;

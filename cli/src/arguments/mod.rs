@@ -83,6 +83,10 @@ pub enum Command {
         after_help = "Examples:\n  metlog decode data/journal/segment-179527626525.mlj\n  socat -u UDP-RECV:5565 - | metlog decode -"
     )]
     Decode(DecodeOptions),
+    /// Offer what was set aside to the store again, while metlog is stopped. Exit code 1 where some of it is set aside
+    /// still.
+    #[command(after_help = "Example:\n  metlog recover --config metlog.toml")]
+    Recover(ConfigOptions),
     /// Print the statements that make the tables known to another engine.
     #[command(
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, serve, sinks};
+use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
 use metlog_listener::{Listener, StartError};
@@ -58,7 +59,8 @@ fn serve_until_stopped(
     runtime.block_on(async {
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), engine)).into_future());
+        let router = serve::router(listener.clone(), engine);
+        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));

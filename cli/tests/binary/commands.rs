@@ -179,3 +179,13 @@ fn a_warehouse_that_is_not_there_is_not_made() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!folder.path().join("new").exists());
 }
+
+/// A start that finds something set aside, and what `recover` makes of it.
+#[test]
+fn recover_says_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("metlog.toml");
+    std::fs::write(&config, format!("data = \"{}/data\"\n", folder.path().display())).unwrap();
+    let told = stdout_of(&["recover", "--config", config.to_str().unwrap()]);
+    assert_eq!(told, "nothing is set aside that could be offered again\n");
+}

@@ -93,6 +93,7 @@ fn senders_has_the_columns_of_its_document() {
         "dropped",
         "first_seen",
         "last_seen",
+        "implausible",
     ];
     assert_eq!(columns, expected);
     let document = std::fs::read_to_string("../schemas/tables.md").unwrap();

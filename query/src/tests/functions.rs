@@ -1,4 +1,4 @@
-//! metlog's own functions, by example: those of `schemas/tables.md` run as they stand there.
+//! metlog's own functions, by example; those of `schemas/tables.md` run as they stand there.
 use super::*;
 use serde_json::json;
 
@@ -161,5 +161,43 @@ async fn functions_keep_what_they_were() {
         ("cast('{1}' as varchar)", json!("{1}")),
     ] {
         assert_eq!(value(&format!("select {expression} as v")).await, expected, "{expression}");
+    }
+}
+
+/// Guarantees: every example in the document of the tables is one that runs.
+#[tokio::test]
+async fn the_examples_of_the_document_run() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/tables.md")).unwrap();
+    let (_, section) = document.split_once("\n## Functions\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let engine = engine(&Arc::new(InMemory::new()), Some(FakeHot::new(0, vec![rows()])));
+    let examples = section.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit_once('`'));
+    let examples: Vec<&str> =
+        examples.map(|(_, example)| example).filter(|example| example.contains(['(', '>'])).collect();
+    assert!(examples.len() >= 14, "{examples:?}");
+    for example in examples {
+        let found = ask(&engine, &format!("select {example} as v from messages")).await;
+        found.unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+    let (_, block) = section.split_once("```sql\n").unwrap();
+    let sql = block.split("```").next().unwrap();
+    ask(&engine, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    for sentence in ["to_char(timestamp, '%Y-%m-%d %H:%M:%S')", "to_timestamp('04.03.2026 05:06', '%d.%m.%Y %H:%M')"] {
+        assert!(section.contains(sentence), "{sentence}");
+        ask(&engine, &format!("select {sentence} as v from messages")).await.unwrap();
+    }
+}
+
+/// Guarantees: what guards a query does not show in its plan.
+#[tokio::test]
+async fn plans_show_what_was_asked() {
+    let engine = engine(&Arc::new(InMemory::new()), Some(FakeHot::new(0, vec![rows()])));
+    let sql = "explain select type || logger as t, [pid] as l, json_get(payload, 'a') as j from messages";
+    let plan = ask(&engine, sql).await.unwrap().to_string();
+    for word in ["json_get(", "make_array(", "||"] {
+        assert!(plan.contains(word), "{word}: {plan}");
+    }
+    for word in ["short", "Guarded", "json_as_text"] {
+        assert!(!plan.contains(word), "{word}: {plan}");
     }
 }

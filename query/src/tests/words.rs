@@ -13,10 +13,15 @@ fn check_words(sql: &str, error: &Error, words: &[&str]) {
     for word in words {
         assert!(error.message.contains(word), "{sql}: `{word}` is missing: {error:?}");
     }
-    let lower = error.message.to_lowercase();
-    for internal in [
+    assert!(!shows_the_engine(error), "{sql}: {error:?}");
+}
+
+/// True where a message speaks of the engine instead of the query.
+pub(super) fn shows_the_engine(error: &Error) -> bool {
+    let message = error.message.to_lowercase();
+    let internal = [
         "datafusion",
-        "bug",
+        " bug",
         "arrow error",
         "external error",
         "backtrace",
@@ -31,9 +36,9 @@ fn check_words(sql: &str, error: &Error, words: &[&str]) {
         "metlog.public",
         "issue tracker",
         "parser error",
-    ] {
-        assert!(!lower.contains(internal), "{sql}: `{internal}` is of the engine: {error:?}");
-    }
+        "caused by",
+    ];
+    internal.iter().any(|internal| message.contains(internal))
 }
 
 #[tokio::test]
@@ -82,7 +87,7 @@ async fn mistakes_of_all_kinds() {
         ("select to_char(timestamp, payload) from messages", &["strftime"]),
         ("select sketch_quantile(sketch, 1.5) from metrics", &["sketch_quantile", "second argument", "1.5"]),
         ("select sketch_quantile(sketch, -1) from metrics", &["second argument", "-1"]),
-        ("select 9223372036854775807 + pid from messages", &["out of range"]),
+        ("select cast(300 as tinyint)", &["300"]),
         ("select regexp_like(payload, '(') from messages", &["not a regular expression: unclosed group"]),
         ("select date_trunc('hours', timestamp) from messages", &["hours"]),
         ("select date_bin('x', timestamp) from messages", &[]),
@@ -128,8 +133,11 @@ async fn mistakes_of_all_kinds() {
         ("select * from messages order by loger", &["logger"]),
         ("select sum(pid) over (partition by loger) from messages", &["logger"]),
     ] {
-        let Err(found) = result(sql).await else {
-            continue;
+        // What DataFusion takes is no mistake; what is named here is one.
+        let found = match result(sql).await {
+            Err(found) => found,
+            Ok(_) if words.is_empty() => continue,
+            Ok(rows) => panic!("{sql}: {rows}"),
         };
         assert_ne!(found.kind, Kind::Storage, "{sql}: {found:?}");
         check_words(sql, &found, words);
