@@ -136,7 +136,7 @@ impl Arrival {
 
     fn get<T: DeserializeOwned>(&self, path: &str, pairs: &[(&str, &str)]) -> Result<T, Failure> {
         self.runtime.block_on(async {
-            let response = self.server.get(path, pairs).await?;
+            let response = self.server.get_soon(path, pairs).await?;
             if !response.status().is_success() {
                 return Err(self.server.refusal(response).await);
             }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Longest wait for a connection; how long an answer may take is the server's business.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the state of a server may take.
+const SOON: Duration = Duration::from_secs(20);
+
 /// A server that may be running.
 #[derive(Debug)]
 pub struct Server {
@@ -48,6 +51,16 @@ impl Server {
             url.query_pairs_mut().extend_pairs(pairs);
         }
         self.ask(self.client.get(url)).await
+    }
+
+    /// As [`Server::get`], for what is never long in coming.
+    ///
+    /// # Errors
+    /// Where nobody answers, or not soon.
+    pub async fn get_soon(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Failure> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(pairs);
+        self.ask(self.client.get(url).timeout(SOON)).await
     }
 
     /// A question to `path` with a JSON body.

@@ -5,6 +5,7 @@ mod tests;
 
 pub use ship::{ReplayOptions, SendOptions, TemplateOptions};
 
+use clap::builder::TypedValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use metlog_query::format::Format;
 use metlog_schemas::ddl::Dialect;
@@ -204,6 +205,9 @@ pub struct QueryOptions {
     /// How the result is written: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
+    /// Columns of a table; those of the terminal unless said otherwise. In a file or a pipe nothing is cut.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..).map(usize::from))]
+    pub width: Option<usize>,
     /// Run the queries of this file, which end with semicolons.
     #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
     pub file: Option<PathBuf>,

@@ -38,6 +38,7 @@ fn commands_of_the_manual() {
         "metlog check --config f",
         "metlog check --online --config f",
         "metlog decode f",
+        "metlog recover --config f --data d",
         "metlog ddl --dialect hive4 --warehouse s3://b/p",
     ] {
         parse(line).unwrap();

@@ -6,7 +6,6 @@ use crate::logs;
 use crate::statements::{Statement, is_complete, statements};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use metlog_query::format::Format;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -40,7 +39,7 @@ const FUNCTIONS: &str = "select distinct routine_name from information_schema.ro
 ///
 /// # Errors
 /// Where the terminal cannot be read.
-pub fn run(runtime: &Runtime, source: &Source, format: Format) -> Result<(), Failure> {
+pub fn run(runtime: &Runtime, source: &Source, printer: &dyn Fn() -> Printer) -> Result<(), Failure> {
     let mut words: BTreeSet<String> = KEYWORDS.into_iter().map(str::to_owned).collect();
     words.extend(names(runtime, source, NAMES)?);
     // Without them completion knows less; that is all.
@@ -53,7 +52,7 @@ pub fn run(runtime: &Runtime, source: &Source, format: Format) -> Result<(), Fai
         let _ = editor.load_history(history);
     }
     eprintln!("{GREETING}");
-    let ended = converse(runtime, source, format, &mut editor);
+    let ended = converse(runtime, source, printer, &mut editor);
     if let Some(history) = &history {
         let kept = history.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(ReadlineError::Io);
         if let Err(error) = kept.and_then(|()| editor.save_history(history)) {
@@ -66,7 +65,7 @@ pub fn run(runtime: &Runtime, source: &Source, format: Format) -> Result<(), Fai
 fn converse(
     runtime: &Runtime,
     source: &Source,
-    format: Format,
+    printer: &dyn Fn() -> Printer,
     editor: &mut Editor<Words, FileHistory>,
 ) -> Result<(), Failure> {
     loop {
@@ -82,7 +81,7 @@ fn converse(
             None => typed,
         };
         for query in statements(&queries) {
-            if let Err(failure) = one(runtime, source, format, &query) {
+            if let Err(failure) = one(runtime, source, printer(), &query) {
                 if failure.is_silent() {
                     return Ok(());
                 }
@@ -94,8 +93,7 @@ fn converse(
 }
 
 /// One query, which ctrl-c ends.
-fn one(runtime: &Runtime, source: &Source, format: Format, query: &Statement<'_>) -> Result<(), Failure> {
-    let mut printer = Printer::new(format);
+fn one(runtime: &Runtime, source: &Source, mut printer: Printer, query: &Statement<'_>) -> Result<(), Failure> {
     runtime.block_on(async {
         tokio::select! {
             result = source.run(query, &mut printer) => result,

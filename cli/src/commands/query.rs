@@ -13,8 +13,9 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
+use console::Term;
 use metlog_query::Engine;
-use metlog_query::format::{Format, Writer};
+use metlog_query::format::{Format, Options as Layout, Writer};
 use reqwest::Response;
 use serde_json::json;
 use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write, stdin, stdout};
@@ -28,7 +29,7 @@ const PARTIAL: &str = "metlog-partial";
 /// # Errors
 /// Where there is no result, with the place in the SQL where it is wrong.
 pub fn run(options: &QueryOptions) -> Result<(), Failure> {
-    if !is_for_terminals(options.format) && stdout().is_terminal() {
+    if !options.format.is_text() && stdout().is_terminal() {
         let name = options.format.name();
         return Err(Failure::usage(format!("{name} is nothing that a terminal shows: redirect stdout into a file")));
     }
@@ -37,7 +38,7 @@ pub fn run(options: &QueryOptions) -> Result<(), Failure> {
     let text = match (&options.sql, &options.file) {
         (Some(sql), _) if sql != "-" => sql.clone(),
         (None, Some(file)) => text_of(file)?,
-        (None, None) if stdin().is_terminal() => return prompt::run(&runtime, &source, options.format),
+        (None, None) if stdin().is_terminal() => return prompt::run(&runtime, &source, &|| printer(options)),
         _ => text_of(Path::new("-"))?,
     };
     let queries = statements(&text);
@@ -45,11 +46,16 @@ pub fn run(options: &QueryOptions) -> Result<(), Failure> {
         return Err(Failure::usage("there is no query: give one, -f FILE, or `-` for stdin"));
     }
     for query in &queries {
-        let mut printer = Printer::new(options.format);
+        let mut printer = printer(options);
         runtime.block_on(source.run(query, &mut printer))?;
         printer.finish()?;
     }
     Ok(())
+}
+
+/// What prints one result.
+fn printer(options: &QueryOptions) -> Printer {
+    Printer { format: options.format, layout: layout(options), writer: None }
 }
 
 fn text_of(file: &Path) -> Result<String, Failure> {
@@ -58,8 +64,12 @@ fn text_of(file: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-fn is_for_terminals(format: Format) -> bool {
-    matches!(format, Format::Table | Format::Json | Format::Csv | Format::Ndjson)
+/// How a table is laid out: as wide as the terminal, or as was said; in a file or a pipe nothing is cut.
+fn layout(options: &QueryOptions) -> Layout {
+    let terminal = Term::stdout();
+    let columns = || terminal.size_checked().map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0);
+    let width = options.width.or_else(|| terminal.is_term().then(columns).flatten());
+    Layout { width, ..Layout::default() }
 }
 
 /// What takes a result.
@@ -184,15 +194,11 @@ fn refused(error: &metlog_query::Error, place: Place) -> Failure {
 /// Writes a result to stdout.
 pub struct Printer {
     format: Format,
+    layout: Layout,
     writer: Option<Writer<BufWriter<StdoutLock<'static>>>>,
 }
 
 impl Printer {
-    /// In this format.
-    pub fn new(format: Format) -> Printer {
-        Printer { format, writer: None }
-    }
-
     /// Ends the result.
     ///
     /// # Errors
@@ -208,7 +214,7 @@ impl Printer {
 impl Take for Printer {
     fn begin(&mut self, schema: &SchemaRef) -> Result<(), Failure> {
         let out = BufWriter::new(stdout().lock());
-        self.writer = Some(Writer::new(self.format, schema, out).map_err(unprintable)?);
+        self.writer = Some(Writer::with_options(self.format, schema, out, self.layout).map_err(unprintable)?);
         Ok(())
     }
 

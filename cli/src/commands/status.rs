@@ -17,6 +17,10 @@ const COLUMNS: [(&str, &str, &str); 6] = [
     ("dropped", "+", "no room: the journal's disk or its budget was used up"),
 ];
 
+/// Rejected messages that are shown, and how much of each.
+const SAMPLE_MAX: usize = 5;
+const SAMPLE_CHARACTERS_MAX: usize = 80;
+
 /// What never arrived: each is a loss.
 const LOSSES: [(&str, &str); 3] = [
     ("lost", "datagrams that senders numbered and that never came"),
@@ -33,10 +37,16 @@ pub fn run(options: &StatusOptions) -> Result<(), Failure> {
         let server = Server::of(&options.server)?;
         let health: Value = json(&server, "/health", true).await?;
         let ledger: Value = json(&server, "/api/ledger", false).await?;
+        // A server of before has no sample.
+        let rejected: Value = json(&server, "/api/rejected", false).await.unwrap_or_default();
         let wrong = wrong(&health, &ledger);
         let text = match options.json {
-            true => format!("{}\n", in_json(server.address(), &health, &ledger, wrong.as_deref())),
-            false => in_words(server.address(), &health, &ledger),
+            true => {
+                let mut status = in_json(server.address(), &health, &ledger, wrong.as_deref());
+                status["rejected"] = rejected;
+                format!("{status}\n")
+            }
+            false => in_words(server.address(), &health, &ledger) + &sample(&rejected),
         };
         print(&text)?;
         wrong.map_or(Ok(()), |wrong| Err(Failure::failed(wrong)))
@@ -70,7 +80,7 @@ fn in_json(address: &str, health: &Value, ledger: &Value, wrong: Option<&str>) -
 
 /// `health` answers with an error's status where something is wrong, and says what in its body.
 async fn json(server: &Server, path: &str, even_if_failed: bool) -> Result<Value, Failure> {
-    let response = server.get(path, &[]).await?;
+    let response = server.get_soon(path, &[]).await?;
     if !response.status().is_success() && !even_if_failed {
         return Err(server.refusal(response).await);
     }
@@ -106,6 +116,19 @@ fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
     text
 }
 
+/// The last messages that were rejected, one a line.
+fn sample(rejected: &Value) -> String {
+    let mut text = String::new();
+    for one in rejected.as_array().into_iter().flatten().take(SAMPLE_MAX) {
+        let begins = if text.is_empty() { "\nRejected of late (all that are kept: /api/rejected):\n" } else { "" };
+        let (reason, source) =
+            (one["reason"].as_str().unwrap_or_default(), one["source"].as_str().unwrap_or("a Unix socket"));
+        let shown: String = one["text"].as_str().unwrap_or_default().chars().take(SAMPLE_CHARACTERS_MAX).collect();
+        let _ = writeln!(text, "{begins}  {reason} from {source}: {}", metlog_query::format::harmless(&shown));
+    }
+    text
+}
+
 fn balances(ledger: &Value) -> bool {
     let sum: u64 = COLUMNS[1..].iter().filter_map(|(key, ..)| ledger[*key].as_u64()).sum();
     ledger["received"].as_u64() == Some(sum)
@@ -132,6 +155,15 @@ mod tests {
         }
         let text = in_words("a:1", &json!({"ok": false}), &json!({"received": 1}));
         assert!(text.contains("NOT healthy") && text.contains("does NOT balance"), "{text}");
+    }
+
+    #[test]
+    fn a_few_rejected_messages_are_shown() {
+        let one = json!({"reason": "not_json", "source": "127.0.0.1:9", "text": "{\u{1b}\n"});
+        let text = sample(&Value::from(vec![one; 9]));
+        assert_eq!(text.lines().count(), 2 + SAMPLE_MAX, "{text}");
+        assert!(text.ends_with("  not_json from 127.0.0.1:9: {\\u{1b}\\n\n"), "{text}");
+        assert_eq!(sample(&Value::Null), "");
     }
 
     #[test]

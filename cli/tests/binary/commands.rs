@@ -133,6 +133,27 @@ fn sinks_are_tried_where_that_is_asked() {
     assert!(stderr_of(&output).starts_with("error: sink.graphite: "), "{}", stderr_of(&output));
 }
 
+/// Scenario: somebody types into the prompt, in a terminal.
+/// Guarantees: a query may have several lines, names are completed, results and mistakes are shown, and what was typed is
+/// kept.
+#[test]
+fn a_prompt_takes_queries() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let keys = r"select 40 + 2\n|as answer;\n|select nothing;\n|select count(*) as n from messa\t;\n|\\q\n";
+    let mut command = std::process::Command::new("python3");
+    command.args(["tests/binary/terminal.py", keys, env!("CARGO_BIN_EXE_metlog"), "query", "--warehouse", &url]);
+    command.env("HOME", folder.path()).env_remove("XDG_STATE_HOME").env("TERM", "xterm");
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown} {}", stderr_of(&output));
+    for words in ["answer", "42", "error: 1:8: ", "from messages", "| 0"] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let history = std::fs::read_to_string(folder.path().join(".local/state/metlog/history")).unwrap();
+    assert!(history.contains("select nothing;"), "{history}");
+}
+
 #[test]
 fn queries_come_from_files_and_stdin() {
     let folder = tempfile::tempdir().unwrap();

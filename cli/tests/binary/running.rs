@@ -65,7 +65,8 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// `metlog up`, with more configuration behind what every test has: it begins inside of `[sink.parquet]`.
+    /// `metlog up`, with more configuration behind what every test has: it begins inside of `[sink.parquet]`. What is
+    /// before a line of three dashes is for `[listener]`.
     pub fn up(more: &str) -> Running {
         Running::start(tempfile::tempdir().unwrap(), more, &["up"])
     }
@@ -74,12 +75,11 @@ impl Running {
     pub fn start(folder: TempDir, more: &str, arguments: &[&str]) -> Running {
         let config = folder.path().join("metlog.toml");
         let data = folder.path().join("data");
+        let (listener, more) = more.split_once("---\n").unwrap_or(("", more));
         // A key may stand in a file once.
         let roll = if more.contains("roll_after") { "" } else { "roll_after = \"500ms\"\n" };
-        // A format that only tests have listens too, where it is built in.
-        let toy = if cfg!(feature = "toy") { "toy = \"127.0.0.1:0\"\n" } else { "" };
         let text = format!(
-            "data = {data:?}\n[listener]\n{toy}metlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
+            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n{listener}[query]\nlisten = \"127.0.0.1:0\"\n\
              [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"
         );
         std::fs::write(&config, text).unwrap();

@@ -63,6 +63,34 @@ fn what_did_not_arrive_is_said() {
     stdout_of(&["send", "--to", &address, "--server", &http, "hello"]);
 }
 
+/// Scenario: the server has a small receive buffer and is held up while most of a replay is sent, also its end.
+/// Guarantees: the replay says what is missing; `status` says that the kernel dropped it, and that all is not well.
+#[test]
+fn the_last_losses_are_seen() {
+    const LINES: u32 = 5_000;
+    let metlog = Running::up("receive_buffer = 4096\n---\n");
+    let mut command = crate::running::metlog();
+    command.args(["replay", "--to", &metlog.address("metlog"), "--server", &metlog.http(), "--rate", "0", "-"]);
+    let mut replay = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = replay.stdin.take().unwrap();
+    stdin.write_all(b"the first\n").unwrap();
+    until("the first is there", || metlog.ledger()["received"] == 1);
+    metlog.signal("STOP");
+    stdin.write_all(numbered(0..LINES).as_bytes()).unwrap();
+    drop(stdin);
+    // Its socket is full long before it has read all of its input.
+    std::thread::sleep(Duration::from_millis(500));
+    metlog.signal("CONT");
+    let output = replay.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text_of(&output.stderr);
+    assert!(said.contains("error: not all of it arrived at") && said.contains("datagrams are missing"), "{said}");
+    let status = run(&["status", "--server", &metlog.http()]);
+    assert_eq!(status.status.code(), Some(1), "{}", text_of(&status.stdout));
+    assert!(text_of(&status.stdout).contains("LOST on the way"), "{}", text_of(&status.stdout));
+    assert!(text_of(&status.stderr).contains("dropped_by_kernel"), "{}", text_of(&status.stderr));
+}
+
 /// Guarantees: what is in a line comes to SQL as it is, from plain and compressed files; what cannot is counted.
 #[test]
 fn lines_are_kept_as_they_are() {

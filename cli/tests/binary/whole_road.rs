@@ -113,10 +113,47 @@ fn every_format_prints_the_same_answer() {
     assert_eq!(print("csv"), "a,b\n1,x\n");
     assert_eq!(print("ndjson"), "{\"a\":1,\"b\":\"x\"}\n");
     assert_eq!(print("json").trim(), r#"[{"a":1,"b":"x"}]"#);
-    assert!(print("table").contains("| a | b |"), "{}", print("table"));
+    assert!(print("table").contains("| a | b |") && print("table").contains("(1 row)"), "{}", print("table"));
+    let file = metlog.folder.path().join("result.parquet");
+    let mut command = crate::running::metlog();
+    command.args(["query", "--server", &metlog.http(), "--format", "parquet", "select 1 as a, 'x' as b"]);
+    assert!(command.stdout(std::fs::File::create(&file).unwrap()).status().unwrap().success());
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{} bytes", bytes.len());
     let output = run(&["query", "--server", &metlog.http(), "select nothing from messages"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("nothing"));
+}
+
+/// Guarantees: a table is as wide as is said, numbers whole; in a pipe nothing is cut.
+#[test]
+fn a_table_fits_its_width() {
+    let metlog = Running::up("");
+    let sql = format!("select 1234567 as number, '{}' as long", "text ".repeat(40));
+    let print = |more: &[&str]| stdout_of(&[&["query", "--server", &metlog.http()], more, &[&sql]].concat());
+    let narrow = print(&["--width", "40"]);
+    assert!(narrow.lines().all(|line| line.chars().count() <= 40) && narrow.contains("1234567"), "{narrow}");
+    assert!(narrow.contains('…'), "{narrow}");
+    assert!(print(&[]).contains("text ".repeat(40).trim_end()), "{}", print(&[]));
+}
+
+/// Scenario: 900,000 rows.
+/// Guarantees: they are printed as they come; the client holds no more than a few batches of them.
+#[test]
+fn a_large_result_is_not_held() {
+    let metlog = Running::up("");
+    let sql = "select value as n, 'some text of a row that is a few words long' as t from range(900000)";
+    let query = format!("{} query --server {} --format ndjson \"{sql}\"", env!("CARGO_BIN_EXE_metlog"), metlog.http());
+    // The result is some 65 MB; the kernel tells the most that the client had of memory.
+    let measured = "import resource, subprocess, sys; \
+        lines = subprocess.run(sys.argv[1], shell=True, stdout=subprocess.PIPE).stdout.count(b'\\n'); \
+        print(lines, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)";
+    let output = std::process::Command::new("python3").args(["-c", measured, &query]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<u64> = printed.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let [lines, memory_mib] = numbers[..] else { panic!("{printed}") };
+    assert_eq!(lines, 900_000);
+    assert!(memory_mib < 150, "{memory_mib} MiB");
 }
 
 #[test]
