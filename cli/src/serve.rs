@@ -82,7 +82,7 @@ async fn ledger(State(listener): State<Listener>) -> Response {
     Json(listener.ledger()).into_response()
 }
 
-/// What is asked of `/api/senders`: all of them, or one by its identity in hex.
+/// The parameters of `/api/senders`: all senders, or one by its identity in hex.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SendersQuery {
@@ -115,19 +115,19 @@ async fn health(State(listener): State<Listener>) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// What is asked of `/api/tail`.
+/// The parameters of `/api/tail`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TailQuestion {
+struct TailQuery {
     r#type: Option<String>,
     logger: Option<String>,
     #[serde(default)]
     filter: String,
 }
 
-async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuestion>) -> Response {
-    let filter = match Filter::parse(&question.filter) {
-        Ok(filter) => filter.and_same("type", question.r#type).and_same("logger", question.logger),
+async fn tail(State(listener): State<Listener>, Query(query): Query<TailQuery>) -> Response {
+    let filter = match Filter::parse(&query.filter) {
+        Ok(filter) => filter.and_same("type", query.r#type).and_same("logger", query.logger),
         Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
     };
     let lines = stream::unfold((listener.subscribe(), filter), |(mut batches, filter)| async move {

@@ -178,7 +178,7 @@ fn stopped_text(ledger: &Ledger) -> String {
     format!("stopped: {} received = {}{losses}", counted(ledger.received, "message"), sum.join(" + "))
 }
 
-/// Where `send` must be told to send to, unless that is its default.
+/// The `--to` that `send` needs, unless the default will do.
 fn to(addresses: &[(String, String)]) -> String {
     let metlog = |(name, address): &(String, String)| (name == "metlog").then(|| address.clone());
     let default = SocketAddr::from(([127, 0, 0, 1], PORT_METLOG)).to_string();
@@ -214,14 +214,14 @@ fn start_text(
     line("warehouse", &config.sinks.parquet.url);
     let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
     if is_demo {
-        text.push_str("A demo service sends logins, pages and checkouts. Ask about it from another terminal:\n");
-        for question in crate::demo::QUESTIONS {
-            text.push_str(&format!("  metlog query {server}\"{question}\"\n"));
+        text.push_str("A demo service sends logins, pages and checkouts. Query it from another terminal:\n");
+        for query in crate::demo::QUERIES {
+            text.push_str(&format!("  metlog query {server}\"{query}\"\n"));
         }
         text.push_str(&format!("  metlog tail {server}--filter type=error\n"));
     } else if has_sql {
         text.push_str(&format!(
-            "Send something, and ask for it:\n  metlog send {}--type hello \"first message\"\n",
+            "Send something, and query it:\n  metlog send {}--type hello \"first message\"\n",
             to(addresses)
         ));
         text.push_str(&format!("  metlog query {server}\"select type, logger, payload from messages limit 10\"\n"));

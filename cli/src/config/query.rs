@@ -1,26 +1,26 @@
-//! The section `[query]`: where questions are answered, and how much one may cost.
+//! The section `[query]`: where queries are served, and how much one may cost.
 use super::document::Section;
 use super::values;
 use crate::arguments::AddressOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// HTTP port of questions and of the state of the listener.
+/// HTTP port of queries and of the state of the listener.
 pub const PORT_QUERY: u16 = 5580;
 const MIB: u64 = 1 << 20;
 
-/// What one question may cost, and where it is asked.
+/// What one query may cost, and where queries are served.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryConfig {
     /// HTTP address.
     pub listen: SocketAddr,
-    /// Bytes that one question may use for sorting, joining and grouping.
+    /// Bytes that one query may use for sorting, joining and grouping.
     pub memory_bytes: usize,
-    /// Questions that run at a time; others wait.
+    /// Queries that run at a time; others wait.
     pub concurrency: usize,
     /// Most rows of an answer.
     pub rows_max: usize,
-    /// A question that takes longer is ended.
+    /// A query that takes longer is cancelled.
     pub time_max: Duration,
     /// How long a query waits for the store to answer.
     pub store_wait: Duration,

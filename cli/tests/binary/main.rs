@@ -3,8 +3,12 @@
 mod attacks;
 mod commands;
 mod json_logs;
+mod results;
 mod running;
 mod s3;
 mod shipping;
 mod sight;
+mod strays;
+#[cfg(feature = "toy")]
+mod toy;
 mod whole_road;
