@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Longest wait for a connection; how long an answer may take is the server's business.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the state of a server may take.
+const SOON: Duration = Duration::from_secs(20);
+
 /// A server that may be running.
 #[derive(Debug)]
 pub struct Server {
@@ -50,6 +53,16 @@ impl Server {
         self.ask(self.client.get(url)).await
     }
 
+    /// As [`Server::get`], for what is never long in coming.
+    ///
+    /// # Errors
+    /// Where nobody answers, or not soon.
+    pub async fn get_soon(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Response, Failure> {
+        let mut url = self.url(path);
+        url.query_pairs_mut().extend_pairs(pairs);
+        self.ask(self.client.get(url).timeout(SOON)).await
+    }
+
     /// A question to `path` with a JSON body.
     ///
     /// # Errors
@@ -74,8 +87,13 @@ impl Server {
         })
     }
 
-    /// The body of an answer that went wrong, as a failure with the server's own words.
+    /// The body of a response that went wrong, as a failure with the server's own words.
     pub async fn refusal(&self, response: Response) -> Failure {
+        self.refusal_at(response, Place::default()).await
+    }
+
+    /// Likewise, of a query that began at a place of its file.
+    pub async fn refusal_at(&self, response: Response, place: Place) -> Failure {
         let status = response.status();
         let body = response.text().await.unwrap_or_default();
         let error = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default()["error"].take();
@@ -83,14 +101,31 @@ impl Server {
             return Failure::failed(format!("{}: {status}: {}", self.address(), body.trim()));
         };
         match (error["line"].as_u64(), error["column"].as_u64()) {
-            (Some(line), Some(column)) => Failure::failed(format!("{line}:{column}: {message}")),
+            (Some(line), Some(column)) => Failure::failed(format!("{}: {message}", place.plus(line, column))),
             _ => Failure::failed(message),
         }
     }
 }
 
+/// Where a text begins in a larger one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Lines before it.
+    pub lines: u64,
+    /// Characters before it in its first line.
+    pub columns: u64,
+}
+
+impl Place {
+    /// A line and a column of the text, counted from 1, as `line:column` of the larger one.
+    pub fn plus(self, line: u64, column: u64) -> String {
+        let before = if line == 1 { self.columns } else { 0 };
+        format!("{}:{}", line + self.lines, column + before)
+    }
+}
+
 /// The words of the error that caused all others.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
 }
 

@@ -9,34 +9,44 @@ use std::process::ExitCode;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
     code: u8,
-    message: String,
+    /// Each is an error of its own.
+    messages: Vec<String>,
 }
 
 impl Failure {
     /// It could not be done; exit code 1.
     pub fn failed(message: impl Display) -> Failure {
-        Failure { code: 1, message: message.to_string() }
+        Failure { code: 1, messages: vec![message.to_string()] }
     }
 
     /// The configuration or the command line is wrong; exit code 2.
     pub fn usage(message: impl Display) -> Failure {
-        Failure { code: 2, message: message.to_string() }
+        Failure { code: 2, messages: vec![message.to_string()] }
     }
 
     /// Nobody wants our output any more (`metlog tail | head`): no failure to speak of.
     pub fn output(error: &std::io::Error) -> Failure {
         match error.kind() {
-            ErrorKind::BrokenPipe => Failure { code: 0, message: String::new() },
+            ErrorKind::BrokenPipe => Failure { code: 0, messages: Vec::new() },
             _ => Failure::failed(format!("cannot write the output: {error}")),
         }
     }
 
+    /// True where there is nothing to say: the reader of our output is gone.
+    pub fn is_silent(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// Says it, and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        if !self.message.is_empty() {
-            logs::say_failure(&self.message);
-        }
+        self.messages.iter().for_each(|message| logs::say_failure(message));
         ExitCode::from(self.code)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.messages.join("\n"))
     }
 }
 
@@ -44,12 +54,13 @@ impl Failure {
 impl Failure {
     /// Its exit code and words.
     pub fn parts(&self) -> (u8, &str) {
-        (self.code, &self.message)
+        (self.code, self.messages.first().map_or("", String::as_str))
     }
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Failure {
-        Failure::usage(error)
+        let messages = error.to_string().lines().map(str::to_owned).collect();
+        Failure { code: 2, messages }
     }
 }

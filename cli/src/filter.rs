@@ -2,7 +2,8 @@
 //!
 //! A word is `<column><operator><value>`, or text that the payload must contain. Columns are `type`, `logger`,
 //! `hostname`, `payload`, `env_version`, `token` (any of them), `fields.<key>`, and the numbers `severity` and `pid`.
-//! Operators are `=`, `!=`, `~` and `!~` (regular expressions), and `<`, `<=`, `>`, `>=` for numbers.
+//! A severity may be named. Operators are `=`, `!=`, `~` and `!~` (regular expressions), and `<`, `<=`, `>`, `>=` for numbers.
+use crate::severity;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -176,7 +177,8 @@ fn parse_word(word: &str) -> Result<Word, String> {
         if operator.ends_with('~') {
             return Err(wrong(format!("{column} is a number and has no text to search")));
         }
-        let value = value.parse().map_err(|_| wrong(format!("`{value}` is no number")))?;
+        let named = || severity::find(value).filter(|_| column == "severity").map(|found| i64::from(found.number()));
+        let value = value.parse().ok().or_else(named).ok_or_else(|| wrong(format!("`{value}` is no {column}")))?;
         return Ok(Word::Number { column, operator, value });
     }
     match (name, TEXTS.into_iter().find(|column| *column == name)) {
@@ -244,6 +246,8 @@ mod tests {
         check("type!=login", &[1, 2]);
         check("logger=web type~^p", &[1, 2]);
         check("severity<=4", &[0]);
+        check("severity<=warn", &[0]);
+        check("severity>WARNING severity<info", &[1]);
         check("severity>4 pid<2", &[1]);
         check("severity!=5", &[0, 2]);
         check("token=token1", &[1]);
@@ -270,7 +274,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (filter, said) in [
             ("tipe=x", "`tipe` is none of type, logger"),
-            ("severity=high", "`high` is no number"),
+            ("severity=high", "`high` is no severity"),
             ("severity~1", "has no text to search"),
             ("type<x", "needs =, !=, ~ or !~"),
             ("fields.a", "needs =, !=, ~ or !~"),

@@ -1,6 +1,7 @@
 //! Our own logs: on stderr, quiet unless asked otherwise, as text or JSON.
 //!
-//! What a command has to say to whoever started it is no log: it is always said. As text it is a plain line; where
+//! What a command has to say to whoever started it is no log: it is always said. As text it is a plain line, and a
+//! failure begins with `error:`; where
 //! logs are JSON it is JSON too, so that a program can read all of stderr the same way.
 use crate::arguments::{LogFormat, LogOptions};
 use std::io::IsTerminal;
@@ -52,7 +53,7 @@ pub fn say(text: &str) {
 pub fn say_failure(text: &str) {
     match IS_JSON.load(Ordering::Relaxed) {
         true => tracing::error!(target: SAID, "{text}"),
-        false => eprintln!("{text}"),
+        false => eprintln!("error: {text}"),
     }
 }
 

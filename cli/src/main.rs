@@ -2,22 +2,27 @@
 //! files and environment.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 mod arguments;
+mod arrival;
 mod ask;
 mod commands;
 mod config;
 mod demo;
 mod failure;
 mod filter;
+mod holder;
 mod hot;
 mod logs;
 mod metlog_line;
 mod outlet;
 mod pace;
+mod plural;
 mod serve;
+mod severity;
+mod ship;
 mod sinks;
+mod statements;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -25,7 +30,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_this_process();
+    // Connections take a part of them; the journal must always find some.
+    metlog_listener::raise_descriptor_limit();
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -43,6 +50,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
+        Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
+        Command::Completions(options) => commands::completions::run(&options),
     }
 }

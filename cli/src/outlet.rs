@@ -2,6 +2,10 @@
 use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// How long the answer to a datagram may take where nobody listens.
+const REFUSAL_WAIT: Duration = Duration::from_millis(20);
 
 /// Where datagrams go.
 #[derive(Debug)]
@@ -45,11 +49,19 @@ impl Outlet {
         .map(|_| ())
     }
 
-    /// What became known of earlier datagrams since.
-    pub fn late_error(&self) -> Option<Error> {
-        match self {
-            Outlet::Udp(socket) => socket.take_error().ok().flatten(),
-            Outlet::Unix(socket) => socket.take_error().ok().flatten(),
-        }
+    /// Waits for the refusal of the last datagram, which comes after it was sent.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` where nobody took it.
+    pub fn settle(&self) -> Result<(), Error> {
+        let error = match self {
+            Outlet::Udp(socket) => {
+                std::thread::sleep(REFUSAL_WAIT);
+                socket.take_error()?
+            }
+            // It was taken, or the call said that it was not.
+            Outlet::Unix(_) => None,
+        };
+        error.map_or(Ok(()), Err)
     }
 }

@@ -46,6 +46,8 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
+        .route("/api/rejected", get(rejected))
+        .route("/api/addresses", get(addresses))
         .route("/api/tail", get(tail))
         .route("/metrics", get(metrics))
         .route("/health", get(health))
@@ -56,7 +58,7 @@ pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/tail, /metrics, /health",
     )
 }
 
@@ -65,12 +67,35 @@ fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
 }
 
+/// A bounded sample of what was rejected, the newest first.
+async fn rejected(State(listener): State<Listener>) -> Response {
+    Json(listener.rejected()).into_response()
+}
+
 async fn ledger(State(listener): State<Listener>) -> Response {
     Json(listener.ledger()).into_response()
 }
 
-async fn senders(State(listener): State<Listener>) -> Response {
-    Json(listener.senders()).into_response()
+/// What is asked of `/api/senders`: all of them, or one by its identity in hex.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendersQuery {
+    sender: Option<String>,
+}
+
+async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
+    let mut senders = listener.senders();
+    if let Some(sender) = query.sender {
+        senders.retain(|row| row.sender == sender);
+    }
+    Json(senders).into_response()
+}
+
+/// Where this listener is bound, so that a sender knows whose count it compares with.
+async fn addresses(State(listener): State<Listener>) -> Response {
+    let bound = listener.addresses().into_iter();
+    let bound: Vec<_> = bound.map(|(name, address)| json!({"name": name, "address": address})).collect();
+    Json(bound).into_response()
 }
 
 async fn metrics(State(listener): State<Listener>) -> Response {

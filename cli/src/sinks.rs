@@ -23,12 +23,17 @@ pub fn open_url(url: &str, options: &[(String, String)]) -> Result<Store, Failur
     open_store(url, options, variables()).map_err(|error| Failure::usage(format!("sink.parquet: {error}")))
 }
 
+/// The sink whose receipt makes a message stored.
+pub fn store(config: &SinksConfig, warehouse: Store) -> Box<dyn Sink> {
+    Box::new(Parquet::new(config.parquet.objects.clone(), warehouse))
+}
+
 /// All sinks that are configured.
 ///
 /// # Errors
 /// Where one refuses its configuration.
 pub fn open(config: &SinksConfig, warehouse: Store) -> Result<Vec<Box<dyn Sink>>, Failure> {
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Parquet::new(config.parquet.objects.clone(), warehouse))];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![store(config, warehouse)];
     if let Some(graphite) = &config.graphite {
         sinks.push(Box::new(Graphite::new(graphite.clone())));
     }

@@ -2,6 +2,7 @@
 //! it or refuses it for good; the journal keeps it so long.
 use crate::pipeline::{ClosedWindows, Pipeline, batch_of};
 use crate::probe::Probe;
+use crate::recover::again::Kept;
 use metlog_schemas::table::TableMap;
 use metlog_sink::{Batch, Next, Receipt, Role, Sink, SinkError};
 use std::collections::BTreeMap;
@@ -67,13 +68,14 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
         Ok(batch) => batch,
         Err(error) => return pass_over(pipeline, sink.name(), number, error).await,
     };
-    let unreadable = pipeline.expected(number).saturating_sub(batch.message_count() + batch.value_count());
+    let unreadable = pipeline.expected(number).saturating_sub(batch.fact_rows() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
-        set_aside(pipeline, number, "records of it cannot be read back")?;
+        set_aside(pipeline, number, sink.name(), unreadable, "records of it cannot be read back")?;
     }
     let written = write(sink, &batch, states).await;
     if let Err(error) = &written {
-        set_aside(pipeline, number, &format!("{} refused it: {error}", sink.name()))?;
+        let messages = pipeline.expected(number);
+        set_aside(pipeline, number, sink.name(), messages, &format!("{} refused it: {error}", sink.name()))?;
     }
     let name = sink.name();
     blocking(pipeline, move |pipeline| pipeline.acknowledge(name, number, written.is_err(), unreadable)).await?;
@@ -120,7 +122,8 @@ async fn pass_over(
         return Err(error);
     }
     let work = move |pipeline: &Pipeline| {
-        set_aside(pipeline, number, &format!("it cannot be read back: {error}"))?;
+        let messages = pipeline.expected(number);
+        set_aside(pipeline, number, sink, messages, &format!("it cannot be read back: {error}"))?;
         pipeline.acknowledge(sink, number, true, 0)
     };
     blocking(pipeline, work).await?;
@@ -164,16 +167,12 @@ fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkEr
     }
 }
 
-/// Gives the file of a segment that nobody can take a second name, where a human finds it. On a full disk too.
-fn set_aside(pipeline: &Pipeline, number: u64, why: &str) -> std::io::Result<()> {
-    let name = crate::journal::file_name(number);
+/// Keeps a segment that nobody can take where a human finds it; on a full disk too.
+fn set_aside(pipeline: &Pipeline, number: u64, sink: &str, messages: u64, why: &str) -> std::io::Result<()> {
+    let Some(sealed) = pipeline.sealed(number) else { return Ok(()) };
     let folder = pipeline.config().data.join("set_aside");
-    tracing::error!("segment {number} is set aside in {}: {why}", folder.display());
-    let source = pipeline.config().data.join("journal").join(&name);
-    match std::fs::hard_link(source, folder.join(&name)) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` offers it again", folder.display());
+    Kept { sink: sink.to_owned(), messages, sealed, why: why.to_owned() }.keep(&pipeline.config().data, number)
 }
 
 async fn blocking<T: Send + 'static>(

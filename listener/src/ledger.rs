@@ -122,4 +122,8 @@ pub struct Receipts {
     pub set_aside: u64,
     /// Of `set_aside`: were in the journal, and their files are gone.
     pub missing: u64,
+    /// Records of a newer program that were set aside and have been offered again since: no longer set aside.
+    pub recovered_records: u64,
+    /// Messages that those came to beyond one each, as which they were counted before.
+    pub recovered_more: u64,
 }

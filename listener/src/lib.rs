@@ -27,6 +27,7 @@ pub use intake::privacy;
 pub use intake::submit::{Submit, Submitted, Unavailable};
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{Rejected, Rows};
+pub use recover::again::{Offered, offer_again};
 pub use report::Health;
 
 use clock::SystemClock;

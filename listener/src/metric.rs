@@ -14,6 +14,8 @@ pub enum Metric {
     Stored,
     /// Messages on disk in `set_aside`, for a human. Should be zero; alert on it.
     SetAside,
+    /// Of those set aside: were in the journal, and their files are gone. Should be zero; alert on it.
+    Missing,
     /// Messages in the journal, on the way to the store.
     Held,
     /// Datagrams that never came, by the senders' sequence numbers. Should be zero.
@@ -56,12 +58,13 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 24] = [
+    pub const ALL: [Metric; 25] = [
         Metric::Received,
         Metric::Rejected,
         Metric::Dropped,
         Metric::Stored,
         Metric::SetAside,
+        Metric::Missing,
         Metric::Held,
         Metric::Lost,
         Metric::DroppedByClients,
@@ -91,6 +94,7 @@ impl Metric {
             Metric::Dropped => "metlog_messages_dropped_total",
             Metric::Stored => "metlog_messages_stored_total",
             Metric::SetAside => "metlog_messages_set_aside_total",
+            Metric::Missing => "metlog_messages_missing_total",
             Metric::Held => "metlog_messages_held",
             Metric::Lost => "metlog_datagrams_lost_total",
             Metric::DroppedByClients => "metlog_messages_dropped_by_clients_total",

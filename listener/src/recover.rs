@@ -3,6 +3,7 @@
 //!
 //! Whatever is missing or damaged is said with its name and its count, and never stops the start: counts that nothing
 //! on disk explains are *missing*.
+pub mod again;
 mod damage;
 mod receipts;
 

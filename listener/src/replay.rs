@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use metlog_schemas::format::{self, Decoded, Scratch};
 use metlog_schemas::table::{Table, TableMap, metrics_rows};
 use metlog_schemas::window::Window;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::ops::Range;
@@ -24,7 +25,7 @@ const BYTES_PER_BATCH: usize = 16 << 20;
 const BEGIN_BYTES_MAX: u64 = 1 << 30;
 
 /// Where a segment ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// End of the window that was open then, µs; the windows before it closed in the segment.
     pub until: i64,
@@ -202,6 +203,23 @@ pub fn segment(folder: &Path, number: u64, sealed: Option<Sealed>, keep: &mut dy
     let state = state_at(folder, number)?.unwrap_or_default();
     replay(&bytes, state, sealed, keep)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Whole records of a segment.
+pub fn count_records(bytes: &[u8]) -> u64 {
+    let Some((framing, mut at)) = Framing::of(bytes) else { return 0 };
+    let mut count = 0;
+    while let Some(found) = read(framing, &bytes[at..]) {
+        at += match found {
+            Read::Record(_, length) => {
+                count += 1;
+                length
+            }
+            Read::Corrupt(region) => region.len(),
+            Read::Torn(length) => length,
+        };
+    }
+    count
 }
 
 /// Reads a whole segment, from the state at its begin.

@@ -50,6 +50,7 @@ impl Listener {
         text.value(Metric::Dropped, ledger.dropped);
         text.value(Metric::Stored, ledger.stored);
         text.value(Metric::SetAside, ledger.set_aside);
+        text.value(Metric::Missing, ledger.missing);
         text.value(Metric::Held, ledger.held);
         text.value(Metric::Lost, ledger.lost);
         text.value(Metric::DroppedByClients, ledger.dropped_by_clients);
@@ -118,6 +119,7 @@ impl Listener {
             ("dropped", number(|row| row.dropped)),
             ("first_seen", time(|row| row.first_seen)),
             ("last_seen", time(|row| row.last_seen)),
+            ("implausible", number(|row| row.implausible)),
         ];
         let fields: Vec<Field> =
             columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();

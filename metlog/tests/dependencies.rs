@@ -71,3 +71,14 @@ fn sources(folder: &str) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { sources(path.to_str().unwrap()) } else { vec![path] }).collect()
 }
+
+/// Guarantees: the client and what it depends on of ours can be published: every dependency has a version.
+#[test]
+fn packages_can_be_made() {
+    let target = tempfile::tempdir().unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["package", "--package", "metlog-wire", "--package", "metlog", "--no-verify", "--allow-dirty"]);
+    cargo.args(["--offline", "--target-dir"]).arg(target.path());
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,21 +1,17 @@
 //! How deep a query may be. Parser, planner and evaluation all recurse, on threads with small stacks, and a
 //! stack that overflows ends the process: so depth is bounded before anything recurses.
 use crate::error::{Error, Kind};
+use crate::expansion::too_large;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{ObjectName, Query, Statement as Sql, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
-use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 /// Deepest expression, in tokens that hang on each other: a chain such as `a + b + c…` is as deep as it is
 /// long, a list is not.
 const DEPTH_TOKENS_MAX: usize = 400;
-/// Most tables and subqueries, what `WITH` names written out wherever it is named.
-const SIZE_MAX: usize = 400;
 /// Deepest plan, in operators.
 const PLAN_DEPTH_MAX: usize = 200;
 /// Most operators of a plan.
@@ -118,72 +114,6 @@ fn close(level: &mut Level, outer: &mut Vec<Level>) {
     if let Some(parent) = outer.pop() {
         let closed = std::mem::replace(level, parent);
         level.below = level.below.max(closed.depth());
-    }
-}
-
-/// Looks at a query before it is planned: what `WITH` names is planned anew wherever it is named, so a short
-/// text can be a plan without end.
-///
-/// # Errors
-/// [`Kind::Limit`] for one whose tables and subqueries, so written out, are too many.
-pub(crate) fn check_size(statement: &Sql) -> Result<(), Error> {
-    match statement.visit(&mut Expansion::default()) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(too_large()),
-    }
-}
-
-fn too_large() -> Error {
-    Error::new(Kind::Limit, "the query is too large: use fewer subqueries, unions and WITH clauses")
-}
-
-/// The queries that are open, from the outermost in.
-#[derive(Default)]
-struct Expansion(Vec<Open>);
-
-#[derive(Default)]
-struct Open {
-    /// Tables and subqueries of its own and of what it names.
-    size: usize,
-    /// What its `WITH` names, by the address of the query, which is never followed.
-    named: Vec<(*const Query, String)>,
-    /// The sizes of those that were visited.
-    sizes: HashMap<String, usize>,
-}
-
-impl Expansion {
-    fn add(&mut self, size: usize) -> ControlFlow<()> {
-        let Some(open) = self.0.last_mut() else { return ControlFlow::Continue(()) };
-        open.size = open.size.saturating_add(size);
-        if open.size > SIZE_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
-
-impl Visitor for Expansion {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        let named = with.map(|cte| (&raw const *cte.query, cte.alias.name.value.to_lowercase())).collect();
-        self.0.push(Open { size: 1, named, sizes: HashMap::new() });
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let size = self.0.pop().map_or(0, |open| open.size);
-        if let Some(outer) = self.0.last_mut()
-            && let Some(at) = outer.named.iter().position(|(address, _)| std::ptr::eq(*address, query))
-        {
-            outer.sizes.insert(outer.named.swap_remove(at).1, size);
-            return ControlFlow::Continue(());
-        }
-        self.add(size)
-    }
-
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let name = relation.to_string().replace('"', "").to_lowercase();
-        let size = self.0.iter().rev().find_map(|open| open.sizes.get(&name)).copied();
-        self.add(size.unwrap_or(1))
     }
 }
 

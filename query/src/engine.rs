@@ -3,13 +3,12 @@ use crate::answer::{Answer, Bounds};
 use crate::error::{Error, Kind};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{Hot, growth, held, prepare, sketch};
+use crate::{Hot, functions, held, prepare};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
@@ -19,10 +18,6 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-
-/// Functions that make much out of little in one call, beyond what the memory of a query is counted by.
-const FUNCTIONS_LEFT_OUT: [&str; 7] =
-    ["repeat", "lpad", "rpad", "range", "generate_series", "array_repeat", "array_resize"];
 
 /// How far a query may go.
 #[derive(Debug, Clone)]
@@ -152,21 +147,10 @@ fn state(runtime: Arc<RuntimeEnv>) -> Result<SessionState, Error> {
     options.execution.parquet.schema_force_view_types = false;
     options.execution.parquet.bloom_filter_on_read = true;
     options.execution.parquet.enable_page_index = true;
-    let mut defaults = SessionStateBuilder::new_with_default_features();
-    let scalar = defaults.scalar_functions().take().unwrap_or_default();
-    let scalar = scalar.into_iter().filter(|function| !FUNCTIONS_LEFT_OUT.contains(&function.name()));
-    let scalar = scalar.map(growth::guarded);
-    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(growth::Concatenation::new())];
-    planners.extend(defaults.expr_planners().take().unwrap_or_default());
-    let mut aggregate = defaults.aggregate_functions().take().unwrap_or_default();
-    aggregate.push(Arc::new(sketch::merge()));
-    let builder = defaults
+    let builder = functions::allowed(SessionStateBuilder::new_with_default_features())
         .with_config(config)
         .with_runtime_env(runtime)
         .with_file_formats(Vec::new())
-        .with_table_factories(Default::default())
-        .with_scalar_functions(scalar.chain([Arc::new(sketch::quantile())]).collect())
-        .with_aggregate_functions(aggregate)
-        .with_expr_planners(planners);
+        .with_table_factories(Default::default());
     Ok(builder.build())
 }

@@ -1,5 +1,6 @@
-//! Why there is no answer, in the asker's terms: a kind that programs read, a message that people read, and
-//! the place in the SQL where there is one.
+//! Why a query has no result: a kind that programs read, a message that people read (see `wording.rs`), and the place
+//! in the SQL where there is one.
+use crate::wording::{self, root_of};
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use serde_json::{Value, json};
@@ -92,46 +93,25 @@ impl From<DataFusionError> for Error {
         let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
         let position = span.map(|span| (span.start.line, span.start.column));
         if is_missing_object(&error) {
-            let message = "an object was removed while it was read: ask again";
-            return Error { kind: Kind::Storage, message: message.into(), position: None };
+            return Error::new(Kind::Storage, "an object was removed while it was read: ask again");
         }
         let root = root_of(&error);
-        let kind = match root {
-            DataFusionError::ResourcesExhausted(_) => Kind::Limit,
-            DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
-                Kind::Storage
-            }
-            DataFusionError::External(inner) if inner.is::<HotError>() => Kind::Storage,
-            DataFusionError::Internal(_) | DataFusionError::ExecutionJoin(_) | DataFusionError::Ffi(_) => {
-                Kind::Internal
-            }
-            _ => Kind::Sql,
-        };
-        if let DataFusionError::SQL(parser, _) = root {
-            return from_parser(parser);
+        let position = position.or_else(|| match root {
+            DataFusionError::SQL(parser, _) => match parser.as_ref() {
+                ParserError::TokenizerError(text) | ParserError::ParserError(text) => {
+                    wording::place(text).map(|(_, place)| place)
+                }
+                ParserError::RecursionLimitExceeded => None,
+            },
+            _ => None,
+        });
+        if let DataFusionError::External(inner) = root
+            && let Some(error) = inner.downcast_ref::<HotError>()
+        {
+            return Error::new(Kind::Storage, error.to_string());
         }
-        let message = match root {
-            DataFusionError::ResourcesExhausted(text) => {
-                format!("the query needs more memory than it may have ({}): ask for less", first_line(text))
-            }
-            other => other.strip_backtrace(),
-        };
+        let (kind, message) = wording::message(root);
         Error { kind, message, position }
-    }
-}
-
-/// Below contexts, diagnostics, collections and sharing; the first of several.
-fn root_of(error: &DataFusionError) -> &DataFusionError {
-    match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root_of(inner),
-        DataFusionError::Shared(inner) => root_of(inner),
-        DataFusionError::Collection(errors) => errors.first().map_or(error, root_of),
-        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-            arrow::error::ArrowError::ExternalError(inner) => inner.downcast_ref().map_or(error, root_of),
-            _ => error,
-        },
-        DataFusionError::External(inner) => inner.downcast_ref().map_or(error, root_of),
-        _ => error,
     }
 }
 
@@ -148,26 +128,4 @@ fn is_missing_object(error: &DataFusionError) -> bool {
     }
     let text = error.to_string();
     is_storage && text.contains("Object at location") && text.contains("not found")
-}
-
-/// The parser writes the place at the end of its message.
-fn from_parser(error: &ParserError) -> Error {
-    let text = match error {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
-        ParserError::RecursionLimitExceeded => "nested too deep",
-    };
-    let place = text.rsplit_once(" at Line: ").and_then(|(message, place)| {
-        let (line, column) = place.split_once(", Column: ")?;
-        Some((message, line.trim().parse().ok()?, column.trim().parse().ok()?))
-    });
-    match place {
-        Some((message, line, column)) => {
-            Error { kind: Kind::Sql, message: message.to_owned(), position: Some((line, column)) }
-        }
-        None => Error::new(Kind::Sql, text),
-    }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }

@@ -11,19 +11,22 @@ mod answer;
 mod depth;
 mod engine;
 mod error;
+mod expansion;
 pub mod format;
-mod growth;
+mod functions;
 mod held;
+mod hints;
 mod hot;
 mod http;
 mod partition;
 mod prepare;
 mod rows;
-mod sketch;
 mod snapshot;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod warehouse;
+mod wording;
 
 pub use answer::Answer;
 pub use engine::{Config, Engine};

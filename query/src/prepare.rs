@@ -1,7 +1,7 @@
 //! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
 //! it was planned as.
-use crate::depth;
 use crate::error::{Error, Kind};
+use crate::{depth, expansion, hints};
 use datafusion::config::Dialect;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionState;
@@ -23,10 +23,10 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     depth::check_text(sql)?;
     let statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|error| at_the_end(error.into(), sql))?;
     match question(&statement) {
-        Some(question) => depth::check_size(question)?,
+        Some(question) => expansion::check(question)?,
         None => return Err(refused()),
     }
-    let plan = state.statement_to_plan(statement).await?;
+    let plan = state.statement_to_plan(statement).await.map_err(|error| hints::explained(error, sql, state))?;
     depth::check_plan(&plan)?;
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan).map_err(|_| refused())?;

@@ -1,11 +1,16 @@
 //! The crate as its users see it: an engine over a store in memory and a listener that is made up.
+mod attacks;
 mod bounds;
 mod ddl;
+mod every_function;
+mod functions;
 mod http;
 mod plans;
 mod refusals;
 mod sight;
 mod sketches;
+mod strays;
+mod words;
 
 use crate::{ColdSegment, Config, Engine, Error, Hot, HotRows};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -49,14 +54,11 @@ fn messages(hour: Hour, payloads: &[&str]) -> RecordBatch {
 }
 
 fn no_rows(table: Table) -> RecordBatch {
-    match table {
-        Table::Messages => Rows::default().finish().unwrap(),
-        Table::Metrics => metrics_rows(std::iter::empty::<&Window>()).unwrap(),
-    }
+    RecordBatch::new_empty(table.schema())
 }
 
 fn key(table: Table, hour: Hour, listener: &str, segment: u64) -> String {
-    ObjectPath { table, hour, listener: listener.into(), segment }.key()
+    ObjectPath { table, partition: hour.into(), listener: listener.into(), segment }.key()
 }
 
 async fn put(store: &dyn ObjectStore, key: &str, batch: &RecordBatch) {
@@ -138,4 +140,13 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Value, Error> {
 #[track_caller]
 fn check(found: Result<Value, Error>, expected: Value) {
     assert_eq!(found, Ok(expected));
+}
+
+/// Stack of the threads that run queries in the server.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs on a thread with such a stack; a panic there is one here.
+fn on_a_workers_stack<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).unwrap().join().unwrap()
 }

@@ -1,6 +1,7 @@
 //! The stored rows: which objects there are, and the plan that reads them. Only paths that
 //! [`ObjectPath`] wrote count; whatever else lies in the store is not looked at.
 use crate::partition::{Hours, Pruning};
+use crate::strays;
 use arrow::datatypes::Field;
 use datafusion::catalog::Session;
 use datafusion::common::ScalarValue;
@@ -14,9 +15,11 @@ use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt, TryStreamExt};
 use metlog_schemas::object_path::ObjectPath;
-use metlog_schemas::tables::{PARTITION_COLUMNS, Table};
+use metlog_schemas::table::{PARTITION_COLUMNS, Table};
+use metlog_schemas::time::Hour;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use std::sync::Arc;
@@ -57,6 +60,7 @@ impl Warehouse {
     pub(crate) async fn list(&self, table: Table, pruning: &Pruning) -> Result<Vec<Object>> {
         let folder = self.prefix.clone().join(table.name());
         let days = self.store.list_with_delimiter(Some(&folder)).await?.common_prefixes;
+        let unknown = days.iter().find(|day| strays::is_folder(day)).cloned();
         let days = days.into_iter().filter_map(|day| {
             let hours = day.parts().next_back().and_then(|name| Hours::of_folder(name.as_ref()))?;
             Some((day, hours))
@@ -67,8 +71,14 @@ impl Warehouse {
             Result::<Vec<ObjectMeta>>::Ok(objects)
         });
         let metas = listings.buffered(LISTINGS_AT_ONCE).try_concat().await?;
-        let objects = metas.into_iter().filter_map(|meta| self.object(meta, table)).collect();
-        let mut objects = pruning.keep(objects, |object: &Object| Hours::of_object(object.path.hour))?;
+        let objects = metas.into_iter().filter_map(|meta| self.object(meta, table));
+        let of_hours = objects.filter_map(|object| Some((object.path.partition.hour()?, object))).collect();
+        let kept = pruning.keep(of_hours, |(hour, _): &(Hour, Object)| Hours::of_object(*hour))?;
+        let mut objects: Vec<Object> = kept.into_iter().map(|(_, object)| object).collect();
+        if let Some(unknown) = unknown {
+            let metas: Vec<ObjectMeta> = self.store.list(Some(&unknown)).try_collect().await?;
+            objects.extend(metas.into_iter().filter_map(|meta| self.object(meta, table)));
+        }
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
     }
@@ -92,16 +102,39 @@ impl Warehouse {
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = objects.into_iter().map(|object| {
-            let hour = object.path.hour;
-            let values = vec![ScalarValue::from(hour.date()), ScalarValue::from(hour.of_day() as i32)];
-            PartitionedFile::new_from_meta(object.meta).with_partition_values(values)
-        });
-        let groups = FileGroup::new(files.collect()).split_files(state.config().target_partitions());
+        let (of_hours, strays): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|object| object.path.partition.hour().is_some());
+        let mut plans = Vec::new();
+        if !strays.is_empty() {
+            let files = strays.into_iter().map(|object| PartitionedFile::new_from_meta(object.meta)).collect();
+            plans.push(strays::scan(table, projection.as_deref(), |schema, columns| {
+                self.read(state, schema, files, Some(columns), limit)
+            })?);
+        }
+        if !of_hours.is_empty() {
+            let files = of_hours.into_iter().filter_map(|object| {
+                let hour = object.path.partition.hour()?;
+                let values = vec![ScalarValue::from(hour.date()), ScalarValue::from(hour.of_day() as i32)];
+                Some(PartitionedFile::new_from_meta(object.meta).with_partition_values(values))
+            });
+            plans.push(self.read(state, file_schema(table), files.collect(), projection, limit)?);
+        }
+        UnionExec::try_new(plans)
+    }
+
+    fn read(
+        &self,
+        state: &dyn Session,
+        schema: TableSchema,
+        files: Vec<PartitionedFile>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let footers: Arc<FileMetadataCache> = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.store), footers);
         let options = state.config_options().execution.parquet.clone();
-        let source = ParquetSource::new(file_schema(table))
+        let source = ParquetSource::new(schema)
             .with_table_parquet_options(TableParquetOptions { global: options, ..TableParquetOptions::default() })
             .with_parquet_file_reader_factory(Arc::new(reader));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(URL)?, Arc::new(source))

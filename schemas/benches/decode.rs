@@ -68,15 +68,20 @@ fn statsd_lines(c: &mut Criterion) {
         ("set", datagram(|n| format!("visitors:user-{n}|s"))),
     ];
     for (name, (bytes, lines)) in cases {
-        group.throughput(Throughput::Elements(lines));
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                let mut sum = Sum::default();
+        let parse = |datagrams: u64| {
+            let mut sum = Sum::default();
+            for _ in 0..datagrams {
                 statsd::parse(black_box(&bytes), &mut sum);
-                assert_eq!(sum.bad, 0);
-                black_box((sum.values, sum.bytes))
-            });
-        });
+            }
+            assert_eq!(sum.bad, 0);
+            (sum.values, sum.bytes)
+        };
+        group.throughput(Throughput::Elements(lines));
+        group.bench_function(name, |b| b.iter(|| black_box(parse(1))));
+        // As many lines as the others have rows: what `cargo xtask instructions` counts.
+        let datagrams = ROWS / lines;
+        group.throughput(Throughput::Elements(datagrams * lines));
+        group.bench_function(format!("{name} many"), |b| b.iter(|| black_box(parse(datagrams))));
     }
     group.finish();
 }

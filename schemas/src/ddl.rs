@@ -2,11 +2,31 @@
 //!
 //! Made from [`Table::schema`] and [`PARTITION_COLUMNS`], so that they say what the files hold. Nothing they
 //! do touches a file: tables are external, and what exists already is left as it is, but for views.
+use crate::object_path::UNKNOWN_PARTITION;
 use crate::table::{PARTITION_COLUMNS, Table};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::fmt::Write;
+
+/// A column whose type has no name in a dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownType {
+    /// Where: `table.column`, and inside of it.
+    pub column: String,
+    /// Arrow's name of the type.
+    pub r#type: String,
+    /// The dialect's name.
+    pub dialect: &'static str,
+}
+
+impl std::fmt::Display for UnknownType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is {}, which has no type in {}", self.column, self.r#type, self.dialect)
+    }
+}
+
+impl std::error::Error for UnknownType {}
 
 /// A query engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +69,8 @@ impl Dialect {
         match self {
             Dialect::Hive => {
                 "-- Hive before version 4: `hive -f FILE`, or `beeline -f FILE`.\n\
-                 -- The tables *_raw hold times as microseconds since 1970 UTC, the views turn them into timestamps.\n\
+                 -- The tables *_raw hold times as microseconds since 1970 UTC, the views turn them into timestamps,\n\
+                 -- but for those inside of lists, maps and structs.\n\
                  -- Run MSCK REPAIR TABLE again whenever there are new hours.\n"
             }
             Dialect::Hive4 => {
@@ -62,11 +83,11 @@ impl Dialect {
             }
             Dialect::Duckdb => {
                 "-- DuckDB: `duckdb FILE.db < THIS`, or `.read THIS`. New hours are seen at once.\n\
-                 -- There has to be an object of each table. An s3:// address needs the extension httpfs.\n"
+                 -- There has to be an object of each table: the first batch that is stored makes them. An s3:// address needs the extension httpfs.\n"
             }
             Dialect::Datafusion => {
                 "-- DataFusion: `datafusion-cli -f THIS`. New hours are seen at once.\n\
-                 -- There has to be an object of each table.\n"
+                 -- There has to be an object of each table: the first batch that is stored makes them.\n"
             }
         }
     }
@@ -74,135 +95,186 @@ impl Dialect {
 
 /// The statements, with comments on how to run them. `warehouse_url` is the folder above the tables, as in the
 /// configuration of the Parquet sink; whatever it holds, it stays inside its quotes.
-pub fn statements(dialect: Dialect, warehouse_url: &str) -> String {
+///
+/// # Errors
+/// [`UnknownType`] where a column cannot be said in the dialect: nothing is guessed.
+pub fn statements(dialect: Dialect, warehouse_url: &str) -> Result<String, UnknownType> {
     let mut sql = dialect.comment().to_owned();
     for table in Table::ALL {
         let folder = format!("{}/{}", warehouse_url.trim_end_matches('/'), table.name());
+        let names = Names { dialect, table };
         sql.push('\n');
         sql.push_str(&match dialect {
-            Dialect::Hive => hive_raw(table, &folder),
-            Dialect::Hive4 => hive_table(table.name(), table, &folder, "TIMESTAMP"),
-            Dialect::Spark => spark(table, &folder),
-            Dialect::Duckdb => duckdb(table, &folder),
-            Dialect::Datafusion => datafusion(table, &folder),
+            Dialect::Hive => names.hive_raw(&folder)?,
+            Dialect::Hive4 => names.hive_table(table.name(), &folder)?,
+            Dialect::Spark => names.spark(&folder)?,
+            Dialect::Duckdb => names.duckdb(&folder)?,
+            Dialect::Datafusion => names.datafusion(&folder)?,
         });
     }
-    sql
+    Ok(sql)
 }
 
-fn hive_table(name: &str, table: Table, folder: &str, timestamp: &str) -> String {
-    let partitions: Vec<_> =
-        PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("`{name}` {}", type_name(r#type, timestamp))).collect();
-    format!(
-        "{}CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITIONED BY ({})\nSTORED AS PARQUET\n\
-         LOCATION {};\nMSCK REPAIR TABLE `{name}`;\n",
-        azure_note(folder),
-        columns(table, timestamp),
-        partitions.join(", "),
-        hadoop_location(folder),
-    )
+/// Names the columns and types of a table.
+#[derive(Clone, Copy)]
+struct Names {
+    dialect: Dialect,
+    table: Table,
 }
 
-fn hive_raw(table: Table, folder: &str) -> String {
-    let raw = format!("{}_raw", table.name());
-    let mut sql = hive_table(&raw, table, folder, "BIGINT");
-    let schema = table.schema();
-    let own = schema.fields().iter().map(|field| match field.data_type() {
-        // Seconds as a decimal: exact, and never taken for milliseconds, as Hive takes a whole number.
-        DataType::Timestamp(..) => {
-            format!("  CAST(CAST(`{0}` AS DECIMAL(20, 0)) / 1000000 AS TIMESTAMP) AS `{0}`", field.name())
-        }
-        _ => format!("  `{}`", field.name()),
-    });
-    let partitions = PARTITION_COLUMNS.iter().map(|(name, _)| format!("  `{name}`"));
-    let columns: Vec<_> = own.chain(partitions).collect();
-    let _ =
-        writeln!(sql, "CREATE VIEW IF NOT EXISTS `{}` AS SELECT\n{}\nFROM `{raw}`;", table.name(), columns.join(",\n"));
-    sql
-}
-
-fn spark(table: Table, folder: &str) -> String {
-    let name = table.name();
-    let mut columns = columns(table, "TIMESTAMP");
-    for (name, r#type) in &PARTITION_COLUMNS {
-        let _ = write!(columns, ",\n  `{name}` {}", type_name(r#type, "TIMESTAMP"));
+impl Names {
+    fn hive_table(self, name: &str, folder: &str) -> Result<String, UnknownType> {
+        let partitions = self.partitions()?.map(|(name, r#type)| format!("`{name}` {type}")).join(", ");
+        Ok(format!(
+            "{}CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{}\n)\nPARTITIONED BY ({partitions})\n\
+             STORED AS PARQUET\nLOCATION {};\nMSCK REPAIR TABLE `{name}`;\n",
+            azure_note(folder),
+            self.columns()?,
+            hadoop_location(folder),
+        ))
     }
-    format!(
-        "{}CREATE TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nUSING PARQUET\nPARTITIONED BY ({})\nLOCATION {};\n\
-         ALTER TABLE `{name}` RECOVER PARTITIONS;\n",
-        azure_note(folder),
-        PARTITION_COLUMNS.map(|(name, _)| format!("`{name}`")).join(", "),
-        hadoop_location(folder),
-    )
+
+    fn hive_raw(self, folder: &str) -> Result<String, UnknownType> {
+        let (name, raw) = (self.table.name(), format!("{}_raw", self.table.name()));
+        let mut sql = self.hive_table(&raw, folder)?;
+        let schema = self.table.schema();
+        let own = schema.fields().iter().map(|field| match field.data_type() {
+            // Seconds as a decimal: exact, and never taken for milliseconds, as Hive takes a whole number.
+            DataType::Timestamp(..) => {
+                format!("  CAST(CAST(`{0}` AS DECIMAL(20, 0)) / 1000000 AS TIMESTAMP) AS `{0}`", field.name())
+            }
+            _ => format!("  `{}`", field.name()),
+        });
+        let partitions = PARTITION_COLUMNS.iter().map(|(name, _)| format!("  `{name}`"));
+        let columns: Vec<_> = own.chain(partitions).collect();
+        let _ = writeln!(sql, "CREATE VIEW IF NOT EXISTS `{name}` AS SELECT\n{}\nFROM `{raw}`;", columns.join(",\n"));
+        Ok(sql)
+    }
+
+    fn spark(self, folder: &str) -> Result<String, UnknownType> {
+        let name = self.table.name();
+        let mut columns = self.columns()?;
+        for (name, r#type) in self.partitions()? {
+            let _ = write!(columns, ",\n  `{name}` {type}");
+        }
+        Ok(format!(
+            "{}CREATE TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nUSING PARQUET\nPARTITIONED BY ({})\n\
+             LOCATION {};\nALTER TABLE `{name}` RECOVER PARTITIONS;\n",
+            azure_note(folder),
+            PARTITION_COLUMNS.map(|(name, _)| format!("`{name}`")).join(", "),
+            hadoop_location(folder),
+        ))
+    }
+
+    /// The view's types are named, so that they are the same whatever files there are.
+    fn duckdb(self, folder: &str) -> Result<String, UnknownType> {
+        self.checked()?;
+        // As text: not every version of DuckDB takes Hive's name of the unknown partition for null.
+        let types = PARTITION_COLUMNS.map(|(name, _)| format!("'{name}': VARCHAR")).join(", ");
+        let objects = format!("{}/*/*/*.parquet", duckdb_escaped(&local_or_url(folder)));
+        let select = self.selected();
+        Ok(format!(
+            "CREATE OR REPLACE VIEW \"{}\" AS SELECT\n{select}\nFROM read_parquet({},\n  hive_partitioning = true, \
+             hive_types = {{{types}}}, union_by_name = true);\n",
+            self.table.name(),
+            standard_literal(&objects),
+        ))
+    }
+
+    fn datafusion(self, folder: &str) -> Result<String, UnknownType> {
+        self.checked()?;
+        let name = self.table.name();
+        Ok(format!(
+            "CREATE EXTERNAL TABLE IF NOT EXISTS \"{name}_objects\"\nSTORED AS PARQUET\nPARTITIONED BY ({})\n\
+             LOCATION {};\nCREATE OR REPLACE VIEW \"{name}\" AS SELECT\n{}\nFROM \"{name}_objects\";\n",
+            // Without quotes: DataFusion would take them for a part of the name.
+            PARTITION_COLUMNS.map(|(name, _)| name).join(", "),
+            standard_literal(&format!("{folder}/")),
+            self.selected(),
+        ))
+    }
+
+    /// The columns of a `SELECT` in standard quotes.
+    fn selected(self) -> String {
+        let schema = self.table.schema();
+        let own = schema.fields().iter().map(|field| format!("  \"{}\"", field.name()));
+        let partitions = PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("  {}", known_partition(name, r#type)));
+        own.chain(partitions).collect::<Vec<_>>().join(",\n")
+    }
+
+    /// The columns of a `CREATE TABLE` of Hive or Spark.
+    fn columns(self) -> Result<String, UnknownType> {
+        let schema = self.table.schema();
+        let column = |field: &FieldRef| Ok(format!("  `{}` {}", field.name(), self.named(field)?));
+        Ok(schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?.join(",\n"))
+    }
+
+    fn named(self, field: &Field) -> Result<String, UnknownType> {
+        let path = format!("{}.{}", self.table.name(), field.name());
+        type_name(self.dialect, field.data_type(), &path)
+    }
+
+    /// That each type has a name, where the statements do not say it.
+    fn checked(self) -> Result<(), UnknownType> {
+        self.table.schema().fields().iter().try_for_each(|field| self.named(field).map(drop))
+    }
+
+    fn partitions(self) -> Result<[(&'static str, String); PARTITION_COLUMNS.len()], UnknownType> {
+        let mut named = PARTITION_COLUMNS.map(|(name, _)| (name, String::new()));
+        for ((name, text), (_, r#type)) in named.iter_mut().zip(&PARTITION_COLUMNS) {
+            *text = type_name(self.dialect, r#type, name)?;
+        }
+        Ok(named)
+    }
 }
 
-fn duckdb(table: Table, folder: &str) -> String {
-    let types = PARTITION_COLUMNS.map(|(name, r#type)| format!("'{name}': {}", standard_type(&r#type))).join(", ");
-    let objects = format!("{}/*/*/*.parquet", duckdb_escaped(&local_or_url(folder)));
-    format!(
-        "CREATE OR REPLACE VIEW \"{}\" AS SELECT\n{}\nFROM read_parquet({},\n  hive_partitioning = true, \
-         hive_types = {{{types}}}, union_by_name = true);\n",
-        table.name(),
-        selected(table, |name, _| format!("\"{name}\"")),
-        standard_literal(&objects),
-    )
-}
-
-fn datafusion(table: Table, folder: &str) -> String {
-    let name = table.name();
-    format!(
-        "CREATE EXTERNAL TABLE IF NOT EXISTS \"{name}_objects\"\nSTORED AS PARQUET\nPARTITIONED BY ({})\nLOCATION {};\n\
-         CREATE OR REPLACE VIEW \"{name}\" AS SELECT\n{}\nFROM \"{name}_objects\";\n",
-        // Without quotes: DataFusion would take them for a part of the name.
-        PARTITION_COLUMNS.map(|(name, _)| name).join(", "),
-        standard_literal(&format!("{folder}/")),
-        selected(table, |name, r#type| format!("CAST(\"{name}\" AS {}) AS \"{name}\"", standard_type(r#type))),
-    )
-}
-
-/// The columns of a `SELECT` in standard quotes; `partition` writes those that come from the path.
-fn selected(table: Table, partition: impl Fn(&str, &DataType) -> String) -> String {
-    let schema = table.schema();
-    let own = schema.fields().iter().map(|field| format!("  \"{}\"", field.name()));
-    let partitions = PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("  {}", partition(name, r#type)));
-    own.chain(partitions).collect::<Vec<_>>().join(",\n")
-}
-
-/// The columns of a `CREATE TABLE` of Hive or Spark.
-fn columns(table: Table, timestamp: &str) -> String {
-    let schema = table.schema();
-    let columns: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| format!("  `{}` {}", field.name(), type_name(field.data_type(), timestamp)))
-        .collect();
-    columns.join(",\n")
-}
-
-/// The name of a type in Hive and Spark.
-fn type_name(r#type: &DataType, timestamp: &str) -> String {
+/// The name of a type in a dialect; `path` says of what in errors.
+fn type_name(dialect: Dialect, r#type: &DataType, path: &str) -> Result<String, UnknownType> {
+    let unknown = || UnknownType { column: path.to_owned(), r#type: r#type.to_string(), dialect: dialect.name() };
+    let inner = |field: &Field| type_name(dialect, field.data_type(), &format!("{path}.{}", field.name()));
+    let is_standard = matches!(dialect, Dialect::Duckdb | Dialect::Datafusion);
+    let either = |hive: &str, standard: &str| Ok(if is_standard { standard } else { hive }.to_owned());
     match r#type {
-        DataType::Timestamp(..) => timestamp.to_owned(),
-        DataType::Int32 => "INT".to_owned(),
-        DataType::Int64 => "BIGINT".to_owned(),
-        DataType::Float64 => "DOUBLE".to_owned(),
-        DataType::Binary => "BINARY".to_owned(),
-        DataType::List(item) => format!("ARRAY<{}>", type_name(item.data_type(), timestamp)),
-        DataType::Map(entries, _) => type_name(entries.data_type(), timestamp),
+        DataType::Boolean => either("BOOLEAN", "BOOLEAN"),
+        DataType::Int32 => either("INT", "INTEGER"),
+        DataType::Int64 => either("BIGINT", "BIGINT"),
+        DataType::Float64 => either("DOUBLE", "DOUBLE"),
+        DataType::Utf8 => either("STRING", "VARCHAR"),
+        DataType::Binary => either("BINARY", if dialect == Dialect::Duckdb { "BLOB" } else { "BYTEA" }),
+        DataType::Date32 => either("DATE", "DATE"),
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => match dialect {
+            // Its reader knows our times only as numbers.
+            Dialect::Hive => Ok("BIGINT".to_owned()),
+            _ => either("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
+        },
+        DataType::List(item) if is_standard => Ok(format!("{}[]", inner(item)?)),
+        DataType::List(item) => Ok(format!("ARRAY<{}>", inner(item)?)),
+        DataType::Map(entries, _) => {
+            let DataType::Struct(parts) = entries.data_type() else { return Err(unknown()) };
+            let [key, value] = parts.as_ref() else { return Err(unknown()) };
+            let (key, value) = (inner(key)?, inner(value)?);
+            Ok(if is_standard { format!("MAP({key}, {value})") } else { format!("MAP<{key}, {value}>") })
+        }
         DataType::Struct(parts) => {
-            let parts: Vec<_> = parts.iter().map(|part| type_name(part.data_type(), timestamp)).collect();
-            format!("MAP<{}>", parts.join(", "))
+            let part = |part: &FieldRef| {
+                let name = inner(part)?;
+                Ok(match is_standard {
+                    true => format!("\"{}\" {name}", part.name()),
+                    false => format!("`{}`: {name}", part.name()),
+                })
+            };
+            let parts = parts.iter().map(part).collect::<Result<Vec<_>, UnknownType>>()?.join(", ");
+            Ok(if is_standard { format!("STRUCT({parts})") } else { format!("STRUCT<{parts}>") })
         }
-        // Utf8; a test sees to it that the tables have no other.
-        _ => "STRING".to_owned(),
+        _ => Err(unknown()),
     }
 }
 
-/// The name of a type of a partition column in DuckDB and DataFusion.
-fn standard_type(r#type: &DataType) -> &'static str {
+/// A partition column of DuckDB or DataFusion: null for objects whose rows are of many hours, see `tables.md`.
+fn known_partition(name: &str, r#type: &DataType) -> String {
     match r#type {
-        DataType::Int32 => "INTEGER",
-        _ => "VARCHAR",
+        DataType::Utf8 => format!("NULLIF(CAST(\"{name}\" AS VARCHAR), '{UNKNOWN_PARTITION}') AS \"{name}\""),
+        _ => format!("TRY_CAST(\"{name}\" AS INTEGER) AS \"{name}\""),
     }
 }
 

@@ -79,6 +79,8 @@ impl MetricData {
 pub struct Timer {
     /// Samples, scaled by their sample rates.
     pub count: f64,
+    /// Samples as they came, not scaled.
+    pub samples: u64,
     /// Sum of the samples as they came, not scaled; likewise the rest.
     pub sum: f64,
     /// Sum of their squares.

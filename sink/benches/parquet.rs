@@ -3,6 +3,7 @@
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metlog_schemas::rows::Rows;
+use metlog_schemas::table::{Table, TableMap};
 use metlog_schemas::wire::Severity;
 use metlog_schemas::wire::message::Message;
 use metlog_sink::Batch;
@@ -116,7 +117,9 @@ fn batch(fields: u64, shuffled: bool) -> Batch {
         rows.push_message(&message, START + row as i64 * 3);
     }
     let messages = vec![rows.finish().expect("rows")];
-    Batch { listener: "bench".into(), segment: 1, messages, windows: Vec::new() }
+    let mut rows = TableMap::default();
+    rows[Table::Messages] = messages;
+    Batch { listener: "bench".into(), segment: 1, rows, windows: Vec::new() }
 }
 
 fn encode(criterion: &mut Criterion<CpuTime>) {

@@ -3,12 +3,17 @@
 //! A [`Place`] is a sink's other end, in a test: it makes sinks that lead there, tells what arrived, and can be
 //! made to fail.
 use crate::{Batch, Next, Sink};
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use metlog_schemas::rows::Rows;
-use metlog_schemas::time::{HOUR, SECOND};
+use arrow::json::ReaderBuilder;
+use metlog_schemas::rows::MessageRows;
+use metlog_schemas::table::{Table, TableMap, metrics_rows};
+use metlog_schemas::time::{HOUR, SECOND, rfc3339};
 use metlog_schemas::window::{Metric, MetricData, Percentile, Timer, Window};
 use metlog_schemas::wire::Severity;
 use metlog_schemas::wire::message::Message;
+use serde_json::{Value, json};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -155,7 +160,7 @@ const START: i64 = 1_767_322_800 * SECOND;
 /// # Errors
 /// Only where Arrow refuses the columns, which would be a defect.
 pub fn sample_batch() -> Result<Batch, ArrowError> {
-    let mut parts = [Rows::default(), Rows::default()];
+    let mut parts = [MessageRows::default(), MessageRows::default()];
     for (nth, offset) in [5, 3, HOUR / SECOND, 3, 9, HOUR / SECOND + 1].into_iter().enumerate() {
         let message = Message {
             timestamp: START + offset * SECOND,
@@ -171,15 +176,56 @@ pub fn sample_batch() -> Result<Batch, ArrowError> {
         };
         parts[nth % 2].push_message(&message, START + HOUR + nth as i64);
     }
-    let messages = parts.iter_mut().map(Rows::finish).collect::<Result<_, _>>()?;
+    let messages = parts.iter_mut().map(MessageRows::finish).collect::<Result<_, _>>()?;
     let windows = vec![sample_window(START + 10 * SECOND), sample_window(START + 20 * SECOND)];
-    Ok(Batch { listener: "listener_1".into(), segment: 7, messages, windows })
+    let mut rows = TableMap::default();
+    rows[Table::Messages] = messages;
+    rows[Table::Metrics] = vec![metrics_rows(windows.iter().map(AsRef::as_ref))?];
+    for (table, batches) in rows.iter_mut().filter(|(_, batches)| batches.is_empty()) {
+        batches.push(sample_rows(table)?);
+    }
+    Ok(Batch { listener: "listener_1".into(), segment: 7, rows, windows })
+}
+
+/// Two rows of any table, an hour apart, with something in every column.
+///
+/// # Errors
+/// Where a column is of a type that is not made up here.
+pub fn sample_rows(table: Table) -> Result<RecordBatch, ArrowError> {
+    let schema = table.schema();
+    let row = |hour: i64| {
+        let columns = schema.fields().iter().map(|field| (field.name().clone(), sample_value(field.data_type(), hour)));
+        Value::Object(columns.collect()).to_string()
+    };
+    let mut reader = ReaderBuilder::new(schema.clone()).build_decoder()?;
+    reader.decode([row(1), row(0)].concat().as_bytes())?;
+    reader.flush()?.ok_or_else(|| ArrowError::JsonError("no rows".into()))
+}
+
+/// As Arrow's reader of JSON takes it.
+fn sample_value(of: &DataType, hour: i64) -> Value {
+    match of {
+        DataType::Timestamp(..) => rfc3339(START + hour * HOUR).into(),
+        DataType::Int32 | DataType::Int64 | DataType::Float64 => (hour + 3).into(),
+        DataType::Boolean => true.into(),
+        DataType::List(item) => vec![sample_value(item.data_type(), hour); 2].into(),
+        DataType::Struct(parts) => {
+            parts.iter().map(|part| (part.name().clone(), sample_value(part.data_type(), hour))).collect()
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(parts) => json!({"key": sample_value(parts[1].data_type(), hour)}),
+            _ => Value::Null,
+        },
+        // Text, or bytes in hexadecimal digits.
+        _ => "0a0b".into(),
+    }
 }
 
 /// The window of etsy's own example: a timer of eight values in ten seconds.
 fn sample_window(end: i64) -> Arc<Window> {
     let timer = Timer {
         count: 8.0,
+        samples: 8,
         sum: 4_466.0,
         sum_squares: 3_036_278.0,
         lower: 120.0,
@@ -265,7 +311,7 @@ mod tests {
             }
             let failing = *self.failing.lock().unwrap();
             let mut lines = self.lines.lock().unwrap();
-            for line in 0..batch.message_count() {
+            for line in 0..batch.fact_rows() {
                 let line = line.to_string();
                 let skip = self.defect == Defect::ForgetsToWrite;
                 if !skip && (self.defect == Defect::AddsTwice || !lines.contains(&line)) {
@@ -338,7 +384,7 @@ mod tests {
         let mut sink: Box<dyn Sink> = Box::new(Fail::new(memory.clone(), [lost, None, lost]));
         assert_eq!(sink.name(), "memory");
         assert!(sink.write(&batch).await.is_err());
-        assert_eq!(sink.write(&batch).await.unwrap().written, 6);
+        assert_eq!(sink.write(&batch).await.unwrap().written, batch.fact_rows());
         assert!(sink.write(&batch).await.is_err());
         assert_eq!(memory.batches().len(), 1);
     }

@@ -13,6 +13,7 @@ pub mod store;
 
 use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
+use metlog_schemas::table::{Table, TableMap};
 use metlog_schemas::window::Window;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -25,16 +26,23 @@ pub struct Batch {
     pub listener: Arc<str>,
     /// The journal segment that it was made from.
     pub segment: u64,
-    /// Rows of the table `messages`, in the order in which they came.
-    pub messages: Vec<RecordBatch>,
-    /// The windows that closed in it, oldest first.
+    /// Rows of each table, in the order in which they came.
+    pub rows: TableMap<Vec<RecordBatch>>,
+    /// The windows that closed in it, oldest first: for a sink that takes no tables. Those of the table `metrics` are
+    /// among the rows already.
     pub windows: Vec<Arc<Window>>,
 }
 
 impl Batch {
-    /// How many messages it holds.
-    pub fn message_count(&self) -> u64 {
-        self.messages.iter().map(|rows| rows.num_rows() as u64).sum()
+    /// How many rows of a table it holds.
+    pub fn row_count(&self, table: Table) -> u64 {
+        self.rows[table].iter().map(|rows| rows.num_rows() as u64).sum()
+    }
+
+    /// How many rows of it are facts of the ledger: messages and the like, and not what sums up values.
+    pub fn fact_rows(&self) -> u64 {
+        let tables = Table::ALL.into_iter().filter(|table| table.definition().rows_are_facts);
+        tables.map(|table| self.row_count(table)).sum()
     }
 
     /// How many statsd values its windows hold.

@@ -7,6 +7,7 @@ use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use metlog_schemas::rows::Rows;
+use metlog_schemas::table::{Table, TableMap};
 use metlog_schemas::wire::message::Message;
 use metlog_sink::conformance::{self, Place, sample_batch};
 use metlog_sink::parquet::{Config, Parquet};
@@ -243,7 +244,9 @@ async fn a_large_object_goes_up_in_parts() {
         rows.push_message(&Message { payload, ..Message::default() }, 0);
     }
     let messages = vec![rows.finish().expect("rows")];
-    let batch = Batch { listener: "l".into(), segment: 1, messages: messages.clone(), windows: Vec::new() };
+    let mut rows = TableMap::default();
+    rows[Table::Messages] = messages.clone();
+    let batch = Batch { listener: "l".into(), segment: 1, rows, windows: Vec::new() };
     server.sink().write(&batch).await.expect("written");
     assert!(server.state.puts.load(Ordering::SeqCst) > 1, "in parts");
     let objects = objects(&server.store("secret")).await;

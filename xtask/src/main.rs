@@ -1,5 +1,6 @@
 //! `cargo xtask`: the test command. It installs what the tests need into a cache folder and passes all of them.
 mod attack;
+mod instructions;
 mod setup;
 mod tidy;
 
@@ -14,6 +15,7 @@ cargo xtask tidy                             the house rules that are tests
 cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
                                              the whole process under load, beside another binary in turns
+cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
 
 Where no binary is named, the release binary is built.";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Some("bench") => {
             Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
         }
+        Some("instructions") => instructions::run(cargo),
         _ => Err(HELP.to_owned()),
     };
     match done {

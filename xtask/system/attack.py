@@ -15,6 +15,23 @@ BEYOND_MIB = 256
 KILLED_AT_MIB = 6 * 1024
 
 
+def family(process):
+    """A process and those that it began, and so on."""
+    found = [process]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in pathlib.Path(f"/proc/{parent}/task").iterdir():
+                found.extend(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def status_kib(process, key):
+    with contextlib.suppress(OSError, StopIteration):
+        status = pathlib.Path(f"/proc/{process}/status").read_text().splitlines()
+        return int(next(line for line in status if line.startswith(key)).split()[1])
+    return 0
+
+
 class Bound:
     """Ends the process above KILLED_AT_MIB: by a cgroup where we may make one, otherwise by watching it."""
 
@@ -39,18 +56,17 @@ class Bound:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     def peak_mib(self):
-        """Most memory that any of its processes so far had at once."""
-        if self.metlog and self.metlog.process.poll() is None:
-            with contextlib.suppress(OSError, StopIteration):
-                status = pathlib.Path(f"/proc/{self.metlog.process.pid}/status").read_text().splitlines()
-                line = next(line for line in status if line.startswith("VmHWM:"))
-                self.peak = max(self.peak, int(line.split()[1]) // 1024)
+        """Most memory that its processes had at once: of the first as Linux tells it, together as it was looked at."""
+        if self.metlog and hasattr(self.metlog, "process") and self.metlog.process.poll() is None:
+            tree = family(self.metlog.process.pid)
+            self.peak = max(self.peak, status_kib(tree[0], "VmHWM:") // 1024, sum(status_kib(p, "VmRSS:") for p in tree) // 1024)
         return self.peak
 
     def _watch(self):
         while not self.ended:
             if self.peak_mib() > KILLED_AT_MIB:
-                self.metlog.process.kill()
+                with contextlib.suppress(OSError):
+                    self.metlog.process.kill()
             time.sleep(0.05)
 
     def close(self):

@@ -32,7 +32,7 @@ pub const SHAPES: [Shape; 7] = [
     },
     Shape {
         name: "statsd-flood",
-        what: "the same, as fast as it can be sent",
+        what: "statsd, 1,432-byte datagrams, 36 % timers, as fast as it can be sent",
         is_statsd: true,
         send: |socket, until| send_lines(socket, until, DATAGRAM_BYTES, None),
     },
@@ -62,7 +62,7 @@ pub const SHAPES: [Shape; 7] = [
     },
     Shape {
         name: "steady",
-        what: "the same, 300,000 a second",
+        what: "wire messages, three tokens and 100 bytes of payload, 300,000 a second",
         is_statsd: false,
         send: |socket, until| send_wire(socket, until, Some(STEADY_MESSAGES_PER_SECOND)),
     },

@@ -1,18 +1,46 @@
-//! `metlog check`: looks for mistakes in a configuration file, and says what it comes to.
+//! `metlog check`: looks for mistakes in a configuration file, and says what it comes to and what was not checked.
 use super::print;
-use crate::arguments::CheckOptions;
+use crate::arguments::{AddressOptions, CheckOptions};
+use crate::ask::runtime;
 use crate::config::{self, Config};
 use crate::failure::Failure;
+use crate::sinks;
 use metlog_listener::config::At;
 use metlog_schemas::format::{self, Socket};
+use metlog_sink::probe::probe_all;
 
-/// Exit code 2 and every mistake, or a short summary.
+/// What is only known when it runs.
+const NOT_CHECKED: &str = "Not checked: whether the addresses are free, and whether the data folder can be written to";
+
+/// Exit code 2 and every mistake, or a short summary; with `--online`, exit code 1 where a sink cannot be used.
 ///
 /// # Errors
 /// Where there is a mistake.
 pub fn run(options: &CheckOptions) -> Result<(), Failure> {
-    let config = config::load(Some(&options.config), None)?;
-    print(&format!("{}: fine\n{}", options.config.display(), summary(&config)))
+    let config = config::load(Some(&options.config), None, &AddressOptions::default())?;
+    print(&format!("{}: fine\n{}", options.config.display(), summary(&config)))?;
+    if options.online {
+        let tried = online(&config);
+        return print(&format!("{NOT_CHECKED}.\n")).and(tried);
+    }
+    print(&format!(
+        "{NOT_CHECKED}; nor whether the store and the other sinks can be reached and take what is sent (--online tries it).\n"
+    ))
+}
+
+/// Tries each sink.
+fn online(config: &Config) -> Result<(), Failure> {
+    let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
+    let mut sinks = sinks::open(&config.sinks, warehouse)?;
+    let tried = runtime()?.block_on(probe_all(&mut sinks));
+    let mut broken = Vec::new();
+    for (name, result) in &tried {
+        match result {
+            Ok(()) => print(&format!("sink.{name}: can be reached and used\n"))?,
+            Err(error) => broken.push(format!("sink.{name}: {error}")),
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { Err(Failure::failed(broken.join("; "))) }
 }
 
 /// Where a socket listens, in words.

@@ -14,5 +14,5 @@ pub fn run(options: &DdlOptions) -> Result<(), Failure> {
         Some(url) => url.clone(),
         None => config::look_into(options.config.as_deref())?.sinks.parquet.url,
     };
-    print(&statements(options.dialect, &warehouse))
+    print(&statements(options.dialect, &warehouse).map_err(Failure::failed)?)
 }

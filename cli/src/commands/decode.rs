@@ -1,4 +1,5 @@
 //! `metlog decode`: a datagram or a journal segment as JSON lines.
+use super::read_all;
 use crate::arguments::DecodeOptions;
 use crate::failure::Failure;
 use metlog_listener::decode;
@@ -10,7 +11,7 @@ use std::io::{BufWriter, Write, stdout};
 /// Where the file cannot be read, or is neither.
 pub fn run(options: &DecodeOptions) -> Result<(), Failure> {
     let failed = |error| Failure::failed(format!("{}: {error}", options.file.display()));
-    let bytes = std::fs::read(&options.file).map_err(failed)?;
+    let bytes = read_all(&options.file).map_err(failed)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut written = Ok(());
     let decoded = decode(&bytes, &mut |value| {

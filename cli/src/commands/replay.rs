@@ -1,46 +1,98 @@
 //! `metlog replay`: the lines of files as messages, at a rate, with a progress bar and counts at the end.
 use super::print;
 use crate::arguments::ReplayOptions;
+use crate::arrival::{Arrival, Before, Sent};
 use crate::failure::Failure;
+use crate::logs;
 use crate::metlog_line::is_metlog_json;
 use crate::outlet::Outlet;
 use crate::pace::Pace;
+use crate::plural::{counted, verb};
+use crate::ship::pack::{Origin, Packed, Packer};
+use crate::ship::source::{Line, Lines};
+use crate::ship::template::Template;
+use crate::ship::{Counts, exact};
 use indicatif::{ProgressBar, ProgressStyle};
-use metlog_schemas::wire::limits::{DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, NAME_BYTES_MAX};
-use metlog_schemas::wire::v1::{DoesNotFit, Draft, Encoder};
+use metlog_schemas::wire::limits::{DATAGRAM_BYTES_MAX, NAME_BYTES_MAX};
+use metlog_schemas::wire::v1::{SigningKey, secret};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, ErrorKind, Read, stdin};
+use std::io::{ErrorKind, Read, stdin};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// How long the answer to the last datagram may take where nobody listens.
-const REFUSAL_WAIT: Duration = Duration::from_millis(20);
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Sends the lines of all files.
 ///
 /// # Errors
-/// Where a file cannot be read, nobody listens, or a line was too large to be sent.
+/// Where a file cannot be read, nobody listens, a line was too large to be sent, or not all of it arrived.
 pub fn run(options: &ReplayOptions) -> Result<(), Failure> {
     let outlet = Outlet::open(&options.to)
         .map_err(|error| Failure::usage(format!("--to: cannot send to `{}`: {error}", options.to)))?;
-    let mut replay = Replay::new(options, outlet);
+    let (arrival, origin) = (Arrival::of(&options.server, &options.to)?, origin()?);
+    let started = Instant::now();
+    let seconds = || started.elapsed().as_secs_f64();
+    if let Some(state) = &options.state {
+        let Some(arrival) = arrival else {
+            let hint = "no server answers for it here, so --server ADDR is required";
+            return Err(Failure::usage(format!("--state asks what of it has arrived at {}: {hint}", options.to)));
+        };
+        let address = arrival.address().to_owned();
+        let shipped = exact::run(options, state, outlet, arrival, origin)?;
+        print(&format!("{}; {address} received all of it\n", shipped.counts.summary(shipped.datagrams, seconds())))?;
+        return said(&shipped.counts);
+    }
+    let before = arrival.as_ref().map(Arrival::begin).transpose()?;
+    let mut replay = Replay::new(options, outlet, origin);
     let bar = bar(options);
     for file in &options.files {
-        let name = file.display().to_string();
-        let unreadable = |error: std::io::Error| Failure::failed(format!("{name}: {error}"));
-        let source: Box<dyn Read> =
-            if name == "-" { Box::new(stdin()) } else { Box::new(File::open(file).map_err(unreadable)?) };
-        replay.logger = options.logger.clone().unwrap_or_else(|| logger_of(file));
-        replay.file(BufReader::with_capacity(1 << 16, bar.wrap_read(source)), unreadable)?;
+        replay.file(file, &bar)?;
     }
-    replay.settle()?;
+    replay.end()?;
     bar.finish_and_clear();
-    print(&format!("{}\n", replay.summary()))?;
-    match replay.too_large {
+    print(&format!("{}\n", replay.counts.summary(replay.datagrams, seconds())))?;
+    said(&replay.counts).and(compare(arrival.as_ref(), before.as_ref(), &replay))
+}
+
+/// Says what was not sent as it was.
+fn said(counts: &Counts) -> Result<(), Failure> {
+    counts.remarks().iter().for_each(|remark| logs::say(remark));
+    match counts.too_large {
         0 => Ok(()),
-        count => Err(Failure::failed(format!("{count} lines are larger than a datagram may be and were not sent"))),
+        count => {
+            let (lines, are, were) = (counted(count, "line"), verb(count, "is", "are"), verb(count, "was", "were"));
+            Err(Failure::failed(format!("{lines} {are} larger than a datagram may be and {were} not sent")))
+        }
     }
+}
+
+fn compare(arrival: Option<&Arrival>, before: Option<&Before>, replay: &Replay<'_>) -> Result<(), Failure> {
+    let (Some(arrival), Some(before)) = (arrival, before) else {
+        logs::say("not compared with what arrived: no server is known to listen there; --server names it");
+        return Ok(());
+    };
+    let sent = Sent {
+        sender: replay.sender,
+        datagrams: replay.packer.sequence(),
+        messages: replay.counts.messages(),
+        json: replay.counts.json,
+    };
+    logs::say(&arrival.compare(before, &sent)?);
+    Ok(())
+}
+
+/// Who sends, with the key of the environment.
+fn origin() -> Result<Origin, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let key = match (variable("METLOG_KEY_ID"), variable("METLOG_KEY")) {
+        (Some(id), Some(text)) => {
+            let secret = secret(&text).map_err(|error| Failure::usage(format!("METLOG_KEY {error}")))?;
+            Some(SigningKey { id, secret })
+        }
+        (None, None) => None,
+        _ => return Err(Failure::usage("METLOG_KEY_ID and METLOG_KEY belong together")),
+    };
+    let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    Ok(Origin { sender: RandomState::new().hash_one(std::process::id()), hostname, key })
 }
 
 fn bar(options: &ReplayOptions) -> ProgressBar {
@@ -54,150 +106,132 @@ fn bar(options: &ReplayOptions) -> ProgressBar {
 }
 
 /// The file's name without folders, cut to what a logger may have.
-fn logger_of(file: &Path) -> String {
+pub fn logger_of(file: &Path) -> String {
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let name = if name == "-" { "stdin".to_owned() } else { name };
     name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned()
 }
 
-struct Replay {
+/// µs since 1970 UTC.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+struct Replay<'o> {
+    options: &'o ReplayOptions,
     outlet: Outlet,
-    to: String,
-    r#type: String,
-    logger: String,
+    sender: u64,
+    packer: Packer,
+    template: Template,
     pace: Pace,
     started: Instant,
-    /// Datagrams of the usual size.
-    usual: Encoder,
-    /// For the lines that do not fit one of those.
-    large: Encoder,
-    sequence: u64,
-    json: u64,
-    texts: u64,
-    too_large: u64,
+    counts: Counts,
+    /// Of lines, since the packer wants to know where each ends.
+    lines: u64,
     datagrams: u64,
 }
 
-impl Replay {
-    fn new(options: &ReplayOptions, outlet: Outlet) -> Replay {
-        let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-        let (sender, pid) = (RandomState::new().hash_one(std::process::id()), std::process::id());
-        let encoder = |bytes| Encoder::new(bytes, sender, pid, &hostname, "", None);
+impl<'o> Replay<'o> {
+    fn new(options: &'o ReplayOptions, outlet: Outlet, origin: Origin) -> Replay<'o> {
         Replay {
+            options,
             outlet,
-            to: options.to.clone(),
-            r#type: options.r#type.clone(),
-            logger: String::new(),
+            sender: origin.sender,
+            packer: Packer::new(&origin, 0),
+            template: Template::new(&options.template, &options.r#type),
             pace: Pace::new(options.rate),
             started: Instant::now(),
-            usual: encoder(DATAGRAM_BYTES_DEFAULT),
-            large: encoder(DATAGRAM_BYTES_MAX),
-            sequence: 0,
-            json: 0,
-            texts: 0,
-            too_large: 0,
+            counts: Counts::default(),
+            lines: 0,
             datagrams: 0,
         }
     }
 
-    fn file(
-        &mut self,
-        mut lines: BufReader<impl Read>,
-        unreadable: impl Fn(std::io::Error) -> Failure,
-    ) -> Result<(), Failure> {
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).map_err(&unreadable)? > 0 {
-            let text = line.trim_ascii_end();
-            if is_metlog_json(text) {
-                self.json(text)?;
-            } else if !text.is_empty() {
-                self.text(&String::from_utf8_lossy(text))?;
-            }
+    fn file(&mut self, file: &Path, bar: &ProgressBar) -> Result<(), Failure> {
+        let name = file.display().to_string();
+        let unreadable = |error: std::io::Error| Failure::failed(format!("{name}: {error}"));
+        let source: Box<dyn Read> = match name.as_str() {
+            "-" => Box::new(stdin()),
+            _ => Box::new(File::open(file).map_err(unreadable)?),
+        };
+        let mut lines = Lines::new(bar.wrap_read(source)).map_err(unreadable)?;
+        let logger = self.options.logger.clone().unwrap_or_else(|| logger_of(file));
+        let mut line = Line::default();
+        loop {
             line.clear();
-            let wait = self.pace.wait(self.json + self.texts, self.started.elapsed());
+            lines.read(&mut line, |_| ()).map_err(unreadable)?;
+            if line.length == 0 {
+                return self.close();
+            }
+            self.line(&line, &logger)?;
+            let wait = self.pace.wait(self.counts.messages(), self.started.elapsed());
             // The next line may be a long time in coming.
-            if wait.is_some() || lines.buffer().is_empty() {
-                self.leave()?;
+            if wait.is_some() || lines.is_drained() {
+                self.close()?;
             }
             wait.into_iter().for_each(std::thread::sleep);
         }
-        self.leave()
     }
 
-    fn json(&mut self, line: &[u8]) -> Result<(), Failure> {
-        if line.len() > DATAGRAM_BYTES_MAX {
-            self.too_large += 1;
-            return Ok(());
+    fn line(&mut self, line: &Line, logger: &str) -> Result<(), Failure> {
+        let text = line.bytes.trim_ascii_end();
+        if !line.is_cut() && text.len() <= DATAGRAM_BYTES_MAX && is_metlog_json(text) {
+            self.counts.json += 1;
+            self.datagrams += 1;
+            return self.outlet.send(text).map_err(|error| self.refused(&error));
         }
-        self.json += 1;
-        self.datagrams += 1;
-        self.outlet.send(line).map_err(|error| self.refused(&error))
-    }
-
-    fn text(&mut self, line: &str) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-        if self.push(now, line, false).is_err() {
-            self.leave()?;
-            if self.push(now, line, false).is_err() && self.push(now, line, true).is_err() {
-                self.too_large += 1;
-                return Ok(());
-            }
+        let now = now();
+        let outgoing = self.template.message(&line.bytes, logger, now, &mut self.counts);
+        self.lines += 1;
+        let mut out = Vec::new();
+        if !self.packer.push(now, &outgoing, self.lines, &mut out) {
+            self.counts.too_large += 1;
+            self.packer.begin(self.lines);
         }
-        self.texts += 1;
-        if self.large.is_empty() { Ok(()) } else { self.leave() }
+        self.leave(&out)
     }
 
-    fn push(&mut self, now: i64, payload: &str, large: bool) -> Result<(), DoesNotFit> {
-        let (r#type, logger) = (self.r#type.as_str(), Some(self.logger.as_str()));
-        let draft = Draft { timestamp: now, r#type, logger, payload, ..Draft::default() };
-        let encoder = if large { &mut self.large } else { &mut self.usual };
-        encoder.push(now, &draft, [].into_iter(), [].into_iter())
+    fn close(&mut self) -> Result<(), Failure> {
+        let mut out = Vec::new();
+        self.packer.close(&mut out);
+        self.leave(&out)
     }
 
-    /// Sends what was put together.
-    fn leave(&mut self) -> Result<(), Failure> {
-        let mut sent = Ok(());
-        for encoder in [&mut self.usual, &mut self.large] {
-            if !encoder.is_empty() {
-                sent = sent.and(self.outlet.send(encoder.finish(self.sequence, self.too_large)));
-                encoder.clear();
-                self.sequence += 1;
-                self.datagrams += 1;
-            }
+    fn leave(&mut self, out: &[Packed]) -> Result<(), Failure> {
+        for packed in out {
+            self.datagrams += 1;
+            self.outlet.send(&packed.bytes).map_err(|error| self.refused(&error))?;
         }
-        sent.map_err(|error| self.refused(&error))
+        Ok(())
     }
 
-    /// Waits for the refusal of the last datagram, which comes after it was sent.
-    fn settle(&self) -> Result<(), Failure> {
-        std::thread::sleep(REFUSAL_WAIT);
-        self.outlet.late_error().map_or(Ok(()), |error| Err(self.refused(&error)))
+    /// Says how many datagrams there were, and waits: the refusal of the last comes after it was sent.
+    fn end(&self) -> Result<(), Failure> {
+        if self.packer.sequence() > 0 {
+            self.outlet.send(&self.packer.heartbeat(now())).map_err(|error| self.refused(&error))?;
+        }
+        self.outlet.settle().map_err(|error| self.refused(&error))
     }
 
     fn refused(&self, error: &std::io::Error) -> Failure {
-        let (to, messages) = (&self.to, self.json + self.texts);
+        let (to, messages) = (&self.options.to, counted(self.counts.messages(), "message"));
         match error.kind() {
             ErrorKind::ConnectionRefused => {
-                Failure::failed(format!("nobody listens at {to} (after {messages} messages): is `metlog up` running?"))
+                Failure::failed(format!("nobody listens at {to} (after {messages}): is `metlog up` running?"))
             }
-            _ => Failure::failed(format!("cannot send to {to} (after {messages} messages): {error}")),
+            _ => Failure::failed(format!("cannot send to {to} (after {messages}): {error}")),
         }
-    }
-
-    fn summary(&self) -> String {
-        let seconds = self.started.elapsed().as_secs_f64();
-        let Replay { json, texts, datagrams, .. } = self;
-        let all = json + texts;
-        format!("{all} messages ({json} Metlog JSON, {texts} lines of text) in {datagrams} datagrams, {seconds:.1} s")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::{ServerOptions, TemplateOptions};
     use metlog_schemas::wire::v1::Datagram;
     use std::net::UdpSocket;
     use std::path::PathBuf;
+    use std::time::Duration;
 
     struct Received {
         json: Vec<String>,
@@ -233,7 +267,17 @@ mod tests {
     }
 
     fn options(to: &str, files: Vec<PathBuf>) -> ReplayOptions {
-        ReplayOptions { to: to.to_owned(), rate: 0, r#type: "line".into(), logger: None, files }
+        ReplayOptions {
+            to: to.to_owned(),
+            server: ServerOptions { config: None, server: None },
+            rate: 0,
+            r#type: "line".into(),
+            logger: None,
+            template: TemplateOptions::default(),
+            follow: false,
+            state: None,
+            files,
+        }
     }
 
     #[test]
@@ -242,14 +286,14 @@ mod tests {
         let file = folder.path().join("auth.log");
         let json = r#"{"type":"wsgi","payload":"x","env_version":"0.8"}"#;
         let long = "l".repeat(10_000);
-        std::fs::write(&file, format!("first\n{json}\r\n\n{long}\n{{\"level\":1}}\nlast without end")).unwrap();
+        std::fs::write(&file, format!("first \r\n{json}\r\n\n{long}\n{{\"level\":1}}\nlast without end")).unwrap();
         let (socket, to) = listener();
         let sent = std::thread::spawn(move || run(&options(&to, vec![file])));
-        let received = receive(&socket, 5);
+        let received = receive(&socket, 6);
         assert_eq!(sent.join().unwrap(), Ok(()));
         assert_eq!(received.json, [json]);
         let text = |payload: &str| ("line".to_owned(), "auth.log".to_owned(), payload.to_owned());
-        assert_eq!(received.texts, ["first", &long, "{\"level\":1}", "last without end"].map(text));
+        assert_eq!(received.texts, ["first \r", "", &long, "{\"level\":1}", "last without end"].map(text));
         assert!(received.sequences.iter().copied().eq(0..received.sequences.len() as u64), "{:?}", received.sequences);
     }
 
@@ -274,7 +318,7 @@ mod tests {
         let sent = std::thread::spawn(move || run(&options(&to, vec![file])));
         assert_eq!(receive(&socket, 1).texts[0].2, "small");
         let failure = sent.join().unwrap().unwrap_err();
-        assert_eq!(failure.parts(), (1, "1 lines are larger than a datagram may be and were not sent"));
+        assert_eq!(failure.parts(), (1, "1 line is larger than a datagram may be and was not sent"));
     }
 
     #[test]

@@ -1,18 +1,25 @@
 //! `metlog tail`: messages as they arrive, for people or as JSON lines.
 use crate::arguments::TailOptions;
-use crate::ask::{Server, runtime};
+use crate::ask::{Server, innermost, runtime};
 use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::logs;
+use crate::plural::{counted, verb};
 use crate::serve::MISSED;
+use reqwest::Response;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{Write, stdout};
+use std::time::Duration;
 
-/// Prints until the server ends or nobody reads any more.
+/// How long a server that has stopped is left alone before it is asked again, at first and at most.
+const AGAIN_FIRST: Duration = Duration::from_millis(200);
+const AGAIN_MOST: Duration = Duration::from_secs(5);
+
+/// Prints until nobody reads any more; where the server stops, waits for it to come back.
 ///
 /// # Errors
-/// Where the filter is wrong, nobody answers, or the server ends.
+/// Where the filter is wrong, or nobody answers at first.
 pub fn run(options: &TailOptions) -> Result<(), Failure> {
     Filter::parse(&options.filter).map_err(Failure::usage)?;
     runtime()?.block_on(follow(options))
@@ -20,19 +27,60 @@ pub fn run(options: &TailOptions) -> Result<(), Failure> {
 
 async fn follow(options: &TailOptions) -> Result<(), Failure> {
     let server = Server::of(&options.server)?;
-    let mut response = server.get("/api/tail", &[("filter", &options.filter)]).await?;
-    if !response.status().is_success() {
-        return Err(server.refusal(response).await);
+    let mut response = connect(&server, options).await?;
+    loop {
+        let ended = show(response, options.json).await?;
+        let address = server.address();
+        logs::say(&format!("{address}: {ended}; what comes until it is back is not shown here"));
+        let mut wait = AGAIN_FIRST;
+        response = loop {
+            tokio::time::sleep(wait).await;
+            match connect(&server, options).await {
+                Ok(response) => break response,
+                // It is there, but does not want to: so it is said.
+                Err(Refused::ByServer(failure)) => return Err(failure),
+                Err(Refused::NobodyThere(_)) => wait = (wait * 2).min(AGAIN_MOST),
+            }
+        };
+        logs::say(&format!("{address}: connected again"));
     }
-    let ended = |why: &dyn std::fmt::Display| Failure::failed(format!("{}: {why}", server.address()));
+}
+
+enum Refused {
+    NobodyThere(Failure),
+    ByServer(Failure),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        let (Refused::NobodyThere(failure) | Refused::ByServer(failure)) = refused;
+        failure
+    }
+}
+
+async fn connect(server: &Server, options: &TailOptions) -> Result<Response, Refused> {
+    let response = server.get("/api/tail", &[("filter", &options.filter)]).await.map_err(Refused::NobodyThere)?;
+    // While it starts or stops, it may answer that it cannot.
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        status if status.is_server_error() => Err(Refused::NobodyThere(server.refusal(response).await)),
+        _ => Err(Refused::ByServer(server.refusal(response).await)),
+    }
+}
+
+/// Prints what comes, and gives why nothing more does.
+async fn show(mut response: Response, as_json: bool) -> Result<String, Failure> {
     let mut pending = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| ended(&error))? {
-        pending.extend_from_slice(&chunk);
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok("the server has stopped".to_owned()),
+            Err(error) => return Ok(format!("the connection broke: {}", innermost(&error))),
+            Ok(Some(chunk)) => pending.extend_from_slice(&chunk),
+        }
         let whole = pending.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<u8> = pending.drain(..whole).collect();
-        print(&lines, options.json).map_err(|error| Failure::output(&error))?;
+        print(&lines, as_json).map_err(|error| Failure::output(&error))?;
     }
-    Err(ended(&"the server has ended"))
 }
 
 fn print(lines: &[u8], as_json: bool) -> std::io::Result<()> {
@@ -40,7 +88,8 @@ fn print(lines: &[u8], as_json: bool) -> std::io::Result<()> {
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let message: Value = serde_json::from_slice(line)?;
         if let Some(missed) = message[MISSED].as_u64() {
-            logs::say(&format!("(too fast for this reader: {missed} batches are not shown)"));
+            let (batches, are) = (counted(missed, "batch"), verb(missed, "is", "are"));
+            logs::say(&format!("(too fast for this reader: {batches} {are} not shown)"));
         } else if as_json {
             out.write_all(line)?;
             out.write_all(b"\n")?;

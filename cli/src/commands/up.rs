@@ -1,13 +1,19 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
 use super::print;
-use crate::arguments::{ConfigOptions, ListenOptions, UpOptions};
+use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::holder::{Protocol, holder};
+use crate::plural::{counted, grouped, verb};
 use crate::{logs, serve, sinks};
-use metlog_listener::Listener;
+use metlog_listener::Limits;
+use metlog_listener::config::{At, Listen};
+use metlog_listener::ledger::Ledger;
+use metlog_listener::{Listener, StartError};
 use metlog_query::Engine;
 use metlog_schemas::error::with_causes;
+use metlog_schemas::format::Transport;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// 2 where the configuration is wrong, 1 where it cannot start or messages are left in the journal.
 pub fn run(options: &UpOptions) -> Result<(), Failure> {
-    serve_until_stopped(&options.config, true, options.demo)
+    serve_until_stopped(&options.config, &options.addresses, true, options.demo)
 }
 
 /// Without SQL.
@@ -28,17 +34,22 @@ pub fn run(options: &UpOptions) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn listen(options: &ListenOptions) -> Result<(), Failure> {
-    serve_until_stopped(&options.config, false, false)
+    serve_until_stopped(&options.config, &options.addresses, false, false)
 }
 
-fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) -> Result<(), Failure> {
-    let config = config::load(options.config.as_deref(), options.data.as_deref())?;
+fn serve_until_stopped(
+    options: &ConfigOptions,
+    addresses: &AddressOptions,
+    has_sql: bool,
+    is_demo: bool,
+) -> Result<(), Failure> {
+    let config = config::load(options.config.as_deref(), options.data.as_deref(), addresses)?;
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
     let sinks = sinks::open(&config.sinks, warehouse.clone())?;
     let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
-        .map_err(|error| Failure::failed(with_causes(&error)))?;
+        .map_err(|error| not_started(&config, &error))?;
     let engine = if has_sql {
         let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
         Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
@@ -48,7 +59,8 @@ fn serve_until_stopped(options: &ConfigOptions, has_sql: bool, is_demo: bool) ->
     runtime.block_on(async {
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let server = tokio::spawn(axum::serve(http, serve::router(listener.clone(), engine)).into_future());
+        let router = serve::router(listener.clone(), engine);
+        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));
@@ -65,7 +77,43 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| Failure::failed(format!("query.listen: cannot listen on {address}: {error}")))
+        .map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
+}
+
+/// An address that is not free, by the name of its key, with who holds it and how to choose another.
+fn not_bound(key: &str, flag: &str, protocol: Protocol, address: SocketAddr, error: &std::io::Error) -> Failure {
+    let refused = format!("{key}: cannot listen on {address}");
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return Failure::failed(format!("{refused}: {error}"));
+    }
+    let by = holder(protocol, address).unwrap_or_else(|| "a program that this user may not look at".to_owned());
+    let flags =
+        if flag.is_empty() { String::new() } else { format!(", or start with {flag} ADDR or --listen-offset N") };
+    Failure::failed(format!("{refused}: it is in use by {by}; choose another in `{key}`{flags}"))
+}
+
+/// Why the listener did not start; an address is named by its key.
+fn not_started(config: &Config, error: &StartError) -> Failure {
+    let in_full = || Failure::failed(with_causes(error));
+    let StartError::Bind(bind) = error else { return in_full() };
+    let text = bind.to_string();
+    for Listen { socket, at } in &config.listener.sockets {
+        let At::Addresses(addresses) = at else { continue };
+        let (name, protocol) = match socket.transport {
+            Transport::Udp => ("UDP", Protocol::Udp),
+            _ => ("TCP", Protocol::Tcp),
+        };
+        let flag = match socket.key {
+            "metlog" => "--metlog",
+            "statsd" => "--statsd",
+            _ => "",
+        };
+        if let Some(address) = addresses.iter().find(|address| text.starts_with(&format!("{name} {address}: "))) {
+            return not_bound(&format!("listener.{}", socket.key), flag, protocol, *address, bind);
+        }
+    }
+    let http = config.listener.http.iter().find(|address| text.starts_with(&format!("TCP {address}: ")));
+    http.map_or_else(in_full, |address| not_bound("listener.http", "", Protocol::Tcp, *address, bind))
 }
 
 /// SIGTERM and ctrl-c.
@@ -96,18 +144,41 @@ async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<D
         none if none.is_empty() => String::new(),
         sinks => format!(", {} must catch up", sinks.join(" and ")),
     };
-    logs::say(&format!(
-        "stopping: {held} messages are yet to be stored{waiting}; once more to leave them in the journal"
-    ));
+    let (messages, are) = (counted(held, "message"), verb(held, "is", "are"));
+    logs::say(&format!("stopping: {messages} {are} yet to be stored{waiting}; once more to leave them in the journal"));
     let stopped = listener.stop(signals.next()).await;
+    logs::say(&stopped_text(&listener.ledger()));
     let sinks = stopped.waiting.join(" and ");
     match stopped.held {
         0 if sinks.is_empty() => Ok(()),
         0 => Err(Failure::failed(format!(
             "all messages are stored, but {sinks} has not had everything; it is in the journal, and delivered after the next start"
         ))),
-        held => Err(Failure::failed(format!("{held} messages are left in the journal; the next start stores them"))),
+        held => {
+            let (messages, are, them) = (counted(held, "message"), verb(held, "is", "are"), verb(held, "it", "them"));
+            Err(Failure::failed(format!("{messages} {are} left in the journal; the next start stores {them}")))
+        }
     }
+}
+
+/// The ledger at the end, in one line.
+fn stopped_text(ledger: &Ledger) -> String {
+    let columns = [
+        ("stored", ledger.stored),
+        ("held", ledger.held),
+        ("set aside", ledger.set_aside),
+        ("rejected", ledger.rejected),
+        ("dropped", ledger.dropped),
+    ];
+    let sum: Vec<String> = columns.iter().map(|(name, count)| format!("{} {name}", grouped(*count))).collect();
+    let losses = [
+        ("datagram", "lost", ledger.lost),
+        ("message", "dropped by clients", ledger.dropped_by_clients),
+        ("datagram", "dropped by the kernel", ledger.dropped_by_kernel),
+    ];
+    let losses = losses.iter().filter(|(.., count)| *count > 0);
+    let losses: String = losses.map(|(noun, what, count)| format!("; {} {what}", counted(*count, noun))).collect();
+    format!("stopped: {} received = {}{losses}", counted(ledger.received, "message"), sum.join(" + "))
 }
 
 /// Where `send` must be told to send to, unless that is its default.
@@ -159,4 +230,19 @@ fn start_text(
         text.push_str(&format!("  metlog query {server}\"select type, logger, payload from messages limit 10\"\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_at_the_end_is_one_line() {
+        let ledger = Ledger { received: 1, stored: 1, ..Ledger::default() };
+        let text = "stopped: 1 message received = 1 stored + 0 held + 0 set aside + 0 rejected + 0 dropped";
+        assert_eq!(stopped_text(&ledger), text);
+        let ledger = Ledger { received: 1_002, stored: 1_000, rejected: 2, lost: 1, dropped_by_kernel: 3, ..ledger };
+        let text = stopped_text(&ledger);
+        assert!(text.ends_with("+ 0 dropped; 1 datagram lost; 3 datagrams dropped by the kernel"), "{text}");
+    }
 }

@@ -1,7 +1,8 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::values;
+use super::{Surroundings, values};
+use crate::arguments::AddressOptions;
 use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
 use metlog_schemas::format::statsd::GaugeDeltas;
@@ -25,17 +26,17 @@ pub fn read(
     root: &mut Section<'_>,
     data: PathBuf,
     parquet: &ParquetConfig,
-    machine: &str,
+    surroundings: &Surroundings,
 ) -> Config {
     let mut section = root.section("listener");
-    let hostname = section.read("hostname", values::text).unwrap_or_else(|| machine.to_owned());
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| surroundings.hostname.clone());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
     let (statsd_windows, gauge_deltas) = statsd(document, root);
     let config = Config {
         name,
         hostname,
         data,
-        sockets: sockets(&mut section),
+        sockets: sockets(&mut section, &surroundings.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
@@ -58,14 +59,17 @@ pub fn read(
 }
 
 /// The addresses of every socket of the registry of formats; those that have none are left out.
-fn sockets(section: &mut Section<'_>) -> Vec<Listen> {
+fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
     let mut listens = Vec::new();
     for socket in format::sockets() {
         let at = match socket.transport {
             Transport::UnixDatagram | Transport::UnixLines => section.read(socket.key, values::path).map(At::Path),
             Transport::Udp | Transport::TcpLines => {
-                let default = || socket.default_port.map(|port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
-                let addresses = section.read(socket.key, values::addresses).or_else(default);
+                let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port + flags.listen_offset))];
+                let default = || socket.default_port.map(on_loopback);
+                // What was typed in the file is checked even where a flag goes before it.
+                let typed = section.read(socket.key, values::addresses);
+                let addresses = flags.of(socket.key).map(<[SocketAddr]>::to_vec).or(typed).or_else(default);
                 addresses.filter(|list| !list.is_empty()).map(At::Addresses)
             }
         };

@@ -15,6 +15,7 @@ pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
 
+use crate::arguments::AddressOptions;
 use document::Document;
 use metlog_listener::config::{At, Listen};
 use metlog_schemas::format::Transport;
@@ -39,6 +40,8 @@ pub struct Surroundings {
     pub hostname: String,
     /// `--data`: stronger than the file's `data`.
     pub data: Option<PathBuf>,
+    /// Where the command line listens instead.
+    pub addresses: AddressOptions,
     /// The folder that relative paths begin at.
     pub folder: PathBuf,
     /// The environment's variables, where the store shall be tried: it has options there.
@@ -57,6 +60,7 @@ impl Surroundings {
         Ok(Surroundings {
             hostname: hostname.unwrap_or_default(),
             data: data.map(Path::to_owned),
+            addresses: AddressOptions::default(),
             folder,
             environment: None,
         })
@@ -88,9 +92,10 @@ pub enum LoadError {
 ///
 /// # Errors
 /// Every problem of the file at once, with what the store's own client would refuse.
-pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Config, LoadError> {
+pub fn load(file: Option<&Path>, data: Option<&Path>, addresses: &AddressOptions) -> Result<Config, LoadError> {
     let surroundings = Surroundings::of_this_process(data)?;
-    read_file(file, &Surroundings { environment: Some(variables().collect()), ..surroundings })
+    let environment = Some(variables().collect());
+    read_file(file, &Surroundings { environment, addresses: addresses.clone(), ..surroundings })
 }
 
 /// Likewise, of one that only looks something up in it: the environment that the store needs may be the server's alone.
@@ -128,8 +133,8 @@ fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
     let mut sink = root.section("sink");
     let sinks = sinks::read(&mut sink, &data, surroundings.environment.as_deref());
     sink.finish();
-    let listener = listener::read(document, &mut root, data, &sinks.parquet, &surroundings.hostname);
-    let query = query::read(&mut root);
+    let listener = listener::read(document, &mut root, data, &sinks.parquet, surroundings);
+    let query = query::read(&mut root, &surroundings.addresses);
     check_addresses(document, &listener, &query);
     root.finish();
     Config { listener, sinks, query }

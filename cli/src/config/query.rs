@@ -1,6 +1,7 @@
 //! The section `[query]`: where questions are answered, and how much one may cost.
 use super::document::Section;
 use super::values;
+use crate::arguments::AddressOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -24,13 +25,13 @@ pub struct QueryConfig {
 }
 
 /// Reads the section.
-pub fn read(root: &mut Section<'_>) -> QueryConfig {
+pub fn read(root: &mut Section<'_>, flags: &AddressOptions) -> QueryConfig {
     let mut section = root.section("query");
+    let on_loopback = || SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_QUERY + flags.listen_offset));
+    let typed = section.read("listen", values::address);
     let time_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
     let config = QueryConfig {
-        listen: section
-            .read("listen", values::address)
-            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_QUERY))),
+        listen: flags.http.or(typed).unwrap_or_else(on_loopback),
         memory_bytes: section.read("memory", values::size(16 * MIB..=1024 * 1024 * MIB)).unwrap_or(256 * MIB) as usize,
         concurrency: section.read("concurrency", values::integer(1..=1_000)).unwrap_or(4) as usize,
         rows_max: section.read("rows_max", values::integer(1..=1_000_000_000)).unwrap_or(1_000_000) as usize,

@@ -6,7 +6,14 @@ use std::time::Duration;
 const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
 fn surroundings() -> Surroundings {
-    Surroundings { hostname: "web-1".into(), data: None, folder: "/srv".into(), environment: Some(Vec::new()) }
+    let addresses = AddressOptions::default();
+    Surroundings {
+        hostname: "web-1".into(),
+        data: None,
+        addresses,
+        folder: "/srv".into(),
+        environment: Some(Vec::new()),
+    }
 }
 
 fn config(text: &str) -> Config {
@@ -110,6 +117,28 @@ fn the_command_line_goes_before_the_file() {
     let surroundings = Surroundings { data: Some("other".into()), ..surroundings() };
     let config = from_text("f", "data = \"typed\"", &surroundings).unwrap();
     assert_eq!(config.listener.data, std::path::Path::new("/srv/other"));
+}
+
+#[test]
+fn ports_can_be_chosen_on_the_command_line() {
+    let at = |text: &str, addresses: AddressOptions| {
+        let config = from_text("f", text, &Surroundings { addresses, ..surroundings() }).unwrap();
+        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &[config.query.listen]];
+        list.concat().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let offset = AddressOptions { listen_offset: 1_000, ..AddressOptions::default() };
+    assert_eq!(at("", offset.clone()), "127.0.0.1:6565 127.0.0.1:9125 127.0.0.1:6580");
+    let typed = "[listener]\nmetlog = \"127.0.0.1:7\"\n";
+    assert_eq!(at(typed, offset), "127.0.0.1:7 127.0.0.1:9125 127.0.0.1:6580", "what is typed is no default");
+    let single = AddressOptions {
+        metlog: vec!["0.0.0.0:1".parse().unwrap(), "[::1]:1".parse().unwrap()],
+        http: Some("127.0.0.1:3".parse().unwrap()),
+        ..AddressOptions::default()
+    };
+    assert_eq!(at(typed, single), "0.0.0.0:1 [::1]:1 127.0.0.1:8125 127.0.0.1:3");
+    let meeting = AddressOptions { statsd: vec!["127.0.0.1:5565".parse().unwrap()], ..AddressOptions::default() };
+    let error = from_text("f", "", &Surroundings { addresses: meeting, ..surroundings() }).unwrap_err().to_string();
+    assert!(error.contains("want the same port"), "{error}");
 }
 
 #[test]

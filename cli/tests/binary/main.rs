@@ -4,5 +4,6 @@ mod commands;
 mod json_logs;
 mod running;
 mod s3;
+mod shipping;
 mod sight;
 mod whole_road;

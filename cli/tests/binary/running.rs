@@ -22,6 +22,15 @@ pub fn run(arguments: &[&str]) -> Output {
     metlog().args(arguments).output().unwrap()
 }
 
+/// Likewise, with something on stdin.
+pub fn with_stdin(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = metlog();
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(input).unwrap();
+    process.wait_with_output().unwrap()
+}
+
 /// What a command wrote to stdout, which must have ended well.
 #[track_caller]
 pub fn stdout_of(arguments: &[&str]) -> String {
@@ -56,7 +65,8 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// `metlog up`, with more configuration behind what every test has: it begins inside of `[sink.parquet]`.
+    /// `metlog up`, with more configuration behind what every test has: it begins inside of `[sink.parquet]`. What is
+    /// before a line of three dashes is for `[listener]`.
     pub fn up(more: &str) -> Running {
         Running::start(tempfile::tempdir().unwrap(), more, &["up"])
     }
@@ -65,10 +75,11 @@ impl Running {
     pub fn start(folder: TempDir, more: &str, arguments: &[&str]) -> Running {
         let config = folder.path().join("metlog.toml");
         let data = folder.path().join("data");
+        let (listener, more) = more.split_once("---\n").unwrap_or(("", more));
         // A key may stand in a file once.
         let roll = if more.contains("roll_after") { "" } else { "roll_after = \"500ms\"\n" };
         let text = format!(
-            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n[query]\nlisten = \"127.0.0.1:0\"\n\
+            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n{listener}[query]\nlisten = \"127.0.0.1:0\"\n\
              [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"
         );
         std::fs::write(&config, text).unwrap();
@@ -147,6 +158,25 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills it, and starts it again in its folder and at its addresses.
+    pub fn kill_and_start(&mut self, more: &str) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.start_again(more);
+    }
+
+    /// Starts it again in its folder and at its addresses, when it has ended.
+    pub fn start_again(&mut self, more: &str) {
+        let (metlog, http) = (self.address("metlog"), self.http());
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        *self = Running::start(folder, more, &["up", "--metlog", &metlog, "--http", &http]);
     }
 
     /// Waits for its end.

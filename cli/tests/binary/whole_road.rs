@@ -2,7 +2,7 @@
 use crate::running::{Running, metlog, run, stdout_of, until};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::Stdio;
 
 const COUNT: &str = "select count(*) as n from messages";
@@ -36,11 +36,16 @@ fn what_is_sent_is_answered_stored_and_accounted_for() {
     let sender = metlog.query("select datagrams, lost, late, duplicates, dropped from senders");
     assert_eq!(sender, json!([{"datagrams": 1, "lost": 0, "late": 0, "duplicates": 0, "dropped": 0}]));
     let status = stdout_of(&["status", "--server", &metlog.http()]);
-    assert!(status.contains("takes messages") && status.contains("The ledger balances"), "{status}");
+    assert!(
+        status.contains("takes messages") && status.contains("The ledger balances, and nothing was lost"),
+        "{status}"
+    );
     assert!(metlog.get("/metrics").1.contains("metlog_"), "Prometheus text");
     assert_eq!(metlog.get("/nothing").0, 404);
     metlog.signal("TERM");
     assert_eq!(metlog.wait().code(), Some(0), "{}", metlog.stderr());
+    let stopped = "stopped: 4 messages received = 3 stored + 0 held + 0 set aside + 1 rejected + 0 dropped";
+    assert!(metlog.stderr().contains(stopped), "{}", metlog.stderr());
     let url = format!("file://{}", metlog.warehouse().display());
     let stored = stdout_of(&["query", "--warehouse", &url, "--format", "csv", COUNT]);
     assert_eq!(stored.trim(), "n\n2");
@@ -88,6 +93,7 @@ fn senders_has_the_columns_of_its_document() {
         "dropped",
         "first_seen",
         "last_seen",
+        "implausible",
     ];
     assert_eq!(columns, expected);
     let document = std::fs::read_to_string("../schemas/tables.md").unwrap();
@@ -107,10 +113,47 @@ fn every_format_prints_the_same_answer() {
     assert_eq!(print("csv"), "a,b\n1,x\n");
     assert_eq!(print("ndjson"), "{\"a\":1,\"b\":\"x\"}\n");
     assert_eq!(print("json").trim(), r#"[{"a":1,"b":"x"}]"#);
-    assert!(print("table").contains("| a | b |"), "{}", print("table"));
+    assert!(print("table").contains("| a | b |") && print("table").contains("(1 row)"), "{}", print("table"));
+    let file = metlog.folder.path().join("result.parquet");
+    let mut command = crate::running::metlog();
+    command.args(["query", "--server", &metlog.http(), "--format", "parquet", "select 1 as a, 'x' as b"]);
+    assert!(command.stdout(std::fs::File::create(&file).unwrap()).status().unwrap().success());
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{} bytes", bytes.len());
     let output = run(&["query", "--server", &metlog.http(), "select nothing from messages"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("nothing"));
+}
+
+/// Guarantees: a table is as wide as is said, numbers whole; in a pipe nothing is cut.
+#[test]
+fn a_table_fits_its_width() {
+    let metlog = Running::up("");
+    let sql = format!("select 1234567 as number, '{}' as long", "text ".repeat(40));
+    let print = |more: &[&str]| stdout_of(&[&["query", "--server", &metlog.http()], more, &[&sql]].concat());
+    let narrow = print(&["--width", "40"]);
+    assert!(narrow.lines().all(|line| line.chars().count() <= 40) && narrow.contains("1234567"), "{narrow}");
+    assert!(narrow.contains('…'), "{narrow}");
+    assert!(print(&[]).contains("text ".repeat(40).trim_end()), "{}", print(&[]));
+}
+
+/// Scenario: 900,000 rows.
+/// Guarantees: they are printed as they come; the client holds no more than a few batches of them.
+#[test]
+fn a_large_result_is_not_held() {
+    let metlog = Running::up("");
+    let sql = "select value as n, 'some text of a row that is a few words long' as t from range(900000)";
+    let query = format!("{} query --server {} --format ndjson \"{sql}\"", env!("CARGO_BIN_EXE_metlog"), metlog.http());
+    // The result is some 65 MB; the kernel tells the most that the client had of memory.
+    let measured = "import resource, subprocess, sys; \
+        lines = subprocess.run(sys.argv[1], shell=True, stdout=subprocess.PIPE).stdout.count(b'\\n'); \
+        print(lines, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)";
+    let output = std::process::Command::new("python3").args(["-c", measured, &query]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<u64> = printed.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let [lines, memory_mib] = numbers[..] else { panic!("{printed}") };
+    assert_eq!(lines, 900_000);
+    assert!(memory_mib < 150, "{memory_mib} MiB");
 }
 
 #[test]
@@ -142,6 +185,37 @@ fn the_tail_shows_what_matches() {
     assert_eq!(metlog.get("/api/tail?filter=tipe%3Dx").0, 400);
 }
 
+/// Scenario: the server stops while somebody looks at its tail, and starts again.
+/// Guarantees: the stop is said, and the tail goes on by itself.
+#[test]
+fn the_tail_outlives_its_server() {
+    let mut metlog = Running::up("");
+    let folder = tempfile::tempdir().unwrap();
+    let [shown, said] = ["stdout", "stderr"].map(|name| folder.path().join(name));
+    let mut tail = crate::running::metlog()
+        .args(["tail", "--server", &metlog.http(), "--filter", "severity<=warn"])
+        .stdout(std::fs::File::create(&shown).unwrap())
+        .stderr(std::fs::File::create(&said).unwrap())
+        .spawn()
+        .unwrap();
+    let has = |file: &std::path::Path, text: &str| std::fs::read_to_string(file).unwrap().contains(text);
+    let shows = |metlog: &Running, payload: &str| {
+        until("a message is shown", || {
+            metlog.send("metlog", &format!(r#"{{"type":"t","payload":"{payload}","severity":4}}"#));
+            has(&shown, payload)
+        });
+    };
+    shows(&metlog, "before");
+    metlog.signal("TERM");
+    assert_eq!(metlog.wait().code(), Some(0));
+    until("the stop is said", || has(&said, "is not shown here"));
+    metlog.start_again("");
+    until("the start is said", || has(&said, "connected again"));
+    shows(&metlog, "after");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
+
 #[test]
 fn replay_sends_files_at_a_rate() {
     let metlog = Running::up("");
@@ -165,10 +239,14 @@ fn a_second_signal_leaves_the_rest_in_the_journal_and_says_so() {
     metlog.send("metlog", r#"{"type":"x","payload":"kept"}"#);
     until("it is received", || metlog.ledger()["received"] == 1);
     metlog.signal("TERM");
-    until("it says that it stops", || metlog.stderr().contains("stopping: 1 messages"));
+    until("it says that it stops", || metlog.stderr().contains("stopping: 1 message is"));
     metlog.signal("INT");
     assert_eq!(metlog.wait().code(), Some(1));
-    assert!(metlog.stderr().contains("1 messages are left in the journal"), "{}", metlog.stderr());
+    assert!(
+        metlog.stderr().contains("1 message is left in the journal; the next start stores it"),
+        "{}",
+        metlog.stderr()
+    );
     let mut after = Running::start(std::mem::replace(&mut metlog.folder, tempfile::tempdir().unwrap()), "", &["up"]);
     assert_eq!(after.query("select payload from messages"), json!([{"payload": "kept"}]));
     after.signal("TERM");
@@ -211,4 +289,49 @@ fn a_port_that_is_taken_is_named() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(&format!("query.listen: cannot listen on {address}")), "{said}");
+    assert!(said.contains(&format!("(pid {})", std::process::id())) && said.contains("--http ADDR"), "{said}");
+}
+
+#[test]
+fn an_address_in_use_names_key_flag_and_holder() {
+    let first = Running::up("");
+    let free = tempfile::tempdir().unwrap();
+    let data = free.path().to_str().unwrap();
+    for (name, key, flag) in [("metlog", "listener.metlog", "--metlog"), ("statsd", "listener.statsd", "--statsd")] {
+        let mut arguments = vec!["up", "--data", data, "--http", "127.0.0.1:0"];
+        let address = first.address(name);
+        for other in ["--metlog", "--statsd"] {
+            arguments.extend([other, if other == flag { &address } else { "127.0.0.1:0" }]);
+        }
+        let output = run(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let refused = format!(
+            "error: {key}: cannot listen on {address}: it is in use by `metlog` (pid {}); choose another in `{key}`, \
+             or start with {flag} ADDR or --listen-offset N\n",
+            first.pid()
+        );
+        assert_eq!(said, refused);
+    }
+}
+
+#[test]
+fn status_is_json_too() {
+    let metlog = Running::up("");
+    let status: Value = serde_json::from_str(&stdout_of(&["status", "--json", "--server", &metlog.http()])).unwrap();
+    assert_eq!((&status["ok"], &status["wrong"], &status["balances"]), (&json!(true), &json!(null), &json!(true)));
+    assert_eq!((&status["ledger"]["received"], &status["health"]["ok"]), (&json!(0), &json!(true)));
+    // Numbers 1 to 4 never come.
+    for sequence in [0u8, 5] {
+        let mut datagram = vec![0xf5, 0x4d, 0x4c, 1, 0, 39, 0, 1, 0, 0, 0, 0, 0, 0, 0, sequence];
+        datagram.extend([0; 23]);
+        datagram.extend([1, 0, 0, 0, 1, b'h', 0]);
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&datagram, metlog.address("metlog")).unwrap();
+    }
+    until("the loss is seen", || metlog.ledger()["lost"] == 4);
+    let output = run(&["status", "--json", "--server", &metlog.http()]);
+    assert_eq!(output.status.code(), Some(1), "a loss is never well");
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&status["ok"], &status["ledger"]["lost"]), (&json!(false), &json!(4)));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("error: something was lost on the way: 4 lost"));
 }

@@ -70,6 +70,7 @@ impl Samples {
         };
         Some(Timer {
             count: self.scaled,
+            samples,
             sum,
             sum_squares,
             lower,

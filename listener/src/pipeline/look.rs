@@ -74,11 +74,12 @@ impl Pipeline {
         let ordered = self.ordered.lock();
         let totals = self.totals.lock();
         Ledger {
-            received: totals.received,
+            received: totals.received + segments.receipts.recovered_more,
             rejected: totals.rejected(),
             dropped: totals.dropped,
             stored: segments.receipts.stored,
-            set_aside: segments.receipts.set_aside + totals.corrupt_records + totals.unknown_records,
+            set_aside: segments.receipts.set_aside + totals.corrupt_records + totals.unknown_records
+                - segments.receipts.recovered_records.min(totals.unknown_records),
             missing: segments.receipts.missing,
             held: segments.held() + rows as u64 + ordered.aggregator.open_values(),
             rejected_by_reason: totals.rejected.iter().map(|(reason, n)| (reason.to_string(), *n)).collect(),

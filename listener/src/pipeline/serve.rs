@@ -3,10 +3,10 @@
 use super::Pipeline;
 use crate::ledger::Receipts;
 use crate::recover;
-use crate::replay::{self, Kept};
+use crate::replay::{self, Kept, Sealed};
 use crate::segment::Content;
 use arrow::array::RecordBatch;
-use metlog_schemas::table::{Table, TableMap};
+use metlog_schemas::table::TableMap;
 use metlog_schemas::window::Window;
 use metlog_sink::Batch;
 use std::io;
@@ -27,10 +27,10 @@ pub struct ClosedWindows {
 pub fn batch_of(
     listener: Arc<str>,
     segment: u64,
-    mut rows: TableMap<Vec<RecordBatch>>,
+    rows: TableMap<Vec<RecordBatch>>,
     windows: Vec<Arc<Window>>,
 ) -> Batch {
-    Batch { listener, segment, messages: std::mem::take(&mut rows[Table::Messages]), windows }
+    Batch { listener, segment, rows, windows }
 }
 
 impl Pipeline {
@@ -141,6 +141,11 @@ impl Pipeline {
             }
             self.journal.lock().removed(segment.bytes);
         }
+    }
+
+    /// Where a sealed segment ends.
+    pub fn sealed(&self, number: u64) -> Option<Sealed> {
+        self.segments.lock().get(number)?.sealed
     }
 
     /// Facts that a segment is known to hold.

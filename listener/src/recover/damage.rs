@@ -39,13 +39,15 @@ pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &
     totals.corrupt_records += healed;
     totals.received += healed;
     let receipts = &segments.receipts;
-    let aside = receipts.set_aside + totals.corrupt_records + totals.unknown_records;
+    let unknown = totals.unknown_records - receipts.recovered_records.min(totals.unknown_records);
+    let aside = receipts.set_aside + totals.corrupt_records + unknown;
     let found = totals.rejected() + totals.dropped + receipts.stored + aside + segments.held() + open_values;
-    if totals.received == found {
+    let received = totals.received + receipts.recovered_more;
+    if received == found {
         return;
     }
-    let missing = totals.received.saturating_sub(found);
-    let uncounted = found.saturating_sub(totals.received);
+    let missing = received.saturating_sub(found);
+    let uncounted = found.saturating_sub(received);
     tracing::error!(
         "the data folder is damaged: {missing} messages that were received are missing, {uncounted} were not counted; \
          the ledger tells the missing as `missing`, a part of `set_aside`"

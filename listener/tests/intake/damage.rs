@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 /// Copies the folder as a kill would leave it: journal and receipts as they stand at some moment, receipts
 /// first, since a segment goes only after its receipt is written.
-fn killed(data: &Path, to: &Path) {
+pub fn killed(data: &Path, to: &Path) {
     std::fs::create_dir_all(to.join("journal")).unwrap();
     std::fs::copy(data.join("receipts.json"), to.join("receipts.json")).unwrap();
     for entry in std::fs::read_dir(data.join("journal")).unwrap() {

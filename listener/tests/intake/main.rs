@@ -1,9 +1,12 @@
 //! A whole listener with a store in memory: what comes in by real sockets is stored once, whatever happens to
 //! the process in between. A kill is a listener whose data folder is copied while it runs.
 #![allow(clippy::unwrap_used)]
+mod again;
 mod damage;
+mod http;
 mod privacy;
 mod probe;
+mod upgrade;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
@@ -51,7 +54,7 @@ impl Sink for Store {
 
 impl Store {
     fn messages(&self) -> Vec<RecordBatch> {
-        self.segments.lock().unwrap().values().flat_map(|batch| batch.messages.clone()).collect()
+        self.segments.lock().unwrap().values().flat_map(|batch| batch.rows[Table::Messages].clone()).collect()
     }
     fn payloads(&self) -> Vec<String> {
         texts(&self.messages(), "payload")
@@ -243,7 +246,7 @@ async fn hot_rows_are_there_at_once_and_once() {
         let stored: usize = {
             let segments = store.segments.lock().unwrap();
             let before = segments.range(..hot.first_segment);
-            before.flat_map(|(_, batch)| &batch.messages).map(RecordBatch::num_rows).sum()
+            before.flat_map(|(_, batch)| &batch.rows[Table::Messages]).map(RecordBatch::num_rows).sum()
         };
         let cold: usize =
             hot.cold.iter().flat_map(|read| read().unwrap()[Table::Messages].clone()).map(|b| b.num_rows()).sum();

@@ -1,4 +1,4 @@
-//! What a client is told: built in code, read from the service's own TOML file, or from the environment.
+//! What a client is configured with: built in code, read from the service's own TOML file, or from the environment.
 //!
 //! [`Config`] is what was typed; `Settings` is what is true after [`Config::validate`]: complete, and parsed.
 mod environment;

@@ -15,6 +15,11 @@ use std::time::{Duration, Instant};
 const BATCH_DATAGRAMS: usize = 16;
 /// Ticks without traffic after which the thread sleeps until it is woken.
 const QUIET_TICKS: u32 = 5;
+/// The sender thread comes back when this share of the datagrams is full, if traffic goes on as it was. Then it comes by its
+/// own timer, and no caller pays for waking it: that takes as long as a thousand messages where the processor slept.
+const SHARE_AIMED: f64 = 0.125;
+/// It does not come more often than this.
+const TICK_MIN: Duration = Duration::from_millis(1);
 
 /// A kind of datagram: where it waits, how it is sent and what counts it.
 trait Traffic: Datagram + Sized {
@@ -78,8 +83,16 @@ pub(super) fn prepare(settings: &Settings, origin: Origin) -> (State, Sender) {
     (state, Sender { messages: message_drain, statsd: statsd_drain, heartbeats: Schedule::default() })
 }
 
+/// Until [`SHARE_AIMED`] is full, where `share` was in the time that `elapsed`.
+fn next_pause(share: f64, elapsed: Duration) -> Duration {
+    if share > 0.0 { elapsed.min(8 * TICK).mul_f64(SHARE_AIMED / share).clamp(TICK_MIN, TICK) } else { TICK }
+}
+
 enum Tick {
-    Sent,
+    Sent {
+        /// The share of the datagrams that were full, of the kind that had more.
+        share: f64,
+    },
     Nothing,
     /// The pipe was closing and is empty.
     Last,
@@ -93,10 +106,17 @@ impl Sender {
             // By reference to the whole, so that the closure owns `ends` and drops it when it is dropped.
             let Ends(pipe) = &ends;
             let (mut quiet, mut measure) = (0, Measure::new());
+            let (mut pause, mut last) = (TICK, Instant::now());
             loop {
-                pipe.rest(quiet >= QUIET_TICKS, self.heartbeats.pause(Instant::now()));
+                pipe.rest(quiet >= QUIET_TICKS, pause, self.heartbeats.pause(Instant::now()));
+                let now = Instant::now();
+                let elapsed = now - std::mem::replace(&mut last, now);
+                pause = TICK;
                 match self.tick(pipe, &mut measure) {
-                    Tick::Sent => quiet = 0,
+                    Tick::Sent { share } => {
+                        quiet = 0;
+                        pause = next_pause(share, elapsed);
+                    }
                     Tick::Nothing => quiet += 1,
                     Tick::Last => return self.end(pipe),
                 }
@@ -145,7 +165,7 @@ impl Sender {
         pipe.done.notify_all();
         match (closing, messages.any() || statsd.any()) {
             (true, _) => Tick::Last,
-            (false, true) => Tick::Sent,
+            (false, true) => Tick::Sent { share: messages.share.max(statsd.share) },
             (false, false) => Tick::Nothing,
         }
     }
@@ -164,6 +184,8 @@ impl Sender {
 #[derive(Clone, Copy, Default)]
 struct Waiting {
     full: usize,
+    /// Of all datagrams.
+    share: f64,
     /// The datagram that was being written is now the spare.
     spare: bool,
 }
@@ -175,7 +197,7 @@ impl Waiting {
         if spare {
             std::mem::swap(&mut lane.current, &mut drain.spare);
         }
-        Waiting { full: lane.full.len(), spare }
+        Waiting { full: lane.full.len(), share: lane.share(), spare }
     }
 
     fn any(self) -> bool {
@@ -280,9 +302,8 @@ impl Drain<Encoder> {
 }
 
 impl Pipe {
-    /// The sender thread's pause: one tick, or, where it is `quiet`, until somebody puts something in, and
-    /// then one tick, so that what comes close together shares a datagram. No longer than until the next heartbeat.
-    fn rest(&self, quiet: bool, heartbeat_in: Option<Duration>) {
+    /// The sender thread's pause, or, where it is `quiet`, until somebody puts something in, and then the pause, so that what comes close together shares a datagram. No longer than until the next heartbeat.
+    fn rest(&self, quiet: bool, pause: Duration, heartbeat_in: Option<Duration>) {
         let mut state = self.lock();
         if quiet && state.is_idle() {
             state.control.asleep = true;
@@ -297,7 +318,7 @@ impl Pipe {
                 return; // nobody woke it
             }
         }
-        let limit = heartbeat_in.map_or(TICK, |limit| limit.min(TICK));
+        let limit = heartbeat_in.map_or(pause, |limit| limit.min(pause));
         let waited = self.wake.wait_timeout_while(state, limit, |state| !state.control.urgent);
         waited.unwrap_or_else(PoisonError::into_inner).0.control.urgent = false;
     }
@@ -328,5 +349,21 @@ struct Ends(Arc<Pipe>);
 impl Drop for Ends {
     fn drop(&mut self) {
         self.0.ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_is_full_the_sooner_it_comes() {
+        let ms = Duration::from_millis;
+        assert_eq!(next_pause(0.0, TICK), TICK, "only the datagram that is being written");
+        assert_eq!(next_pause(0.01, TICK), TICK);
+        assert_eq!(next_pause(0.25, TICK), ms(10));
+        assert_eq!(next_pause(0.125, ms(10)), ms(10), "steady traffic");
+        assert_eq!(next_pause(1.0, ms(1)), TICK_MIN);
+        assert_eq!(next_pause(1e-9, Duration::MAX), TICK);
     }
 }

@@ -105,9 +105,14 @@ impl<D: Datagram> Lane<D> {
         true
     }
 
-    /// True from a quarter of the pool on: the sender thread should not wait for its tick.
+    /// True where more than half of the pool is full: the sender thread should not wait for its tick.
     pub fn is_urgent(&self) -> bool {
-        self.full.len() * 3 > self.free.len()
+        self.full.len() > self.free.len()
+    }
+
+    /// The share of the pool that is full.
+    pub fn share(&self) -> f64 {
+        self.full.len() as f64 / (self.full.len() + self.free.len()).max(1) as f64
     }
 
     /// True where nothing waits.
@@ -138,7 +143,8 @@ mod tests {
         let mut entered = 0;
         while lane.current.push("a:1|c").is_ok() {
             entered += 1;
-            assert_eq!(lane.is_urgent(), lane.full.len() > 1, "{} of 4 wait", lane.full.len());
+            assert_eq!(lane.is_urgent(), lane.full.len() > 2, "{} of 4 wait", lane.full.len());
+            assert_eq!(lane.share(), lane.full.len() as f64 / 4.0);
             if !lane.rotate() {
                 break;
             }

@@ -1,8 +1,8 @@
 //! The pipe: what the callers of one process put in, and its sender thread takes out.
 //!
 //! A caller holds the mutex for as long as it takes to copy one message, and makes no system call, with two
-//! exceptions: it wakes the sender thread when that sleeps, and when a quarter of the pool is full. The sender
-//! thread looks every [`TICK`] while there is traffic and sleeps while there is none. It never holds the mutex
+//! exceptions: it wakes the sender thread when that sleeps, and when half of the pool is full. The sender
+//! thread looks every [`TICK`], or sooner the more traffic there is, and sleeps while there is none. It never holds the mutex
 //! while it sends.
 mod clock;
 mod current;

@@ -76,7 +76,7 @@ fn a_message_leaves_within_the_promised_time() {
 }
 
 #[test]
-fn an_oversize_message_is_counted_and_told() {
+fn an_oversize_message_is_counted_and_reported() {
     let (destination, captured) = Destination::capture();
     let pipe = pipe(Config::default().destination(destination).statsd(false));
     assert_eq!(push(&pipe, &"x".repeat(2_000)), Outcome::Oversize);
@@ -86,12 +86,12 @@ fn an_oversize_message_is_counted_and_told() {
     assert_eq!(captured.datagrams().iter().map(|bytes| header(bytes)).collect::<Vec<_>>(), [Ok(1)]);
     assert_eq!(push(&pipe, &"x".repeat(2_000)), Outcome::Oversize);
     assert!(pipe.close(Duration::from_secs(10)));
-    assert_eq!(captured.datagrams().last().map(|bytes| header(bytes)), Some(Ok(2)), "told without a message");
+    assert_eq!(captured.datagrams().last().map(|bytes| header(bytes)), Some(Ok(2)), "carried without a message");
     assert_eq!((pipe.stats().dropped, pipe.stats().oversize), (2, 2));
 }
 
 /// Scenario: the sender thread cannot come (here: it ended early), and callers go on.
-/// Guarantees: an answer, a count, no panic and no wait.
+/// Guarantees: an outcome, a count, no panic and no wait.
 #[test]
 fn without_a_sender_thread_messages_are_dropped() {
     let (state, sender) = drain::prepare(&Config::default().settings().unwrap(), Origin::of_this_process());

@@ -97,8 +97,8 @@ async fn queries_wait_for_their_turn() {
 
 /// Scenario: each form of nesting that the grammar has, from harmless to the longest text that is taken.
 /// Guarantees: an answer or an error, never the end of the process.
-#[tokio::test(flavor = "multi_thread")]
-async fn depth_is_bounded() {
+#[test]
+fn depth_is_bounded() {
     let chain = |unit: &str, n: usize| vec![unit; n].join(" ");
     let count = |unit: fn(usize) -> String, n: usize| (0..n).map(unit).collect::<String>();
     for n in [10, 40, 60, 90, 130, 190, 400, 3_000, 10_000] {
@@ -133,8 +133,7 @@ async fn depth_is_bounded() {
             let start: String = sql.chars().take(60).collect();
             let is_too_long = sql.len() > SQL_BYTES_MAX;
             let config = Config { time_max: Duration::from_secs(1), ..Config::default() };
-            // Where the query runs as it does in the server: on a thread of the runtime.
-            let found = tokio::spawn(async move { outcome(config, &sql).await }).await.expect(&start);
+            let found = on_a_workers_stack(async move { outcome(config, &sql).await });
             assert!(!is_too_long || kind(found) == Some(Kind::Limit), "{n}: {start}");
         }
     }

@@ -41,7 +41,7 @@ async fn datafusion_runs_the_statements_and_counts_the_rows() {
     put(&store, &key(Table::Messages, next, "a", 1), &messages(next, &["z"])).await;
     put(&store, &key(Table::Metrics, HOUR, "a", 1), &counted(HOUR, 3.0)).await;
     put(&store, &key(Table::Metrics, next, "a", 1), &counted(next, 4.0)).await;
-    let sql = statements(Dialect::Datafusion, &format!("file://{}", folder.path().display()));
+    let sql = statements(Dialect::Datafusion, &format!("file://{}", folder.path().display())).unwrap();
     let lines: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
     let context = SessionContext::new();
     for statement in lines.join("\n").split(';').map(str::trim).filter(|statement| !statement.is_empty()) {

@@ -86,7 +86,7 @@ async fn mistakes_have_a_place() {
         ("select nothing(payload) from messages", Some((1, 8)), "nothing"),
         ("", None, "No SQL"),
         ("select 1; select 2", None, "single"),
-        ("select 1/0", None, "ivide by zero"),
+        ("select 1/0", None, "division by zero"),
         ("select cast('x' as int)", None, "'x'"),
         ("select payload from messages group by type", Some((1, 8)), "payload"),
     ] {

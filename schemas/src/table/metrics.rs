@@ -2,10 +2,10 @@
 use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, map_type, timestamp_type};
 use crate::window::{Metric, MetricData, Window};
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Float64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    ArrayRef, BinaryBuilder, Float64Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::DataType::{Binary, Float64, Utf8};
+use arrow::datatypes::DataType::{Binary, Float64, Int64, Utf8};
 use arrow::error::ArrowError;
 use std::sync::Arc;
 
@@ -16,7 +16,12 @@ pub(super) fn definition() -> Definition {
         "One row for each series in each window in which something came. A series is a name, a kind and tags.",
         &["timestamp"],
         vec![
-            Column::new("timestamp", timestamp_type(), &[Lay::Time], "end of the window"),
+            Column::new(
+                "timestamp",
+                timestamp_type(),
+                &[Lay::Time],
+                "end of the window, exclusive: an hour's last window has the next hour's `timestamp`, `dt` and `hour`",
+            ),
             Column::new("window_seconds", Float64, number, "length of the window"),
             Column::new(
                 "name",
@@ -57,6 +62,23 @@ pub(super) fn definition() -> Definition {
                 "timer: a DDSketch of the samples, weighted by the sample rate. Otherwise null",
             )
             .or_null(),
+            // Added in 0.2: null in what was stored before.
+            Column::new(
+                "samples",
+                Int64,
+                number,
+                "timer: samples as they came, not scaled, so that `sum / samples` is their mean. Otherwise null, and in \
+                 rows that 0.1 stored",
+            )
+            .or_null(),
+            Column::new(
+                "window_start",
+                timestamp_type(),
+                &[Lay::Time],
+                "start of the window: `date_trunc('hour', window_start)` is the hour in which the values came. Null in \
+                 rows that 0.1 stored",
+            )
+            .or_null(),
         ],
     )
     .of_sums()
@@ -86,6 +108,8 @@ pub struct MetricRows {
     /// `count`, `sum`, `min`, `max`, `value`.
     numbers: [Float64Builder; 5],
     sketch: BinaryBuilder,
+    samples: Int64Builder,
+    start: Vec<i64>,
     text_bytes: usize,
 }
 
@@ -103,6 +127,8 @@ impl Default for MetricRows {
             hostname: StringBuilder::new(),
             numbers: [(); 5].map(|()| Float64Builder::new()),
             sketch: BinaryBuilder::new(),
+            samples: Int64Builder::new(),
+            start: Vec::new(),
             text_bytes: 0,
         }
     }
@@ -133,12 +159,21 @@ impl MetricRows {
         for (builder, number) in self.numbers.iter_mut().zip(numbers_of(&row.data)) {
             builder.append_option(number);
         }
+        self.start.push(window.end - window.length);
         match &row.data {
             MetricData::Timer(Some(timer)) => {
                 self.text_bytes += timer.sketch.len();
                 self.sketch.append_value(&timer.sketch);
+                self.samples.append_value(timer.samples.cast_signed());
             }
-            _ => self.sketch.append_null(),
+            MetricData::Timer(None) => {
+                self.sketch.append_null();
+                self.samples.append_value(0);
+            }
+            _ => {
+                self.sketch.append_null();
+                self.samples.append_null();
+            }
         }
     }
 }
@@ -154,9 +189,11 @@ impl RowBuilder for MetricRows {
 
     fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         self.text_bytes = 0;
-        let timestamp = std::mem::take(&mut self.timestamp);
+        let time = |column: &mut Vec<i64>| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from(std::mem::take(column)).with_data_type(timestamp_type()))
+        };
         let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(TimestampMicrosecondArray::from(timestamp).with_data_type(timestamp_type())),
+            time(&mut self.timestamp),
             Arc::new(self.seconds.finish()),
             Arc::new(self.name.finish()),
             Arc::new(self.kind.finish()),
@@ -165,6 +202,8 @@ impl RowBuilder for MetricRows {
         ];
         columns.extend(self.numbers.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
         columns.push(Arc::new(self.sketch.finish()));
+        columns.push(Arc::new(self.samples.finish()));
+        columns.push(time(&mut self.start));
         RecordBatch::try_new(Table::Metrics.schema(), columns)
     }
 }

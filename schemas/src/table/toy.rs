@@ -3,11 +3,11 @@
 use super::definition::{list_of, map_of};
 use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, timestamp_type};
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, Float64Array, Int64Builder, ListArray, MapBuilder, MapFieldNames, RecordBatch,
+    ArrayRef, BinaryBuilder, Float64Array, Int64Builder, ListArray, MapBuilder, MapFieldNames, RecordBatch,
     StringArray, StringBuilder, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::DataType::{self, FixedSizeBinary, Float64, Int64, Utf8};
+use arrow::datatypes::DataType::{self, Binary, Float64, Int64, Utf8};
 use arrow::datatypes::{Field, Fields};
 use arrow::error::ArrowError;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) fn definition() -> Definition {
         &["name", "timestamp"],
         vec![
             Column::new("timestamp", timestamp_type(), &[Lay::Time], "when it was received"),
-            Column::new("id", FixedSizeBinary(16), &[Lay::Id], "another one for each row"),
+            Column::new("id", Binary, &[Lay::Id], "another one for each row"),
             Column::new("name", Utf8, &[Lay::Label], "what stands before the `=`"),
             Column::new("value", Float64, &[Lay::Number], "the number behind it; null where it is none").or_null(),
             Column::new("marks", marks_type(), &[Lay::Time, Lay::Text], "one for each `;` and a note behind it"),
@@ -81,11 +81,11 @@ impl RowBuilder for Rows {
         let time = |moments: Vec<i64>| -> ArrayRef {
             Arc::new(TimestampMicrosecondArray::from(moments).with_data_type(timestamp_type()))
         };
-        let mut ids = FixedSizeBinaryBuilder::new(16);
+        let mut ids = BinaryBuilder::new();
         let parts = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         let mut sizes = MapBuilder::new(Some(parts), StringBuilder::new(), Int64Builder::new());
         for row in &rows {
-            ids.append_value(row.id.to_be_bytes())?;
+            ids.append_value(row.id.to_be_bytes());
             for (key, value) in &row.sizes {
                 sizes.keys().append_value(key);
                 sizes.values().append_value(*value);

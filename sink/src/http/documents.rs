@@ -5,6 +5,7 @@ use super::config::Config;
 use crate::Batch;
 use arrow::array::{Array, AsArray, Int32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use metlog_schemas::table::Table;
 use metlog_schemas::time::rfc3339;
 use std::collections::HashMap;
 use std::io::Write;
@@ -35,7 +36,7 @@ impl Document {
 pub fn documents(batch: &Batch, columns: &[Columns], config: &Config) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
     let mut open: HashMap<(&str, &str), usize> = HashMap::new();
-    for (part, (rows, columns)) in batch.messages.iter().zip(columns).enumerate() {
+    for (part, (rows, columns)) in batch.rows[Table::Messages].iter().zip(columns).enumerate() {
         for row in 0..rows.num_rows() {
             let logger = if config.url.has_logger() { columns.logger.value(row) } else { "" };
             let r#type = if config.url.has_type() { columns.r#type.value(row) } else { "" };
@@ -55,7 +56,7 @@ pub fn documents(batch: &Batch, columns: &[Columns], config: &Config) -> Vec<Doc
 /// same one and no other document has it.
 pub fn uuid(batch: &Batch, document: &Document, body: &[u8]) -> Uuid {
     let (part, row) = document.rows.first().copied().unwrap_or_default();
-    let begin = batch.messages.iter().take(part).map(RecordBatch::num_rows).sum::<usize>() + row;
+    let begin = batch.rows[Table::Messages].iter().take(part).map(RecordBatch::num_rows).sum::<usize>() + row;
     let mut name = format!("{}\0{}\0{begin}\0", batch.listener, batch.segment).into_bytes();
     name.extend_from_slice(body);
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &name)

@@ -26,6 +26,7 @@ pub use post::header;
 use crate::{Batch, Receipt, Sink, SinkError};
 use documents::{Columns, Document, body, documents, uuid};
 use futures::future::{BoxFuture, join_all};
+use metlog_schemas::table::Table;
 use post::{Answer, Parcel, Poster};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -65,7 +66,7 @@ impl Http {
         if self.progress.batch != id {
             self.progress = Progress { batch: id, fates: HashMap::new() };
         }
-        let columns: Option<Vec<Columns>> = batch.messages.iter().map(Columns::of).collect();
+        let columns: Option<Vec<Columns>> = batch.rows[Table::Messages].iter().map(Columns::of).collect();
         let columns: Arc<[Columns]> = columns.ok_or_else(|| SinkError::set_aside("a column is missing"))?.into();
         let mut waiting = VecDeque::from(documents(batch, &columns, &self.config));
         let mut receipt = Receipt::default();

@@ -284,7 +284,8 @@ async fn a_retry_goes_on_where_it_stopped() {
 async fn what_is_said_twice_is_there_twice() {
     let server = Server::new(Shelf::default());
     let mut batch = sample_batch().unwrap();
-    batch.messages.push(batch.messages[0].clone());
+    let again = batch.rows[Table::Messages][0].clone();
+    batch.rows[Table::Messages].push(again);
     let mut sink = server.sink_with(|config| config.batch_messages = 1);
     sink.write(&batch).await.unwrap();
     assert_eq!(server.stored(), 9);

@@ -1,11 +1,13 @@
-//! How each column lies in an object: its encoding, its statistics, its bloom filter.
+//! How an object is written: what each column's table says of it, in Parquet's terms.
 use super::config::Config;
-use metlog_schemas::tables::Table;
+use metlog_schemas::object_path::Partition;
+use metlog_schemas::table::{Definition, Lay, Table};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 
 /// Longest minimum or maximum of a text column, in bytes; a longer one is cut, which keeps it a bound.
 const BOUND_BYTES_MAX: usize = 64;
@@ -13,109 +15,90 @@ const BOUND_BYTES_MAX: usize = 64;
 const DICTIONARY_BYTES_MAX: usize = 256 * 1024;
 /// Share of absent values that a bloom filter takes for present.
 const BLOOM_FALSE_SHARE: f64 = 0.01;
-/// Distinct values that a bloom filter makes room for at first; it is folded to what it needs afterwards.
-const BLOOM_DISTINCT_MAX: u64 = 16 * 1024;
+/// Distinct values that the bloom filter of a label makes room for at first; it is folded to what it needs afterwards.
+const LABEL_VALUES_MAX: u64 = 16 * 1024;
+/// Rows of a page where rows of many hours lie in one object, so that readers can skip most of it by time.
+const STRAY_PAGE_ROWS: usize = 1_024;
 
-/// How a column is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A moment: differences, which are small in sorted rows.
-    Time,
-    /// Few distinct values, and equality is asked of it.
-    Label,
-    /// Few distinct values, or many that come again.
-    Word,
-    /// Text or bytes that hardly come twice.
-    Text,
-    /// A number.
-    Number,
+/// The columns that the rows of an object are sorted by, in a table's words.
+pub fn order(definition: &'static Definition, partition: Partition) -> &'static [&'static str] {
+    match partition {
+        Partition::Hour(_) => definition.order,
+        Partition::Unknown => std::slice::from_ref(&definition.time),
+    }
 }
 
-const MESSAGES: [(&[&str], Kind); 12] = [
-    (&["timestamp"], Kind::Time),
-    (&["received_at"], Kind::Time),
-    (&["type"], Kind::Label),
-    (&["logger"], Kind::Label),
-    (&["severity"], Kind::Number),
-    (&["hostname"], Kind::Label),
-    (&["pid"], Kind::Number),
-    (&["tokens", "list", "element"], Kind::Word),
-    (&["payload"], Kind::Text),
-    (&["fields", "key_value", "key"], Kind::Word),
-    (&["fields", "key_value", "value"], Kind::Word),
-    (&["env_version"], Kind::Word),
-];
-
-const METRICS: [(&[&str], Kind); 13] = [
-    (&["timestamp"], Kind::Time),
-    (&["window_seconds"], Kind::Number),
-    (&["name"], Kind::Label),
-    (&["kind"], Kind::Word),
-    (&["tags", "key_value", "key"], Kind::Word),
-    (&["tags", "key_value", "value"], Kind::Word),
-    (&["hostname"], Kind::Word),
-    (&["count"], Kind::Number),
-    (&["sum"], Kind::Number),
-    (&["min"], Kind::Number),
-    (&["max"], Kind::Number),
-    (&["value"], Kind::Number),
-    (&["sketch"], Kind::Text),
-];
-
-/// How a table's objects are written.
+/// How an object of a table is written.
 ///
 /// # Errors
-/// For a compression level that zstd does not have.
-pub fn properties(table: Table, config: &Config) -> Result<WriterProperties, ParquetError> {
-    let sorted_by = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
-    let builder = WriterProperties::builder()
+/// For a compression level that zstd does not have, or a column that Parquet does not know.
+pub fn properties(table: Table, partition: Partition, config: &Config) -> Result<WriterProperties, ParquetError> {
+    let definition = table.definition();
+    let leaves = ArrowSchemaConverter::new().convert(definition.schema())?;
+    let sorted_by = order(definition, partition).iter().map(|name| sorting_column(&leaves, name));
+    let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(config.compression_level)?))
         .set_max_row_group_row_count(Some(config.row_group_rows))
-        .set_sorting_columns(Some(vec![sorted_by]))
+        .set_sorting_columns(Some(sorted_by.collect::<Result<_, _>>()?))
         .set_statistics_truncate_length(Some(BOUND_BYTES_MAX))
         .set_column_index_truncate_length(Some(BOUND_BYTES_MAX))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
         .set_created_by(concat!("metlog ", env!("CARGO_PKG_VERSION")).to_owned());
-    let columns = match table {
-        Table::Messages => &MESSAGES[..],
-        Table::Metrics => &METRICS[..],
-    };
-    let keep = |builder, (path, kind): &(&[&str], Kind)| column(builder, path, *kind);
-    Ok(columns.iter().fold(builder, keep).build())
+    if partition == Partition::Unknown {
+        builder = builder.set_data_page_row_count_limit(STRAY_PAGE_ROWS).set_write_batch_size(STRAY_PAGE_ROWS);
+    }
+    let lays = leaves.columns().iter().zip(definition.lays());
+    Ok(lays.fold(builder, |builder, (leaf, lay)| column(builder, leaf.path().clone(), lay, config)).build())
 }
 
-fn column(builder: WriterPropertiesBuilder, path: &[&str], kind: Kind) -> WriterPropertiesBuilder {
-    let path = ColumnPath::new(path.iter().map(|part| part.to_string()).collect());
-    match kind {
-        Kind::Time => builder
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-        Kind::Label => builder
+fn sorting_column(leaves: &SchemaDescriptor, name: &str) -> Result<SortingColumn, ParquetError> {
+    let at = leaves.columns().iter().position(|leaf| leaf.path().string() == name);
+    let at = at.ok_or_else(|| ParquetError::General(format!("no column {name} to sort by")))?;
+    Ok(SortingColumn { column_idx: at as i32, descending: false, nulls_first: false })
+}
+
+fn column(builder: WriterPropertiesBuilder, path: ColumnPath, lay: Lay, config: &Config) -> WriterPropertiesBuilder {
+    let bloom = |builder: WriterPropertiesBuilder, values| {
+        builder
             .set_column_bloom_filter_enabled(path.clone(), true)
             .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_SHARE)
-            .set_column_bloom_filter_max_ndv(path, BLOOM_DISTINCT_MAX),
-        Kind::Word => builder.set_column_statistics_enabled(path, EnabledStatistics::None),
-        Kind::Text => builder
+            .set_column_bloom_filter_max_ndv(path.clone(), values)
+    };
+    match lay {
+        Lay::Time => builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+        Lay::Label => bloom(builder, LABEL_VALUES_MAX),
+        Lay::Id => bloom(builder, config.row_group_rows as u64).set_column_dictionary_enabled(path, false),
+        Lay::Word => builder.set_column_statistics_enabled(path, EnabledStatistics::None),
+        Lay::Text => builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_statistics_enabled(path, EnabledStatistics::None),
-        Kind::Number => builder,
+        Lay::Number => builder,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::arrow::ArrowSchemaConverter;
 
-    /// Guarantees: a column that is added to a table, or renamed, must be given its kind here.
+    /// Guarantees: each leaf that Parquet makes of a table's columns has its own lay, and none has another's.
     #[test]
-    fn every_column_has_its_kind() {
-        for (table, kinds) in [(Table::Messages, &MESSAGES[..]), (Table::Metrics, &METRICS[..])] {
-            let schema = ArrowSchemaConverter::new().convert(&table.schema()).unwrap();
-            let columns: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
-            let known: Vec<String> = kinds.iter().map(|(path, _)| path.join(".")).collect();
-            assert_eq!(columns, known);
+    fn every_leaf_has_its_lay() {
+        for table in Table::ALL {
+            let leaves = ArrowSchemaConverter::new().convert(&table.schema()).unwrap();
+            assert_eq!(leaves.num_columns(), table.definition().lays().count(), "{}", table.name());
+            let properties = properties(table, Partition::Unknown, &Config::default()).unwrap();
+            for (leaf, lay) in leaves.columns().iter().zip(table.definition().lays()) {
+                let bloom = properties.bloom_filter_properties(leaf.path()).map(|bloom| bloom.ndv());
+                let expected = match lay {
+                    Lay::Label => Some(LABEL_VALUES_MAX),
+                    Lay::Id => Some(Config::default().row_group_rows as u64),
+                    _ => None,
+                };
+                assert_eq!(bloom, expected, "{}.{}", table.name(), leaf.path());
+            }
         }
     }
 }

@@ -1,13 +1,16 @@
 //! The Parquet sink: the tables as objects of a warehouse that any engine reads.
 //!
 //! One object for each table and hour of a batch, under a name made of the batch's id
-//! (`metlog_schemas::object_path`), so a batch that is written again overwrites itself. Rows lie in it sorted by
-//! time. A late event goes into an object of its own hour.
+//! (`metlog_schemas::object_path`), so a batch that is written again overwrites itself. Rows lie in it in the order of
+//! their table. A late event goes into an object of its own hour; rows of many hours that have few rows each go into one
+//! object together. With the first batch, a table that nothing is stored of gets an object without rows: engines that
+//! ask the files for the columns find them.
 //!
 //! `Ok` means that every object is complete, and for a folder that it is synced to the disk.
 pub mod config;
 mod layout;
 mod objects;
+mod order;
 mod probe;
 mod put;
 #[cfg(test)]
@@ -19,6 +22,8 @@ use crate::store::Store;
 use crate::{Batch, Receipt, Role, Sink, SinkError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use metlog_schemas::object_path::Partition;
+use metlog_schemas::table::Table;
 use objects::Rows;
 use put::Putter;
 use std::sync::Arc;
@@ -28,22 +33,25 @@ use std::sync::Arc;
 pub struct Parquet {
     config: Config,
     putter: Putter,
+    has_introduced: bool,
 }
 
 impl Parquet {
     /// Writes below `store`.
     pub fn new(config: Config, store: Store) -> Parquet {
-        Parquet { putter: Putter::new(store, config.put_timeout), config }
+        Parquet { putter: Putter::new(store, config.put_timeout), config, has_introduced: false }
     }
 
-    async fn write_all(&self, batch: &Batch) -> Result<Receipt, SinkError> {
-        let receipt = Receipt { written: batch.message_count() + batch.value_count(), set_aside: 0 };
+    async fn write_all(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
+        let receipt = Receipt { written: batch.fact_rows() + batch.value_count(), set_aside: 0 };
         let shared = Arc::new(batch.clone());
         let ordered = in_background({
             let batch = shared.clone();
             move || objects::rows_of(&batch).map_err(SinkError::set_aside)
         });
+        let mut first = None;
         for rows in ordered.await?.into_iter().map(Arc::new) {
+            first = first.or(rows.first_partition());
             // One after the other: memory holds one encoded object at a time.
             for at in 0..rows.len() {
                 let (rows, batch, config) = (rows.clone(), shared.clone(), self.config.clone());
@@ -53,7 +61,32 @@ impl Parquet {
                 }
             }
         }
+        if let Some(partition) = first {
+            self.introduce(partition, batch).await;
+        }
         Ok(receipt)
+    }
+
+    /// Once in the life of a process: tables that nothing is stored of get an object without rows. Nothing is lost
+    /// where that fails, so it is no error.
+    async fn introduce(&mut self, partition: Partition, batch: &Batch) {
+        if std::mem::replace(&mut self.has_introduced, true) {
+            return;
+        }
+        for table in Table::ALL.into_iter().filter(|table| batch.row_count(*table) == 0) {
+            let none = || encode(&Rows::none(table, partition), 0, batch, &self.config);
+            let introduced = match self.putter.has_any(table.name()).await {
+                Ok(true) => Ok(()),
+                Ok(false) => match none() {
+                    Ok(Some((key, bytes))) => self.putter.put(&key, bytes).await,
+                    other => other.map(drop),
+                },
+                Err(error) => Err(error),
+            };
+            if let Err(error) = introduced {
+                tracing::warn!("parquet: {} has no object that shows its columns yet: {error}", table.name());
+            }
+        }
     }
 }
 

@@ -1,75 +1,90 @@
 //! From a batch to objects: which rows belong to which hour, in what order, and as what bytes.
 //!
+//! An hour has an object of its own if it is among the [`HOURS_MAX`] hours with most rows of the batch and table, or
+//! has at least [`OWN_ROWS_MIN`] rows. The rows of all other hours are in one object, by time, in the unknown
+//! partition: whatever times senders claim, a batch comes to few objects.
+//!
 //! Invariant: the same batch always comes to the same keys, and to the same rows under each of them.
 use super::config::Config;
-use super::layout::properties;
+use super::layout::{order, properties};
+use super::order::{Run, by_columns, by_time};
 use crate::Batch;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::Buffer;
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use metlog_schemas::object_path::ObjectPath;
-use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_schemas::object_path::{ObjectPath, Partition};
+use metlog_schemas::table::Table;
 use metlog_schemas::time::Hour;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+/// Hours of a batch and table that have objects of their own, however few rows they have.
+pub const HOURS_MAX: usize = 64;
+/// From this many rows on an hour has an object of its own in any case.
+pub const OWN_ROWS_MIN: usize = 1_024;
 
 /// Rows that are gathered at a time where they came out of order: few enough to stay in the cache.
 const GATHERED_ROWS: usize = 8 * 1024;
 /// From this many rows in order on, they are written as a slice, without a copy.
 const SLICED_ROWS: usize = 1024;
 
-/// Rows of one table, in the order of their timestamps and cut into hours.
+/// Rows of one table, in their order and cut into objects.
 #[derive(Debug)]
 pub struct Rows {
     table: Table,
     batches: Vec<RecordBatch>,
-    parts: Vec<(Hour, Vec<Run>)>,
+    parts: Vec<(Partition, Vec<Run>)>,
 }
 
-/// Rows that follow each other in their batch and in time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
-    batch: usize,
-    rows: Range<usize>,
-}
-
-/// The two tables of a batch; those without rows are left out.
+/// The tables of a batch; those without rows are left out.
 ///
 /// # Errors
 /// Only where Arrow refuses the columns, which would be a defect.
 pub fn rows_of(batch: &Batch) -> Result<Vec<Rows>, ArrowError> {
-    let metrics = metrics_rows(batch.windows.iter().map(AsRef::as_ref))?;
-    let tables = [(Table::Messages, batch.messages.clone()), (Table::Metrics, vec![metrics])];
-    Ok(tables.into_iter().map(|(table, rows)| Rows::new(table, rows)).filter(|rows| !rows.is_empty()).collect())
+    let tables = batch.rows.iter().filter(|(table, _)| batch.row_count(*table) > 0);
+    tables.map(|(table, rows)| Rows::new(table, rows.clone())).collect()
 }
 
 impl Rows {
-    /// Orders rows by `timestamp`, the first column; those of one timestamp stay as they came.
-    pub fn new(table: Table, batches: Vec<RecordBatch>) -> Rows {
-        let mut parts: Vec<(Hour, Vec<Run>)> = Vec::new();
-        for (hour, run) in if is_sorted(&batches) { as_they_came(&batches) } else { sorted(&batches) } {
-            match parts.last_mut().filter(|(last, _)| *last == hour) {
-                Some((_, runs)) => runs.push(run),
-                None => parts.push((hour, vec![run])),
+    /// Orders rows as their table says; those that are equal in that stay as they came.
+    ///
+    /// # Errors
+    /// Only where a column to sort by is missing or of another type, which would be a defect.
+    pub fn new(table: Table, batches: Vec<RecordBatch>) -> Result<Rows, ArrowError> {
+        let definition = table.definition();
+        let runs = by_time(&batches, definition.time)?;
+        let own = Own::of(&runs);
+        let mut parts: BTreeMap<Partition, Vec<Run>> = BTreeMap::new();
+        for (hour, run) in runs {
+            parts.entry(own.partition(hour)).or_default().push(run);
+        }
+        for (partition, runs) in &mut parts {
+            let columns = order(definition, *partition);
+            if columns != [definition.time] {
+                *runs = by_columns(&batches, columns, runs)?;
             }
         }
-        Rows { table, batches, parts }
+        Ok(Rows { table, batches, parts: parts.into_iter().collect() })
+    }
+
+    /// An object without rows, so that a reader finds a table's columns before its first row is stored.
+    pub fn none(table: Table, partition: Partition) -> Rows {
+        Rows { table, batches: Vec::new(), parts: vec![(partition, Vec::new())] }
+    }
+
+    /// The partition of the first of its objects.
+    pub fn first_partition(&self) -> Option<Partition> {
+        self.parts.first().map(|(partition, _)| *partition)
     }
 
     /// How many objects they come to.
     pub fn len(&self) -> usize {
         self.parts.len()
-    }
-
-    /// True where there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
     }
 
     /// The key below the warehouse and the bytes of object number `at`, or `None` past the last.
@@ -82,10 +97,10 @@ impl Rows {
         batch: &Batch,
         config: &Config,
     ) -> Option<Result<(ObjectPath, Bytes), ParquetError>> {
-        let (hour, runs) = self.parts.get(at)?;
-        let path =
-            ObjectPath { table: self.table, hour: *hour, listener: batch.listener.to_string(), segment: batch.segment };
-        Some(properties(self.table, config).and_then(|layout| Ok((path, self.write(runs, layout)?))))
+        let (partition, runs) = self.parts.get(at)?;
+        let (table, partition, listener) = (self.table, *partition, batch.listener.to_string());
+        let path = ObjectPath { table, partition, listener, segment: batch.segment };
+        Some(properties(table, partition, config).and_then(|layout| Ok((path, self.write(runs, layout)?))))
     }
 
     fn write(&self, runs: &[Run], layout: WriterProperties) -> Result<Bytes, ParquetError> {
@@ -151,49 +166,29 @@ fn with_memory(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(rows.schema(), columns)
 }
 
-fn timestamps(rows: &RecordBatch) -> &[i64] {
-    rows.column(0).as_primitive::<TimestampMicrosecondType>().values()
-}
+/// Which hours have objects of their own; `None`: all.
+struct Own(Option<HashMap<Hour, usize>>);
 
-fn is_sorted(batches: &[RecordBatch]) -> bool {
-    let mut last = i64::MIN;
-    batches.iter().map(timestamps).filter(|times| !times.is_empty()).all(|times| {
-        let follows = last <= times[0] && times.is_sorted();
-        last = times[times.len() - 1];
-        follows
-    })
-}
+impl Own {
+    fn of(runs: &[(Hour, Run)]) -> Own {
+        let mut rows: HashMap<Hour, usize> = HashMap::new();
+        for (hour, run) in runs {
+            *rows.entry(*hour).or_default() += run.rows.len();
+        }
+        if rows.len() <= HOURS_MAX {
+            return Own(None);
+        }
+        let mut most: Vec<(usize, Hour)> = rows.iter().map(|(hour, rows)| (*rows, *hour)).collect();
+        // Of hours with as many rows the earlier ones, so that the same batch always comes to the same objects.
+        most.sort_by_key(|(rows, hour)| (std::cmp::Reverse(*rows), *hour));
+        let own = most.into_iter().enumerate().filter(|(at, (rows, _))| *at < HOURS_MAX || *rows >= OWN_ROWS_MIN);
+        Own(Some(own.map(|(_, (rows, hour))| (hour, rows)).collect()))
+    }
 
-/// Each batch's rows of one hour are one run.
-fn as_they_came(batches: &[RecordBatch]) -> Vec<(Hour, Run)> {
-    let mut runs = Vec::new();
-    for (batch, times) in batches.iter().map(timestamps).enumerate() {
-        let mut start = 0;
-        while let Some(first) = times.get(start) {
-            let hour = Hour::of(*first);
-            let end = start + times[start..].partition_point(|time| Hour::of(*time) == hour);
-            runs.push((hour, Run { batch, rows: start..end }));
-            start = end;
+    fn partition(&self, hour: Hour) -> Partition {
+        match &self.0 {
+            Some(own) if !own.contains_key(&hour) => Partition::Unknown,
+            _ => Partition::Hour(hour),
         }
     }
-    runs
-}
-
-fn sorted(batches: &[RecordBatch]) -> Vec<(Hour, Run)> {
-    let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(rows);
-    for (batch, times) in batches.iter().map(timestamps).enumerate() {
-        order.extend(times.iter().enumerate().map(|(row, time)| (*time, batch as u32, row as u32)));
-    }
-    // Stable, and quick where long runs are in order already, as those of one sender are.
-    order.sort_by_key(|(time, ..)| *time);
-    let mut runs: Vec<(Hour, Run)> = Vec::new();
-    for (time, batch, row) in order {
-        let (hour, batch, row) = (Hour::of(time), batch as usize, row as usize);
-        match runs.last_mut() {
-            Some((last, run)) if *last == hour && run.batch == batch && run.rows.end == row => run.rows.end += 1,
-            _ => runs.push((hour, Run { batch, rows: row..row + 1 })),
-        }
-    }
-    runs
 }

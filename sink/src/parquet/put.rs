@@ -5,6 +5,7 @@
 use crate::SinkError;
 use crate::store::Store;
 use bytes::Bytes;
+use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, WriteMultipart};
 use std::fs::File;
@@ -29,6 +30,18 @@ impl Putter {
     /// `timeout` is the longest that one object may take.
     pub fn new(store: Store, timeout: Duration) -> Putter {
         Putter { store, timeout, writing: Arc::default() }
+    }
+
+    /// True where anything is stored in a folder below the warehouse.
+    pub async fn has_any(&self, folder: &str) -> Result<bool, SinkError> {
+        let path = Path::from_iter(self.store.prefix.parts().chain(Path::from(folder).parts()));
+        let mut listed = self.store.objects.list(Some(&path));
+        let first = tokio::time::timeout(self.timeout, listed.next());
+        match first.await {
+            Ok(Some(Err(error))) => Err(sink_error(error)),
+            Ok(found) => Ok(found.is_some()),
+            Err(_) => Err(SinkError::retry(format!("{folder} is not listed within {:?}", self.timeout))),
+        }
     }
 
     /// Where it puts them.

@@ -1,4 +1,6 @@
 //! What the Parquet sink writes, read back with a reader of its own.
+mod strays;
+
 use super::objects::Rows as Ordered;
 use super::*;
 use crate::conformance::{self, Place, sample_batch};
@@ -13,7 +15,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use futures::TryStreamExt;
 use metlog_schemas::object_path::ObjectPath;
 use metlog_schemas::rows::Rows;
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::TableMap;
 use metlog_schemas::time::{HOUR, Hour};
 use metlog_schemas::wire::message::Message;
 use object_store::memory::InMemory;
@@ -24,6 +26,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tempfile::TempDir;
 use url::Url;
+
+/// Tables that [`sample_batch`] has two rows of, each in its own hour.
+const OTHER_TABLES: usize = Table::COUNT - 2;
 
 fn read(bytes: Bytes) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
@@ -58,7 +63,9 @@ fn messages(timestamps: &[i64]) -> RecordBatch {
 }
 
 fn batch_of(messages: Vec<RecordBatch>) -> Batch {
-    Batch { listener: "l".into(), segment: 3, messages, windows: Vec::new() }
+    let mut rows = TableMap::default();
+    rows[Table::Messages] = messages;
+    Batch { listener: "l".into(), segment: 3, rows, windows: Vec::new() }
 }
 
 fn times(rows: &RecordBatch) -> Vec<i64> {
@@ -70,11 +77,12 @@ async fn a_batch_becomes_one_object_for_each_table_and_hour() {
     let (objects, store) = in_memory("ware/house");
     let batch = sample_batch().unwrap();
     let receipt = Parquet::new(Config::default(), store).write(&batch).await.unwrap();
-    assert_eq!(receipt, Receipt { written: 6 + 2 * 24, set_aside: 0 });
+    assert_eq!(receipt, Receipt { written: 6 + 2 * 24 + 2 * OTHER_TABLES as u64, set_aside: 0 });
     let objects = objects_in(objects.as_ref()).await;
     let keys: Vec<&str> = objects.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys.len(), 3 + 2 * OTHER_TABLES);
     assert_eq!(
-        keys,
+        keys[..3],
         [
             "ware/house/messages/dt=2026-01-02/hour=03/listener_1-000000000007.parquet",
             "ware/house/messages/dt=2026-01-02/hour=04/listener_1-000000000007.parquet",
@@ -109,7 +117,7 @@ fn metadata(bytes: &Bytes) -> Arc<ParquetMetaData> {
 fn an_object_has_what_readers_skip_by() {
     let batch = batch_of(vec![messages(&(0..1_000).collect::<Vec<_>>())]);
     let config = Config { row_group_rows: 400, ..Config::default() };
-    let ordered = Ordered::new(Table::Messages, batch.messages.clone());
+    let ordered = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
     let (_, bytes) = ordered.encode(0, &batch, &config).unwrap().unwrap();
     let metadata = metadata(&bytes);
     let groups: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
@@ -156,12 +164,12 @@ proptest! {
         expected.sort_by_key(|(time, ..)| *time);
         let expected: Vec<(i64, String)> = expected.iter().map(|(time, _, row)| (*time, row.to_string())).collect();
         let batch = batch_of(parts.iter().map(|times| messages(times)).collect());
-        let ordered = Ordered::new(Table::Messages, batch.messages.clone());
+        let ordered = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
         let mut found = Vec::new();
         for at in 0..ordered.len() {
             let (path, bytes) = ordered.encode(at, &batch, &Config::default()).unwrap().unwrap();
             let rows = read(bytes);
-            prop_assert!(times(&rows).iter().all(|time| Hour::of(*time) == path.hour));
+            prop_assert!(times(&rows).iter().all(|time| path.partition == Partition::Hour(Hour::of(*time))));
             let payloads = rows.column_by_name("payload").unwrap().as_string::<i32>().clone();
             found.extend(times(&rows).into_iter().zip(payloads.iter().flatten().map(str::to_owned)));
         }
@@ -186,7 +194,7 @@ impl Folder {
     /// The object that is written last.
     fn last(&self) -> std::path::PathBuf {
         let (table, hour) = (Table::Metrics, Hour(1_767_322_800 / 3_600));
-        let path = ObjectPath { table, hour, listener: "listener_1".into(), segment: 7 };
+        let path = ObjectPath { table, partition: hour.into(), listener: "listener_1".into(), segment: 7 };
         self.root.path().join(path.key())
     }
 }
@@ -252,7 +260,7 @@ async fn a_torn_file_is_never_seen() {
     assert!(objects_in(folder.store().objects.as_ref()).await.is_empty());
     folder.sink().write(&sample_batch().unwrap()).await.unwrap();
     assert!(!torn.exists() && last.exists());
-    assert_eq!(objects_in(folder.store().objects.as_ref()).await.len(), 3);
+    assert_eq!(objects_in(folder.store().objects.as_ref()).await.len(), 3 + 2 * OTHER_TABLES);
 }
 
 /// A store that answers too late by itself, not by our clock.

@@ -135,10 +135,10 @@ impl Encoder {
             | flag(draft.origin.is_some(), MESSAGE_ORIGIN)
             | flag(draft.env_version.is_some(), MESSAGE_ENV_VERSION);
         let start = self.body_end;
-        let mut room = Room { bytes: self.bytes.get_mut(start..self.capacity)?, end: 0 };
+        let mut room = Room { left: self.bytes.get_mut(start..self.capacity)? };
+        let size = room.left.len();
         // Straight to its place: an array on the stack would be read back before it is written whole.
-        *room.bytes.first_chunk_mut()? = [0, 0, flags];
-        room.end = 3;
+        *room.take(3)?.first_chunk_mut()? = [0, 0, flags];
         room.varint(zigzag(draft.timestamp.saturating_sub(self.opened_at)))?;
         room.name(draft.r#type)?;
         if let Some(logger) = draft.logger {
@@ -161,10 +161,10 @@ impl Encoder {
             room.text(key)?;
             room.text(value)?;
         }
-        let length = u16::try_from(room.end - 2).ok()?;
-        let end = start + room.end;
-        self.bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
-        Some(end)
+        let written = size - room.left.len();
+        let length = u16::try_from(written - 2).ok()?;
+        *self.bytes.get_mut(start..)?.first_chunk_mut()? = length.to_le_bytes();
+        Some(start + written)
     }
 
     /// Fills in what is known only now, signs, and gives the bytes to send. The messages stay until
@@ -200,23 +200,21 @@ impl Encoder {
 
 /// What is left of a datagram, filled from the front: one bounds check a value. `None`: it does not fit.
 struct Room<'a> {
-    bytes: &'a mut [u8],
-    end: usize,
+    left: &'a mut [u8],
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    /// The next so many bytes. After a `None` nothing fits any more.
     #[inline]
-    fn put(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.end + bytes.len();
-        copy(self.bytes.get_mut(self.end..end)?, bytes);
-        self.end = end;
-        Some(())
+    fn take(&mut self, bytes: usize) -> Option<&'a mut [u8]> {
+        let (taken, left) = std::mem::take(&mut self.left).split_at_mut_checked(bytes)?;
+        self.left = left;
+        Some(taken)
     }
 
     #[inline]
     fn byte(&mut self, byte: u8) -> Option<()> {
-        *self.bytes.get_mut(self.end)? = byte;
-        self.end += 1;
+        *self.take(1)?.first_mut()? = byte;
         Some(())
     }
 
@@ -231,34 +229,56 @@ impl Room<'_> {
 
     #[inline]
     fn name(&mut self, name: &str) -> Option<()> {
-        self.byte(u8::try_from(name.len()).ok()?)?;
-        self.put(name.as_bytes())
+        self.short(u8::try_from(name.len()).ok()?, name.as_bytes())
     }
 
     #[inline]
     fn text(&mut self, text: &str) -> Option<()> {
+        if text.len() < 0x80 { self.short(text.len() as u8, text.as_bytes()) } else { self.long(text) }
+    }
+
+    #[inline(never)]
+    fn long(&mut self, text: &str) -> Option<()> {
         self.varint(text.len() as u64)?;
-        self.put(text.as_bytes())
+        self.take(text.len())?.copy_from_slice(text.as_bytes());
+        Some(())
+    }
+
+    /// A byte and what follows it: one bounds check for both.
+    #[inline(always)]
+    fn short(&mut self, first: u8, bytes: &[u8]) -> Option<()> {
+        let (length, rest) = self.take(1 + bytes.len())?.split_first_mut()?;
+        *length = first;
+        copy(rest, bytes);
+        Some(())
     }
 }
 
 /// Copies what has the same length. Short texts in line, by their first and last words, which may overlap: most names and
 /// tokens are short, and for those a call of `memcpy` costs more than the copy.
-#[inline]
+#[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
+    #[inline]
     fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
         if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-            to.first_chunk_mut::<N>().into_iter().for_each(|to| *to = *first);
-            to.last_chunk_mut::<N>().into_iter().for_each(|to| *to = *last);
+            let (first, last) = (*first, *last);
+            if let Some(to) = to.first_chunk_mut::<N>() {
+                *to = first;
+            }
+            if let Some(to) = to.last_chunk_mut::<N>() {
+                *to = last;
+            }
         }
     }
+    // Says to the compiler that the lengths are the same, so that it checks one of them.
+    let Some(to) = to.get_mut(..from.len()) else { return };
     match from.len() {
-        0 => (),
+        17.. => to.copy_from_slice(from),
+        8.. => ends::<8>(to, from),
+        4.. => ends::<4>(to, from),
+        2.. => ends::<2>(to, from),
         1 => ends::<1>(to, from),
-        2..=3 => ends::<2>(to, from),
-        4..=7 => ends::<4>(to, from),
-        8..=16 => ends::<8>(to, from),
-        _ => to.copy_from_slice(from),
+        0 => (),
     }
 }
 

@@ -3,13 +3,14 @@
 //! A sketch is a DDSketch in the encoding of the column `sketch` of `metrics` (that of sketches-java): any
 //! quantile within 1 % of the value. Percentiles of percentiles are not; sketches merge without loss.
 use arrow::array::{ArrayRef, BinaryArray, Float64Array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::cast::{as_binary_array, as_float64_array};
-use datafusion::common::{ScalarValue, exec_datafusion_err};
+use datafusion::common::{DataFusionError, ScalarValue, exec_datafusion_err, plan_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, ColumnarValue, ScalarUDF, Volatility, create_udaf, create_udf,
+    Accumulator, AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility, create_udaf,
 };
 use sketches_ddsketch::DDSketch;
 use std::fmt;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 const BIN_BYTES: usize = 8;
 
 /// `sketch_merge(sketch) -> binary`: one sketch of all of them. Null where there is none.
-pub(crate) fn merge() -> AggregateUDF {
+pub(super) fn merge() -> AggregateUDF {
     let binary = Arc::new(DataType::Binary);
     let new = Arc::new(|_: AccumulatorArgs| Ok(Box::new(Merge::default()) as Box<dyn Accumulator>));
     let state = Arc::new(vec![DataType::Binary]);
@@ -27,9 +28,51 @@ pub(crate) fn merge() -> AggregateUDF {
 }
 
 /// `sketch_quantile(sketch, q) -> double`, with `q` from 0 to 1. Null where either is, or the sketch is empty.
-pub(crate) fn quantile() -> ScalarUDF {
+pub(super) fn quantile() -> ScalarUDF {
     let arguments = vec![DataType::Binary, DataType::Float64];
-    create_udf("sketch_quantile", arguments, DataType::Float64, Volatility::Immutable, Arc::new(quantiles))
+    ScalarUDF::new_from_impl(Quantile { signature: Signature::exact(arguments, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Quantile {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Quantile {
+    fn name(&self) -> &str {
+        "sketch_quantile"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    /// A constant that is wrong is wrong without any row.
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        if let [_, Some(q)] = arguments.scalar_arguments
+            && let Ok(ScalarValue::Float64(Some(q))) = q.cast_to(&DataType::Float64)
+            && !is_quantile(q)
+        {
+            return Err(no_quantile(q));
+        }
+        Ok(Arc::new(Field::new(self.name(), DataType::Float64, true)))
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        quantiles(&call.args)
+    }
+}
+
+fn is_quantile(q: f64) -> bool {
+    (0.0..=1.0).contains(&q)
+}
+
+fn no_quantile(q: f64) -> DataFusionError {
+    plan_datafusion_err!("sketch_quantile: the second argument is from 0 to 1, {q} is not")
 }
 
 #[derive(Default)]
@@ -97,7 +140,10 @@ fn quantiles(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
 
 fn quantile_of(sketch: Option<&[u8]>, q: Option<f64>) -> Result<Option<f64>> {
     let (Some(sketch), Some(q)) = (sketch, q) else { return Ok(None) };
-    decode(sketch)?.quantile(q).map_err(|_| exec_datafusion_err!("a quantile is from 0 to 1, {q} is not"))
+    if !is_quantile(q) {
+        return Err(no_quantile(q));
+    }
+    decode(sketch)?.quantile(q).map_err(|_| no_quantile(q))
 }
 
 fn decode(bytes: &[u8]) -> Result<DDSketch> {

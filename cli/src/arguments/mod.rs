@@ -1,7 +1,15 @@
 //! The command line, and its help.
-use clap::{Args, Parser, Subcommand, ValueEnum};
+mod ship;
+#[cfg(test)]
+mod tests;
+
+pub use ship::{ReplayOptions, SendOptions, TemplateOptions};
+
+use clap::builder::TypedValueParser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use metlog_query::format::Format;
 use metlog_schemas::ddl::Dialect;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Messages and metrics of many programs, in files that SQL reads. Nothing accepted is lost, and every message is
@@ -23,10 +31,10 @@ pub struct Arguments {
 pub struct LogOptions {
     /// Say more on stderr; -vv and -vvv even more. The variable METLOG_LOG says exactly what:
     /// `METLOG_LOG=metlog_listener=debug`.
-    #[arg(short, long, global = true, help_heading = "Logs", action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Logs", hide_short_help = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How logs are written. With json everything on stderr is JSON, but for mistakes in the command line itself.
-    #[arg(long, global = true, help_heading = "Logs", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, help_heading = "Logs", hide_short_help = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
@@ -50,35 +58,46 @@ pub enum Command {
     /// Take messages and store them, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
-    /// Ask a question in SQL: of the running server, or of a warehouse that nobody serves.
+    /// Run a query in SQL: on the running server, or on a warehouse that nobody serves.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
-    /// Send one message. Exit code 1 where it was not sent.
-    #[command(
-        after_help = "Example:\n  metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"\n\nSigned where METLOG_KEY_ID and METLOG_KEY are set. UDP does not tell whether anybody listens."
-    )]
+    /// Send one message. Exit code 1 where it was not sent, or nobody listens.
+    #[command(after_help = ship::SEND_HELP)]
     Send(SendOptions),
     /// Send the lines of files: Metlog JSON as it is, any other line as the payload of a message.
-    #[command(
-        after_help = "Examples:\n  metlog replay metrics_hdfs.log\n  metlog replay --type sshd --logger web1 --rate 1000 auth.log\n  zcat old.log.gz | metlog replay -"
-    )]
+    #[command(after_help = ship::REPLAY_HELP)]
     Replay(ReplayOptions),
     /// Show messages as they arrive.
     #[command(after_help = TAIL_HELP)]
     Tail(TailOptions),
-    /// Say where every message is: stored, held, rejected, dropped, lost. Exit code 1 where something is wrong.
-    Status(ServerOptions),
+    /// Say where every message is: stored, held, rejected, dropped, lost. Exit code 1 where something is wrong or was
+    /// lost.
+    #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
+    Status(StatusOptions),
     /// Look for mistakes in a configuration file. Exit code 2 where there are any.
-    #[command(after_help = "Example:\n  metlog check --config metlog.toml")]
+    #[command(
+        after_help = "Examples:\n  metlog check --config metlog.toml\n  metlog check --online --config metlog.toml"
+    )]
     Check(CheckOptions),
     /// Show a datagram or a journal segment as JSON lines.
-    #[command(after_help = "Example:\n  metlog decode data/journal/segment-179527626525.mlj")]
+    #[command(
+        after_help = "Examples:\n  metlog decode data/journal/segment-179527626525.mlj\n  socat -u UDP-RECV:5565 - | metlog decode -"
+    )]
     Decode(DecodeOptions),
+    /// Offer what was set aside to the store again, while metlog is stopped. Exit code 1 where some of it is set aside
+    /// still.
+    #[command(after_help = "Example:\n  metlog recover --config metlog.toml")]
+    Recover(ConfigOptions),
     /// Print the statements that make the tables known to another engine.
     #[command(
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
     Ddl(DdlOptions),
+    /// Print a script that completes commands and options in a shell.
+    #[command(
+        after_help = "Examples:\n  source <(metlog completions bash)\n  metlog completions zsh > ~/.zfunc/_metlog\n  metlog completions fish > ~/.config/fish/completions/metlog.fish"
+    )]
+    Completions(CompletionsOptions),
 }
 
 const QUERY_HELP: &str = "Examples:
@@ -86,6 +105,8 @@ const QUERY_HELP: &str = "Examples:
   metlog query \"select * from messages where fields['user'] = '25' order by timestamp desc limit 10\"
   metlog query --format csv \"select timestamp, name, count from metrics\" > metrics.csv
   metlog query --warehouse s3://logs/metlog \"select count(*) from messages where dt = '2026-01-02'\"
+  metlog query -f report.sql
+  metlog query                    (a prompt, with history and completion)
 
 Tables: messages, metrics, senders.";
 
@@ -93,12 +114,12 @@ const TAIL_HELP: &str = "A filter is words with blanks between; a message must m
   type=login          the same; also logger, hostname, payload, env_version, token, fields.<key>
   logger!=web         not the same
   payload~time.?out   a regular expression that is found in it; !~ where it is not
-  severity<=3         numbers: severity, pid; also < > >=
+  severity<=warning   numbers: severity (also by name), pid; also < > >=
   refused             the payload contains it
 Words with blanks go in quotes: \"payload=not found\".
 
 Example:
-  metlog tail --filter 'type=login severity<=4 fields.user=25'";
+  metlog tail --filter 'type=login severity<=warning fields.user=25'";
 
 /// Which configuration.
 #[derive(Debug, Args)]
@@ -111,11 +132,42 @@ pub struct ConfigOptions {
     pub data: Option<PathBuf>,
 }
 
+/// Where is listened, for this process alone: these go before the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AddressOptions {
+    /// UDP address of Metlog messages instead of `listener.metlog`; may be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub metlog: Vec<SocketAddr>,
+    /// UDP address of statsd lines instead of `listener.statsd`; may be given several times.
+    #[arg(long, value_name = "ADDR")]
+    pub statsd: Vec<SocketAddr>,
+    /// HTTP address instead of `query.listen`.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Add this to every default port (5565, 8125, 5580), so that several can run on one host.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
+    pub listen_offset: u16,
+}
+
+impl AddressOptions {
+    /// Those of a socket, by its key in `[listener]`; `None` where there is no flag for it, or none was given.
+    pub fn of(&self, key: &str) -> Option<&[SocketAddr]> {
+        let flag = match key {
+            "metlog" => &self.metlog,
+            "statsd" => &self.statsd,
+            _ => return None,
+        };
+        Some(flag.as_slice()).filter(|flag| !flag.is_empty())
+    }
+}
+
 /// `metlog up`.
 #[derive(Debug, Args)]
 pub struct UpOptions {
     #[command(flatten)]
     pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
     /// Add a small service that sends messages and metrics through the client library, to have something to ask
     /// about.
     #[arg(long)]
@@ -127,6 +179,8 @@ pub struct UpOptions {
 pub struct ListenOptions {
     #[command(flatten)]
     pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
 }
 
 /// Which server is asked.
@@ -148,70 +202,34 @@ pub struct QueryOptions {
     /// Read this warehouse oneself: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
-    /// How the answer is written: table, json, csv or ndjson.
+    /// How the result is written: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
-    /// The question.
-    pub sql: String,
+    /// Columns of a table; those of the terminal unless said otherwise. In a file or a pipe nothing is cut.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..).map(usize::from))]
+    pub width: Option<usize>,
+    /// Run the queries of this file, which end with semicolons.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
+    pub file: Option<PathBuf>,
+    /// The query; `-` reads queries from stdin. Without one there is a prompt where stdin is a terminal.
+    pub sql: Option<String>,
 }
 
 fn printable_format(name: &str) -> Result<Format, String> {
     let printable = |format: &Format| *format != Format::Arrow;
+    let names = || Format::ALL.into_iter().filter(printable).map(Format::name).collect::<Vec<_>>().join(", ");
     let found = Format::ALL.into_iter().filter(printable).find(|format| format.name() == name);
-    found.ok_or_else(|| "it is one of table, json, csv, ndjson".to_owned())
+    found.ok_or_else(|| format!("it is one of {}", names()))
 }
 
-/// `metlog send`.
+/// `metlog status`.
 #[derive(Debug, Args)]
-pub struct SendOptions {
-    /// host:port, [::1]:port or unix:/path.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5565")]
-    pub to: String,
-    /// Which program speaks.
-    #[arg(long, default_value = "")]
-    pub logger: String,
-    /// What kind of message it is.
-    #[arg(long = "type", value_name = "TYPE", default_value = "metlog")]
-    pub r#type: String,
-    /// 0 (emergency) to 7 (debug).
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(0..=7))]
-    pub severity: u8,
-    /// A string that classifies it; may be given several times.
-    #[arg(long = "token", value_name = "TOKEN")]
-    pub tokens: Vec<String>,
-    /// A named value, KEY=VALUE; may be given several times.
-    #[arg(long = "field", value_name = "KEY=VALUE", value_parser = key_and_value)]
-    pub fields: Vec<(String, String)>,
-    /// Its text.
-    #[arg(default_value = "")]
-    pub payload: String,
-}
-
-fn key_and_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("it is written KEY=VALUE".to_owned()),
-    }
-}
-
-/// `metlog replay`.
-#[derive(Debug, Args)]
-pub struct ReplayOptions {
-    /// host:port, [::1]:port or unix:/path.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5565")]
-    pub to: String,
-    /// Messages a second; 0 for as fast as it goes, which UDP may lose some of.
-    #[arg(long, value_name = "N", default_value_t = 50_000)]
-    pub rate: u64,
-    /// Type of the messages that are made of plain lines.
-    #[arg(long = "type", value_name = "TYPE", default_value = "line")]
-    pub r#type: String,
-    /// Logger of the messages that are made of plain lines; the file's name unless said otherwise.
+pub struct StatusOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Write one JSON object instead of text.
     #[arg(long)]
-    pub logger: Option<String>,
-    /// What is sent; `-` is stdin.
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    pub json: bool,
 }
 
 /// `metlog tail`.
@@ -233,12 +251,15 @@ pub struct CheckOptions {
     /// The file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Try also whether each sink can be reached and takes what is sent. Exit code 1 where one does not.
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// `metlog decode`.
 #[derive(Debug, Args)]
 pub struct DecodeOptions {
-    /// One datagram as it was on the wire, or a journal segment.
+    /// One datagram as it was on the wire, or a journal segment; `-` is stdin.
     pub file: PathBuf,
 }
 
@@ -261,64 +282,34 @@ fn dialect(name: &str) -> Result<Dialect, String> {
     Dialect::from_name(name).ok_or_else(|| format!("it is one of {}", names.join(", ")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
+/// `metlog completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsOptions {
+    /// Which shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
 
-    #[test]
-    fn the_definition_is_sound() {
-        Arguments::command().debug_assert();
-    }
+/// What every help ends with.
+const EXIT_CODES: &str = "Exit codes: 0 it was done; 1 it failed, or something is wrong or missing; 2 the command line or the \
+     configuration is wrong.";
 
-    #[track_caller]
-    fn parse(line: &str) -> Result<Command, String> {
-        let words = line.split(' ').filter(|word| !word.is_empty());
-        Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(|error| error.to_string())
-    }
+/// The whole command line, each help with the exit codes.
+pub fn command() -> clap::Command {
+    let with_codes = |command: clap::Command| {
+        let help = match command.get_after_help() {
+            Some(help) => format!("{help}\n\n{EXIT_CODES}"),
+            None => EXIT_CODES.to_owned(),
+        };
+        command.after_help(help)
+    };
+    with_codes(Arguments::command().mut_subcommands(with_codes))
+}
 
-    #[test]
-    fn commands_of_the_manual() {
-        for line in [
-            "metlog up",
-            "metlog up --config metlog.toml --data d --demo -vv --log-format json",
-            "metlog listen --config f",
-            "metlog query --warehouse file:///w --format json select",
-            "metlog query --config f --format ndjson select",
-            "metlog send --to a:1 --logger l --type t --severity 0 --token a --token b --field k=v=w payload",
-            "metlog replay --to a:1 --rate 10 one two",
-            "metlog tail --filter type=x",
-            "metlog tail",
-            "metlog status --config f",
-            "metlog check --config f",
-            "metlog decode f",
-            "metlog ddl --dialect hive4 --warehouse s3://b/p",
-        ] {
-            parse(line).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_refused() {
-        for (line, said) in [
-            ("metlog", "Usage"),
-            ("metlog query --format arrow select", "one of table, json, csv, ndjson"),
-            ("metlog query --warehouse file:///w --server a:1 select", "cannot be used with"),
-            ("metlog send --severity 8 x", "8 is not in 0..=7"),
-            ("metlog send --field novalue x", "KEY=VALUE"),
-            ("metlog replay", "FILE"),
-            ("metlog check", "--config"),
-            ("metlog ddl --dialect mysql", "one of hive"),
-        ] {
-            let error = parse(line).unwrap_err();
-            assert!(error.contains(said), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_field_keeps_what_follows_its_first_equals_sign() {
-        let Ok(Command::Send(options)) = parse("metlog send --field k=v=w p") else { panic!("send") };
-        assert_eq!(options.fields, [("k".to_owned(), "v=w".to_owned())]);
-        assert_eq!((options.payload.as_str(), options.severity), ("p", 6));
+impl Arguments {
+    /// Those of this process. Help and mistakes end it.
+    pub fn of_this_process() -> Arguments {
+        let matches = command().get_matches();
+        Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
