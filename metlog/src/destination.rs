@@ -10,10 +10,10 @@ use std::str::FromStr;
 /// As text: `host:port`, `[::1]:5565` or `unix:/path`. A host's name is looked up by the sender thread, not
 /// by the caller; of several addresses the first IPv4 one is taken.
 #[derive(Debug, Clone)]
-pub struct Destination(pub(crate) Kind);
+pub struct Destination(pub(crate) Target);
 
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum Target {
     Udp {
         host: String,
         port: u16,
@@ -29,17 +29,17 @@ impl Destination {
     /// A destination that keeps what it is sent, for tests; what it kept is read from the second value.
     pub fn capture() -> (Destination, Captured) {
         let captured = Captured::default();
-        (Destination(Kind::Capture(captured.clone())), captured)
+        (Destination(Target::Capture(captured.clone())), captured)
     }
 
     /// A destination that takes everything and keeps nothing.
     pub fn noop() -> Destination {
-        Destination(Kind::Noop)
+        Destination(Target::Noop)
     }
 
     /// A Unix datagram socket.
     pub fn unix(path: impl Into<PathBuf>) -> Destination {
-        Destination(Kind::Unix(path.into()))
+        Destination(Target::Unix(path.into()))
     }
 }
 
@@ -63,9 +63,9 @@ impl FromStr for Destination {
     }
 }
 
-fn parse(text: &str) -> Option<Kind> {
+fn parse(text: &str) -> Option<Target> {
     if let Some(path) = text.strip_prefix("unix:") {
-        return (!path.is_empty()).then(|| Kind::Unix(path.into()));
+        return (!path.is_empty()).then(|| Target::Unix(path.into()));
     }
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|&port| port != 0)?;
@@ -75,13 +75,13 @@ fn parse(text: &str) -> Option<Kind> {
     };
     let bare_v6 = host.contains(':') && !text.starts_with('[');
     let valid = !host.is_empty() && !bare_v6 && !host.contains(|c: char| c.is_whitespace() || "[]/".contains(c));
-    valid.then(|| Kind::Udp { host: host.to_owned(), port })
+    valid.then(|| Target::Udp { host: host.to_owned(), port })
 }
 
 /// Text that is no destination is refused when the client is made.
 impl From<&str> for Destination {
     fn from(text: &str) -> Destination {
-        text.parse().unwrap_or_else(|MalformedDestination(text)| Destination(Kind::Malformed(text)))
+        text.parse().unwrap_or_else(|MalformedDestination(text)| Destination(Target::Malformed(text)))
     }
 }
 
@@ -93,7 +93,7 @@ impl From<String> for Destination {
 
 impl From<std::net::SocketAddr> for Destination {
     fn from(address: std::net::SocketAddr) -> Destination {
-        Destination(Kind::Udp { host: address.ip().to_string(), port: address.port() })
+        Destination(Target::Udp { host: address.ip().to_string(), port: address.port() })
     }
 }
 
@@ -103,8 +103,8 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let found = match text.parse::<Destination>() {
-            Ok(Destination(Kind::Udp { host, port })) => format!("udp {host} {port}"),
-            Ok(Destination(Kind::Unix(path))) => format!("unix {}", path.display()),
+            Ok(Destination(Target::Udp { host, port })) => format!("udp {host} {port}"),
+            Ok(Destination(Target::Unix(path))) => format!("unix {}", path.display()),
             Ok(other) => format!("{other:?}"),
             Err(_) => "malformed".to_owned(),
         };
@@ -127,6 +127,6 @@ mod tests {
     #[test]
     fn a_socket_address_is_a_destination() {
         let address: std::net::SocketAddr = "[::1]:7".parse().unwrap();
-        assert!(matches!(Destination::from(address).0, Kind::Udp { host, port: 7 } if host == "::1"));
+        assert!(matches!(Destination::from(address).0, Target::Udp { host, port: 7 } if host == "::1"));
     }
 }

@@ -24,12 +24,13 @@ const BODY_BYTES_MAX: usize = 8 * crate::SQL_BYTES_MAX;
 const LATE: Duration = Duration::from_millis(500);
 
 /// The media types that are answered, and with what; of those that are as welcome as others, the first.
-const ACCEPTED: [(&str, Format); 5] = [
+const ACCEPTED: [(&str, Format); 6] = [
     ("application/json", Format::Json),
     ("text/csv", Format::Csv),
     ("application/vnd.apache.arrow.stream", Format::Arrow),
     ("application/x-ndjson", Format::Ndjson),
     ("application/ndjson", Format::Ndjson),
+    ("application/vnd.apache.parquet", Format::Parquet),
 ];
 
 /// The paths of this crate, to be merged into the server's.

@@ -107,7 +107,7 @@ def ended(metlog):
 
 def alive(metlog):
     assert metlog.process.poll() is None, "the process ended"
-    metlog.get("/health")
+    metlog.health()
 
 
 class Sender:

@@ -2,12 +2,12 @@
 
     python3 kills.py BINARY [ROUNDS] [SEED]
 
-What SQL had shown before a kill must be there afterwards; nothing may be there twice; Parquet and Graphite must
+What SQL had shown before a kill must be there afterwards, and each message that a request was answered for; nothing may be there twice; Parquet and Graphite must
 agree on every window; the documents together must hold every message once; and the ledger must balance. Some wire
 datagrams are sent twice, before and after a kill: the second is refused as a duplicate.
 """
-import collections, json, os, random, sys, threading, time
-from metlog_process import Carbon, Receiver, balanced, run, running, until
+import collections, http.client, json, os, random, sys, threading, time, urllib.request
+from metlog_process import Carbon, Receiver, balanced, free_port, run, running, until
 from wire import wire_datagram
 
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
@@ -42,6 +42,32 @@ class WireSender:
         self.sequence += 1
         return wire_datagram(
             self.sender, self.sequence - 1, time.time_ns() // 1000, os.getpid(), "test", "kills", messages)
+
+
+class Requests(threading.Thread):
+    """Posts messages by HTTP, one after the other over all kills, and remembers those that were answered with 200."""
+
+    def __init__(self, port, name):
+        super().__init__(daemon=True)
+        self.url, self.name, self.sent, self.answered, self.ended = f"http://127.0.0.1:{port}/api/messages", name, 0, [], False
+        self.start()
+
+    def run(self):
+        while not self.ended:
+            ids = [f"{self.name}-{self.sent + n}" for n in range(5)]
+            self.sent += 5
+            body = "\n".join(json.dumps({"type": "http", "payload": id}) for id in ids)
+            try:
+                with urllib.request.urlopen(urllib.request.Request(self.url, body.encode()), timeout=5) as answer:
+                    if json.loads(answer.read())["accepted"] == 5:
+                        self.answered.extend(ids)
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.02)
+
+    def end(self):
+        self.ended = True
+        self.join()
+        return self.answered
 
 
 class Load(threading.Thread):
@@ -94,11 +120,14 @@ def refused_only_what_came_twice(ledger, wire):
 
 
 def every_message_once(binary):
-    visible = "select count(*) from messages where type in ('kill', 'wire')"
+    visible = "select count(*) from messages where type in ('kill', 'wire', 'http')"
     chance = random.Random(SEED)
     wire = WireSender(random.Random(f"sender {SEED}").getrandbits(64))
     carbon, receiver = Carbon(), Receiver()
-    with running(binary, carbon=carbon, receiver=receiver, flush="1s", roll="500ms") as metlog:
+    port = free_port()
+    listener = f'http = "127.0.0.1:{port}"\n'
+    with running(binary, carbon=carbon, receiver=receiver, flush="1s", roll="500ms", listener=listener) as metlog:
+        requests = [Requests(port, name) for name in "ab"]
         (metlog.folder / "warehouse").mkdir(exist_ok=True)
         number, seen = 0, 0
         for _ in range(ROUNDS):
@@ -119,11 +148,15 @@ def every_message_once(binary):
             again = metlog.one(visible)
             assert again >= seen, f"{seen} messages were visible before the kill, {again} after it (seed {SEED})"
             balanced(metlog.ledger())
+        answered = [id for request in requests for id in request.end()]
         rows = {}
-        for kind in ("kill", "wire"):
+        for kind in ("kill", "wire", "http"):
             found = metlog.sql(f"select count(*) as n, count(distinct payload) as d from messages where type = '{kind}'")[0]
             assert found["n"] == found["d"], f"{found['n'] - found['d']} of {kind} are there twice (seed {SEED})"
             rows[kind] = found["n"]
+        stored = {row["payload"] for row in metlog.sql("select payload from messages where type = 'http'")}
+        missing = [id for id in answered if id not in stored]
+        assert answered and not missing, f"{len(missing)} of {len(answered)} were answered and are gone (seed {SEED})"
         messages = sum(rows.values())
         receiver.away = False
         until("nothing is held", lambda: metlog.ledger()["held"] == 0)
@@ -141,7 +174,7 @@ def every_message_once(binary):
         assert told == windows, f"Graphite and Parquet differ: {set(told.items()) ^ set(windows.items())} (seed {SEED})"
         metlog.stop()
         documents_hold_each_once(receiver, messages)
-        return f"{ROUNDS} kills, {rows} messages and {counted * 3 // 2} values, each once; seed {SEED}"
+        return f"{ROUNDS} kills, {rows} messages and {counted * 3 // 2} values, each once, {len(answered)} answered; seed {SEED}"
 
 
 run([every_message_once], sys.argv[1])

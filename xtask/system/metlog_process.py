@@ -132,6 +132,13 @@ class Metlog:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=30) as answer:
             return answer.read()
 
+    def health(self):
+        """What `/health` says, whatever its status."""
+        try:
+            return json.loads(self.get("/health"))
+        except urllib.error.HTTPError as error:
+            return json.loads(error.read())
+
     def sql(self, query):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.http}/api/sql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})

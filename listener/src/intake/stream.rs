@@ -14,6 +14,10 @@ const IDLE: Duration = Duration::from_secs(600);
 const IDLE_WHEN_MANY: Duration = Duration::from_secs(30);
 /// A line longer than this is refused and ends its connection.
 const LINE_BYTES_MAX: usize = 64 * 1024;
+/// What is read at a time: at first, and so where little comes. It grows up to two of the longest lines.
+const BUFFER_BYTES_MIN: usize = 4 * 1024;
+/// Of a connection's thread. Rules of privacy recurse into JSON, within half of it: see `metlog_json::nested`.
+const STACK_BYTES: usize = 1 << 20;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// At the end what the kernel already took is still read, from a sender that never pauses so long.
 const LAST_READS: Duration = Duration::from_millis(500);
@@ -36,7 +40,8 @@ pub fn accept(
                 let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
                 open.fetch_add(1, Ordering::Relaxed);
                 let (counted, peer) = (open.clone(), peer.as_socket());
-                let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
+                let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
+                let spawned = thread.spawn(move || {
                     let many = || open.load(Ordering::Relaxed) > most / 2;
                     let intake = Lines { pipeline: &pipeline, worker, code, source: peer, end: &end };
                     if let Err(error) = intake.read(stream, many) {
@@ -71,17 +76,21 @@ impl Lines<'_> {
     /// Takes whole lines; what is left without an end of line when the sender closes is a line too. What is left when we
     /// or an error end it may be half a line, and is refused: it could be read as another value. What the journal does
     /// not take is offered again, and not read further.
+    ///
     /// `many`: whether there are so many connections that an idle one is in the way.
     fn read(&self, mut stream: Socket, many: impl Fn() -> bool) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        let mut buffer = vec![0; 2 * LINE_BYTES_MAX];
+        let mut buffer = vec![0; BUFFER_BYTES_MIN];
         let mut held = 0;
         let mut give_up_at = None;
         let mut last_read = Instant::now();
         loop {
             let ends = self.end.load(Ordering::Relaxed);
             let late = ends && Instant::now() >= *give_up_at.get_or_insert_with(|| Instant::now() + LAST_READS);
+            if held == buffer.len() {
+                buffer.resize(2 * held, 0);
+            }
             match stream.read(&mut buffer[held..]) {
                 Ok(0) => {
                     self.take(&buffer[..held]);
@@ -107,7 +116,12 @@ impl Lines<'_> {
             let whole = buffer[..held].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             self.take(&buffer[..whole]);
             buffer.copy_within(whole..held, 0);
+            let was_full = held == buffer.len();
             held -= whole;
+            // One that brings much is read in larger pieces, one that idles keeps little.
+            if was_full && buffer.len() < 2 * LINE_BYTES_MAX {
+                buffer.resize(2 * buffer.len(), 0);
+            }
             if held > LINE_BYTES_MAX {
                 return self.refuse(&buffer[..held], "line_too_long");
             }

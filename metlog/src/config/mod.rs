@@ -7,7 +7,7 @@ mod file;
 
 pub use error::ConfigError;
 
-use crate::destination::{Destination, Kind};
+use crate::destination::{Destination, Target};
 use crate::filter::Filters;
 use crate::origin;
 use metlog_wire::Severity;
@@ -59,7 +59,7 @@ impl Default for Config {
         Config {
             destinations: None,
             statsd: true,
-            statsd_destination: Destination(Kind::Udp { host: "127.0.0.1".into(), port: PORT_STATSD }),
+            statsd_destination: Destination(Target::Udp { host: "127.0.0.1".into(), port: PORT_STATSD }),
             statsd_prefix: String::new(),
             statsd_datagram_bytes: DATAGRAM_BYTES_DEFAULT,
             logger: String::new(),
@@ -210,7 +210,7 @@ impl Config {
     }
 
     fn checked_destinations(&self) -> Result<Vec<Destination>, ConfigError> {
-        let default = || vec![Destination(Kind::Udp { host: "127.0.0.1".into(), port: PORT_METLOG })];
+        let default = || vec![Destination(Target::Udp { host: "127.0.0.1".into(), port: PORT_METLOG })];
         let destinations = self.destinations.clone().unwrap_or_else(default);
         destinations.iter().try_for_each(|destination| check_destination("destinations", destination))?;
         Ok(destinations)
@@ -288,7 +288,7 @@ fn check_datagram(key: &'static str, bytes: usize) -> Result<usize, ConfigError>
 
 fn check_destination(key: &'static str, destination: &Destination) -> Result<(), ConfigError> {
     match &destination.0 {
-        Kind::Malformed(text) => Err(invalid(key, format!("`{text}` is neither host:port nor unix:/path"))),
+        Target::Malformed(text) => Err(invalid(key, format!("`{text}` is neither host:port nor unix:/path"))),
         _ => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ fn every_key_of_the_documentation() {
     let toml: String = example.lines().map(|line| format!("{}\n", line.trim_start_matches("//!"))).collect();
     let settings = settings(&toml);
     assert_eq!(settings.destinations.len(), 2);
-    assert!(matches!(&settings.destinations[1].0, Kind::Unix(path) if path.ends_with("metlog.sock")));
+    assert!(matches!(&settings.destinations[1].0, Target::Unix(path) if path.ends_with("metlog.sock")));
     assert_eq!(settings.statsd.as_ref().map(|statsd| statsd.prefix.as_str()), Some("sync."));
     assert_eq!((settings.logger.as_str(), settings.hostname.as_str()), ("sync", "web1"));
     assert_eq!((settings.severity.number(), settings.r#type.as_str()), (6, "metlog"));
@@ -33,9 +33,11 @@ fn every_key_of_the_documentation() {
 #[test]
 fn defaults() {
     let settings = settings("[metlog]\n[other]\nunknown = 1\n");
-    assert!(matches!(&settings.destinations[..], [Destination(Kind::Udp { host, port: 5565 })] if host == "127.0.0.1"));
+    assert!(
+        matches!(&settings.destinations[..], [Destination(Target::Udp { host, port: 5565 })] if host == "127.0.0.1")
+    );
     let statsd = settings.statsd.unwrap();
-    assert!(matches!(&statsd.destination.0, Kind::Udp { host, port: 8125 } if host == "127.0.0.1"));
+    assert!(matches!(&statsd.destination.0, Target::Udp { host, port: 8125 } if host == "127.0.0.1"));
     assert_eq!((settings.datagram_bytes, statsd.datagram_bytes, statsd.prefix.as_str()), (1_432, 1_432, ""));
     assert_eq!(settings.hostname, origin::hostname());
     let bytes = settings.message_datagrams * 1_432 + statsd.datagrams * 1_432;
@@ -46,7 +48,7 @@ fn defaults() {
 fn lists_may_be_a_single_text() {
     let settings = settings("[metlog]\ndestinations = \"[::1]:1\"\ndisabled_timers = \"*\"\nstatsd = false");
     assert!(settings.all_timers_disabled && settings.statsd.is_none());
-    assert!(matches!(&settings.destinations[..], [Destination(Kind::Udp { host, port: 1 })] if host == "::1"));
+    assert!(matches!(&settings.destinations[..], [Destination(Target::Udp { host, port: 1 })] if host == "::1"));
     assert_eq!(settings.message_datagrams, QUEUE_BYTES_DEFAULT / 1_432, "all of the queue is for messages");
 }
 

@@ -9,10 +9,10 @@ const NUMBER_BYTES_INLINE: usize = 40;
 /// The value of a field. Made with `into()` from texts, integers, floats, `bool` and `char`; for others there is
 /// `to_string()`.
 #[derive(Debug, Clone)]
-pub struct Value<'a>(Kind<'a>);
+pub struct Value<'a>(Repr<'a>);
 
 #[derive(Debug, Clone)]
-enum Kind<'a> {
+enum Repr<'a> {
     Text(Cow<'a, str>),
     Number(InlineText<NUMBER_BYTES_INLINE>),
 }
@@ -21,39 +21,39 @@ impl Value<'_> {
     /// As it is sent.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Kind::Text(text) => text,
-            Kind::Number(text) => text.as_str(),
+            Repr::Text(text) => text,
+            Repr::Number(text) => text.as_str(),
         }
     }
 }
 
 impl Default for Value<'_> {
     fn default() -> Self {
-        Value(Kind::Text(Cow::Borrowed("")))
+        Value(Repr::Text(Cow::Borrowed("")))
     }
 }
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Value<'a> {
-        Value(Kind::Text(text.into()))
+        Value(Repr::Text(text.into()))
     }
 }
 
 impl<'a> From<&'a String> for Value<'a> {
     fn from(text: &'a String) -> Value<'a> {
-        Value(Kind::Text(text.into()))
+        Value(Repr::Text(text.into()))
     }
 }
 
 impl From<String> for Value<'_> {
     fn from(text: String) -> Self {
-        Value(Kind::Text(text.into()))
+        Value(Repr::Text(text.into()))
     }
 }
 
 impl<'a> From<Cow<'a, str>> for Value<'a> {
     fn from(text: Cow<'a, str>) -> Value<'a> {
-        Value(Kind::Text(text))
+        Value(Repr::Text(text))
     }
 }
 
@@ -64,7 +64,7 @@ macro_rules! from_number {
                 fn from(number: $number) -> Self {
                     let mut text = InlineText::default();
                     let _ = write!(text, "{number}"); // an `InlineText` takes everything
-                    Value(Kind::Number(text))
+                    Value(Repr::Number(text))
                 }
             }
         )+

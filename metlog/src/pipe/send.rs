@@ -1,6 +1,6 @@
 //! Sending datagrams to one destination, from the sender thread only. What cannot be sent is not kept: the gap
 //! in the sequence numbers tells the listener.
-use crate::destination::{Destination, Kind};
+use crate::destination::{Destination, Target};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
@@ -45,7 +45,7 @@ impl Outlet {
 
     /// Sends a datagram of messages. False: it was refused.
     pub fn send_messages(&mut self, bytes: &[u8]) -> bool {
-        if let Kind::Capture(captured) = &self.destination.0 {
+        if let Target::Capture(captured) = &self.destination.0 {
             captured.keep_datagram(bytes);
             return true;
         }
@@ -54,7 +54,7 @@ impl Outlet {
 
     /// Sends a datagram of statsd lines. False: it was refused.
     pub fn send_lines(&mut self, bytes: &[u8]) -> bool {
-        if let Kind::Capture(captured) = &self.destination.0 {
+        if let Target::Capture(captured) = &self.destination.0 {
             captured.keep_lines(bytes);
             return true;
         }
@@ -63,7 +63,7 @@ impl Outlet {
 
     /// False: it serves tests, and loses nothing.
     pub fn is_network(&self) -> bool {
-        matches!(self.destination.0, Kind::Udp { .. } | Kind::Unix(_))
+        matches!(self.destination.0, Target::Udp { .. } | Target::Unix(_))
     }
 
     /// Sends a heartbeat. It is not kept where datagrams are captured: it holds no messages.
@@ -74,7 +74,7 @@ impl Outlet {
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {
-        if let Kind::Noop = self.destination.0 {
+        if let Target::Noop = self.destination.0 {
             return true;
         }
         let mut sent = self.try_send(bytes);
@@ -120,7 +120,7 @@ impl Outlet {
             self.opened_at = Some(Instant::now());
         }
         match &self.destination.0 {
-            Kind::Udp { host, port } => match host.parse::<IpAddr>() {
+            Target::Udp { host, port } => match host.parse::<IpAddr>() {
                 Ok(address) => open_udp((address, *port).into()),
                 Err(_) => {
                     let looking_up = match self.looking_up.take() {
@@ -142,18 +142,18 @@ impl Outlet {
                     }
                 }
             },
-            Kind::Unix(path) => {
+            Target::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
                 socket.set_nonblocking(true)?;
                 socket.connect(path)?;
                 Ok(Socket::Unix(socket))
             }
-            Kind::Capture(_) | Kind::Noop | Kind::Malformed(_) => Err(ErrorKind::Unsupported.into()),
+            Target::Capture(_) | Target::Noop | Target::Malformed(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
 
     fn is_due(&self) -> bool {
-        let after = if let Kind::Unix(_) = self.destination.0 { REOPEN_UNIX_AFTER } else { REOPEN_UDP_AFTER };
+        let after = if let Target::Unix(_) = self.destination.0 { REOPEN_UNIX_AFTER } else { REOPEN_UDP_AFTER };
         self.opened_at.is_none_or(|opened_at| opened_at.elapsed() >= after)
     }
 

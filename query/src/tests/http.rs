@@ -83,6 +83,7 @@ async fn arrow_and_lines_of_json() {
 #[tokio::test]
 async fn the_heavier_form_is_chosen() {
     for (accept, expected) in [
+        ("application/vnd.apache.parquet", "application/vnd.apache.parquet"),
         ("text/csv;q=0.5, application/json;q=0.4", "text/csv"),
         ("text/csv;q=0.5, application/json", "application/json"),
         ("text/csv, application/json", "text/csv"),

@@ -217,6 +217,15 @@ mod tests {
         assert!(!same.is_changed && same.text == r#"{"a":[1]}"#);
     }
 
+    /// Threads of connections have 1 MiB.
+    #[test]
+    fn the_deepest_text_needs_little_stack() {
+        let deep = format!("{}0{}", r#"{"a":"#.repeat(NESTED_DEPTH_MAX - 1), "}".repeat(NESTED_DEPTH_MAX - 1));
+        let thread = std::thread::Builder::new().stack_size(512 << 10);
+        let rewritten = thread.spawn(move || rewritten("k", &deep, &Secret).map(|found| found.is_some()));
+        assert_eq!(rewritten.unwrap().join().unwrap(), Ok(true));
+    }
+
     #[test]
     fn what_is_too_deep_is_told() {
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
