@@ -1,7 +1,7 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::{Surroundings, values};
+use super::{Context, values};
 use crate::arguments::AddressOptions;
 use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
@@ -20,23 +20,23 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A journal must have room for segments that wait while one is written.
 const SEGMENTS_IN_BUDGET_MIN: u64 = 2;
 
-/// Reads everything that the listener is told.
+/// Reads the configuration of the listener.
 pub fn read(
     document: &Document<'_>,
     root: &mut Section<'_>,
     data: PathBuf,
     parquet: &ParquetConfig,
-    surroundings: &Surroundings,
+    context: &Context,
 ) -> Config {
     let mut section = root.section("listener");
-    let hostname = section.read("hostname", values::text).unwrap_or_else(|| surroundings.hostname.clone());
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| context.hostname.clone());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
     let (statsd_windows, gauge_deltas) = statsd(document, root);
     let config = Config {
         name,
         hostname,
         data,
-        sockets: sockets(&mut section, &surroundings.addresses),
+        sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,

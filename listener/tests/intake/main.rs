@@ -11,9 +11,9 @@ mod upgrade;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use futures::future::BoxFuture;
-use metlog_listener::Listener;
 use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::metric::Metric;
+use metlog_listener::{ColdSegment, Listener};
 use metlog_schemas::format::{self, Socket, Transport};
 use metlog_schemas::table::{Table, metrics_rows};
 use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
@@ -248,8 +248,16 @@ async fn hot_rows_are_there_at_once_and_once() {
             let before = segments.range(..hot.first_segment);
             before.flat_map(|(_, batch)| &batch.rows[Table::Messages]).map(RecordBatch::num_rows).sum()
         };
-        let cold: usize =
-            hot.cold.iter().flat_map(|read| read().unwrap()[Table::Messages].clone()).map(|b| b.num_rows()).sum();
+        let cold = |segment: &dyn ColdSegment| -> usize {
+            let mut bytes = vec![0; segment.bytes().unwrap() as usize];
+            let mut read = 0;
+            while read < bytes.len() {
+                read += segment.read_at(&mut bytes[read..], read as u64).unwrap();
+            }
+            let rows = metlog_listener::decode_segment(&segment.description(), &bytes).unwrap();
+            rows[Table::Messages].iter().map(RecordBatch::num_rows).sum()
+        };
+        let cold: usize = hot.cold.iter().map(|segment| cold(&**segment)).sum();
         stored + cold + hot.batches[Table::Messages].iter().map(RecordBatch::num_rows).sum::<usize>()
     };
     let mut last = 0;
