@@ -8,4 +8,7 @@ mod running;
 mod s3;
 mod shipping;
 mod sight;
+mod strays;
+#[cfg(feature = "toy")]
+mod toy;
 mod whole_road;
