@@ -58,8 +58,9 @@ impl Cold {
     /// Where a state has no file, it is made of the segments before; that is rare.
     fn made(&self) -> &[u8] {
         self.made.get_or_init(|| {
-            let state = replay::state_at(&self.folder, self.number).ok().flatten().unwrap_or_default();
-            state_file::encode(&state).unwrap_or_default()
+            // Without it the bytes are none, which decoding refuses.
+            let state = replay::state_at(&self.folder, self.number).ok().flatten();
+            state.and_then(|state| state_file::encode(&state).ok()).unwrap_or_default()
         })
     }
 
@@ -107,6 +108,9 @@ pub fn decode_segment(description: &str, bytes: &[u8]) -> Result<TableMap<Vec<Re
         return Err(in_arrow(io::ErrorKind::UnexpectedEof.into()));
     };
     let mut kept = Kept::default();
-    replay::replay(segment, state_file::decode(state).unwrap_or_default(), sealed, &mut kept).map_err(in_arrow)?;
+    let state = replay::state_in(segment)
+        .or_else(|| state_file::decode(state))
+        .ok_or_else(|| in_arrow(io::Error::new(io::ErrorKind::InvalidData, "the state of a segment cannot be read")))?;
+    replay::replay(segment, state, sealed, &mut kept).map_err(in_arrow)?;
     Ok(kept.rows)
 }

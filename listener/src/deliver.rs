@@ -118,7 +118,7 @@ async fn pass_over(
     number: u64,
     error: std::io::Error,
 ) -> std::io::Result<bool> {
-    if error.kind() != std::io::ErrorKind::InvalidData {
+    if !matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::NotFound) {
         return Err(error);
     }
     let work = move |pipeline: &Pipeline| {
@@ -172,7 +172,8 @@ fn set_aside(pipeline: &Pipeline, number: u64, sink: &str, messages: u64, why: &
     let Some(sealed) = pipeline.sealed(number) else { return Ok(()) };
     let folder = pipeline.config().data.join("set_aside");
     tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` offers it again", folder.display());
-    Kept { sink: sink.to_owned(), messages, sealed, why: why.to_owned() }.keep(&pipeline.config().data, number)
+    let stored = pipeline.expected(number).saturating_sub(messages);
+    Kept { sink: sink.to_owned(), messages, stored, sealed, why: why.to_owned() }.keep(&pipeline.config().data, number)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -124,6 +124,8 @@ pub struct Receipts {
     pub missing: u64,
     /// Records of a newer program that were set aside and have been offered again since: no longer set aside.
     pub recovered_records: u64,
+    /// Files of `set_aside` that were offered again, and how many of their messages are stored since.
+    pub recovered: BTreeMap<String, u64>,
     /// Messages that those came to beyond one each, as which they were counted before.
     pub recovered_more: u64,
 }

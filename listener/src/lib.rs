@@ -102,8 +102,7 @@ struct Inner {
     sinks: SinkStates,
     damage: Damage,
     end_intake: Arc<AtomicBool>,
-    /// The first worker that serves requests.
-    first_of_requests: usize,
+    submit: Submit,
     end_clock: Arc<AtomicBool>,
     intake: Mutex<Vec<JoinHandle<()>>>,
     clock: Mutex<Vec<JoinHandle<()>>>,
@@ -147,13 +146,15 @@ impl Listener {
         let first_of_requests = sources.len();
         let pipeline = Arc::new(Pipeline::new(config, workers, found, clock));
         let states = SinkStates::default();
+        let end_intake = Arc::new(AtomicBool::new(false));
+        let submit = Submit::new(pipeline.clone(), first_of_requests, end_intake.clone());
         let mut inner = Inner {
             sockets: Vec::new(),
             addresses: sources.iter().map(|source| (source.socket.key.to_owned(), source.address.clone())).collect(),
             sinks: states.clone(),
             damage,
-            end_intake: Arc::default(),
-            first_of_requests,
+            end_intake,
+            submit,
             end_clock: Arc::default(),
             intake: Mutex::default(),
             clock: Mutex::default(),
@@ -202,7 +203,8 @@ impl Listener {
 
     /// Each sender of wire datagrams.
     pub fn senders(&self) -> Vec<senders::SenderRow> {
-        self.inner.pipeline.with_ordered(|ordered| ordered.senders.rows())
+        // Copied first: what they are in words takes longer than a lock may be held that intake takes.
+        self.inner.pipeline.with_ordered(|ordered| ordered.senders.clone()).rows()
     }
 
     /// Rows of all tables that are not in the store. Blocking, for some ms at most.
@@ -217,8 +219,7 @@ impl Listener {
 
     /// Where requests are handed in that want an answer.
     pub fn submit(&self) -> Submit {
-        let inner = &self.inner;
-        Submit::new(inner.pipeline.clone(), inner.first_of_requests, inner.end_intake.clone())
+        self.inner.submit.clone()
     }
 
     /// A bounded sample of what was rejected, the newest first.
@@ -242,8 +243,10 @@ impl Listener {
             intake.into_iter().for_each(|thread| drop(thread.join()));
         });
         let pipeline = self.inner.pipeline.clone();
+        let submit = self.inner.submit.clone();
         let drained = async {
             let _ = closed.await;
+            submit.finished().await;
             while pipeline.open_values() > 0 {
                 tokio::time::sleep(TICK).await;
             }
@@ -284,7 +287,8 @@ impl Inner {
             pipeline.wait_for_sync(interval);
             pipeline.sync();
         })?;
-        self.repeat("background", Pipeline::work)
+        self.repeat("windows", Pipeline::make)?;
+        self.repeat("files", Pipeline::write)
     }
 
     fn repeat(&self, name: &str, work: impl Fn(&Pipeline) + Send + 'static) -> std::io::Result<()> {

@@ -17,11 +17,13 @@ pub struct Ordered {
     pub aggregator: Aggregator,
     /// What it was made with.
     pub context: Context,
+    /// On replay of what version 0.1 wrote: what it accepted is accepted.
+    pub is_v1: bool,
 }
 
 impl InOrder for Ordered {
     fn sender(&mut self, header: &Header<'_>, received_at: i64) -> Verdict {
-        self.senders.enter(header, received_at, self.context.replay_window)
+        self.senders.enter(header, received_at, self.context.replay_window, !self.is_v1)
     }
 
     fn heartbeat(&mut self, header: &Header<'_>, heartbeat: &Heartbeat, received_at: i64) {

@@ -20,7 +20,7 @@ use crate::journal::{self, Journal, Spare};
 use crate::ledger::{Receipts, Totals};
 use crate::ordered::Ordered;
 use crate::pipeline::Found;
-use crate::replay::{self, Head, Replayed, Sealed};
+use crate::replay::{self, Head, Missing, Replayed, Sealed};
 use crate::segment::{Bounded, Content, Segment, Segments};
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
@@ -77,13 +77,14 @@ pub fn open(config: &Config, sinks: &[&'static str], store: &'static str, now: i
     damage::say_gaps(&list.iter().map(|segment| segment.number).collect::<Vec<_>>(), &receipts, store);
     let mut segments = Segments { list: VecDeque::new(), receipts, store };
     let mut last = Last::empty(config, now);
-    let mut following: Option<Begin> = None;
+    let mut following: Option<(Begin, u64)> = None;
     for found in list.into_iter().rev() {
-        let begin = found.head.begin.clone();
+        let begin = (found.head.begin.clone(), found.number);
+        let is_delivered = segments.receipts.sinks.values().any(|last| *last >= found.number);
         let segment = match &following {
-            Some(next) => older(&folder, found, next)?,
+            Some((next, number)) => older(&folder, found, next, *number)?,
             None => {
-                let (segment, end) = newest(config, &folder, found, now, &mut damage)?;
+                let (segment, end) = newest(config, &folder, found, is_delivered, now, &mut damage)?;
                 last = end;
                 segment
             }
@@ -113,7 +114,7 @@ impl Last {
         let context = Context::new(config);
         let (aggregator, closer) =
             Aggregator::new(context.windows.clone(), context.hostname.clone(), state.aggregate, now);
-        Last { ordered: Ordered { senders: state.senders, aggregator, context }, closer, totals }
+        Last { ordered: Ordered { senders: state.senders, aggregator, context, is_v1: false }, closer, totals }
     }
 
     fn open_values(&self) -> u64 {
@@ -154,7 +155,9 @@ fn begin(
     segments.list.push_back(active);
     reserve.with(|| write_receipts(&config.data, &segments.receipts))?;
     for retired in segments.take_retired() {
-        remove(folder, &retired)?;
+        if let Err(error) = remove(folder, &retired) {
+            tracing::warn!("{} cannot be removed: {error}", retired.path.display());
+        }
         journal.removed(retired.bytes);
     }
     Ok(Found { journal, ordered: last.ordered, closer: last.closer, totals: last.totals, segments, reserve })
@@ -237,16 +240,18 @@ fn is_unused(path: &Path) -> io::Result<bool> {
     let rest = &bytes[start..];
     // Its write was cut off, or a power cut left zeros in its place. Anything else was something once.
     let is_cut = length_of(rest).is_none_or(|length| rest.len() < length) && framing.begins(rest);
-    Ok(is_cut || rest.iter().all(|byte| *byte == 0))
+    let is_alone = !matches!(read(framing, rest), Some(Read::Record(..) | Read::Corrupt(_)));
+    Ok(is_alone && (is_cut || rest.iter().all(|byte| *byte == 0)))
 }
 
 /// A segment that another follows: what it came to is the difference of the counts at their begins.
-fn older(folder: &Path, found: OnDisk, next: &Begin) -> io::Result<Segment> {
+fn older(folder: &Path, found: OnDisk, next: &Begin, next_number: u64) -> io::Result<Segment> {
     let OnDisk { number, bytes, path, head, healed, has_state } = found;
     let sealed = next.sealed();
     let mut facts = next.closed_facts().saturating_sub(head.begin.closed_facts());
-    if healed {
-        facts = replay::segment(folder, number, Some(sealed), &mut replay::Nothing)?.facts;
+    // Where segments between the two are gone, the difference is not this one's.
+    if healed || next_number != number + 1 {
+        facts = replay::segment_from(folder, number, Some(sealed), Missing::BeginsAnew, &mut replay::Nothing)?.facts;
     }
     let content = Content::cold(facts);
     Ok(Segment { content, sealed: Some(sealed), bytes, has_state, ..Segment::new(number, path) })
@@ -272,9 +277,11 @@ fn heal(
         Some(Read::Torn(length)) => length,
         None => return Ok(None),
     };
-    let (state, totals) = match before {
+    let on_disk = state_file::read(&folder, number);
+    let (made, totals) = match before {
         Some(before) => {
-            let mut replayed = replay::segment(&folder, before.number, None, &mut replay::Nothing)?;
+            let mut replayed =
+                replay::segment_from(&folder, before.number, None, Missing::BeginsAnew, &mut replay::Nothing)?;
             // Whether the last window closed before or behind the seal, only the counts of what is stored can tell.
             let all_stored = receipts.stored + receipts.set_aside >= replayed.totals.facts;
             if stored == before.number && all_stored {
@@ -286,6 +293,8 @@ fn heal(
         }
         None => (StateAt::default(), Totals::default()),
     };
+    // The state lies beside, and may be whole.
+    let state = on_disk.unwrap_or(made);
     let rest = &bytes[start + first..];
     let begun_at = match read(framing, rest) {
         Some(Read::Record(record, _)) => record.received_at,
@@ -312,13 +321,20 @@ fn heal(
 }
 
 /// The segment that was written last: it is read back whole, cut where its last write was cut off, and sealed.
-fn newest(config: &Config, folder: &Path, found: OnDisk, now: i64, damage: &mut Damage) -> io::Result<(Segment, Last)> {
+fn newest(
+    config: &Config,
+    folder: &Path,
+    found: OnDisk,
+    is_delivered: bool,
+    now: i64,
+    damage: &mut Damage,
+) -> io::Result<(Segment, Last)> {
     let OnDisk { number, path, has_state, bytes, .. } = found;
     if !has_state && replay::state_at(folder, number)?.is_none() {
         tracing::error!("the state at the begin of {} is lost: series and senders begin anew", path.display());
     }
     let mut kept = Bounded { content: Content::empty(), bytes_max: config.memory_bytes };
-    let mut replayed = replay::segment(folder, number, None, &mut kept)?;
+    let mut replayed = replay::segment_from(folder, number, None, Missing::BeginsAnew, &mut kept)?;
     let file = fs::read(&path)?;
     let framing = Framing::of(&file).map_or(Framing::V1, |(framing, _)| framing);
     for region in &replayed.corrupt {
@@ -331,8 +347,11 @@ fn newest(config: &Config, folder: &Path, found: OnDisk, now: i64, damage: &mut 
         damage.torn_tails += 1;
     }
     drop(file);
-    // No value came after its last record: the window that was open then is over.
-    if replayed.ordered.aggregator.window_end() <= now {
+    // What is counted from here on must not be lost to a power cut.
+    File::open(&path)?.sync_all()?;
+    // No value came after its last record: the window that was open then is over. Where a sink has the segment already,
+    // as before a power cut that took the next one, the window goes on into the new segment: that sink has not had it.
+    if !is_delivered && replayed.ordered.aggregator.window_end() <= now {
         replayed.close_window(now, &mut kept)?;
     }
     let state = replayed.state();

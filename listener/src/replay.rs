@@ -198,11 +198,51 @@ pub fn state_at(folder: &Path, segment: u64) -> io::Result<Option<StateAt>> {
 /// # Errors
 /// Where it is no segment, or its begin or its state cannot be read.
 pub fn segment(folder: &Path, number: u64, sealed: Option<Sealed>, keep: &mut dyn Keep) -> io::Result<Replayed> {
+    segment_from(folder, number, sealed, Missing::IsAnError, keep)
+}
+
+/// What a state that is nowhere means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The segment cannot be read as it was written.
+    IsAnError,
+    /// Series and senders begin anew: at a start, where nothing better is to be had.
+    BeginsAnew,
+}
+
+/// As [`segment`].
+///
+/// # Errors
+/// As [`segment`].
+pub fn segment_from(
+    folder: &Path,
+    number: u64,
+    sealed: Option<Sealed>,
+    missing: Missing,
+    keep: &mut dyn Keep,
+) -> io::Result<Replayed> {
     let path = journal::path(folder, number);
     let bytes = fs::read(&path)?;
-    let state = state_at(folder, number)?.unwrap_or_default();
+    // It may be written, and the segment before it removed, between two looks.
+    let state = match state_at(folder, number)? {
+        None => state_file::read(folder, number),
+        found => found,
+    };
+    let state = match (state, missing) {
+        (Some(state), _) => state,
+        (None, Missing::BeginsAnew) => StateAt::default(),
+        (None, Missing::IsAnError) => {
+            let lost = format!("{}: the state at its begin is missing", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
+        }
+    };
     replay(&bytes, state, sealed, keep)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// The state in a segment's own first record, where version 0.1 wrote it.
+pub fn state_in(segment: &[u8]) -> Option<StateAt> {
+    first_record(segment)?.0.state.map(|state| *state)
 }
 
 /// Whole records of a segment.
@@ -234,7 +274,10 @@ pub fn replay(bytes: &[u8], state: StateAt, sealed: Option<Sealed>, keep: &mut d
     let (mut aggregator, closer) =
         Aggregator::new(context.windows.clone(), context.hostname.clone(), state.aggregate, now);
     aggregator.set_window_serial(window_serial);
-    let ordered = Ordered { senders: state.senders, aggregator, context };
+    if framing.is_v1() {
+        aggregator.without_bounds();
+    }
+    let ordered = Ordered { senders: state.senders, aggregator, context, is_v1: framing.is_v1() };
     let (corrupt, unknown) = (Vec::new(), Vec::new());
     let last_received_at = head.begun_at;
     let replayed = Replayed { ordered, closer, totals, facts: 0, corrupt, unknown, torn_at: None, last_received_at };

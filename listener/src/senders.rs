@@ -86,20 +86,27 @@ pub struct Senders {
 
 impl Senders {
     /// Enters a datagram. `replay_window` (µs): where given, a datagram whose sender is not remembered and
-    /// that was opened longer ago is [`Verdict::Stale`].
-    pub fn enter(&mut self, header: &Header<'_>, received_at: i64, replay_window: Option<i64>) -> Verdict {
+    /// that was opened longer ago is [`Verdict::Stale`]. `must_be_plausible`: one that no sender can have reached is
+    /// [`Verdict::Implausible`].
+    pub fn enter(
+        &mut self,
+        header: &Header<'_>,
+        received_at: i64,
+        replay_window: Option<i64>,
+        must_be_plausible: bool,
+    ) -> Verdict {
         if !self.senders.contains_key(&header.sender) {
             if replay_window.is_some_and(|window| header.opened_at < received_at.saturating_sub(window)) {
                 return Verdict::Stale;
             }
-            if header.sequence >= SEQUENCE_END {
+            if must_be_plausible && header.sequence >= SEQUENCE_END {
                 return Verdict::Implausible;
             }
             self.make_room();
             self.senders.insert(header.sender, Sender::new(header, received_at));
         }
         let Some(sender) = self.senders.get_mut(&header.sender) else { return Verdict::New };
-        if !sender.may_be_at(header.sequence, received_at) {
+        if must_be_plausible && !sender.may_be_at(header.sequence, received_at) {
             sender.implausible += 1;
             return Verdict::Implausible;
         }
@@ -226,7 +233,7 @@ impl Sender {
         if sequence >= self.next {
             self.skip_to(sequence);
             self.seen[word] |= bit;
-            self.next = sequence + 1;
+            self.next = sequence.saturating_add(1);
             return Verdict::New;
         }
         if self.next - sequence > SEEN || self.seen[word] & bit != 0 {
@@ -289,7 +296,7 @@ mod tests {
             let mut senders = Senders::default();
             let mut came = BTreeSet::new();
             for sequence in &sequences {
-                let verdict = senders.enter(&header(*sequence), 0, None);
+                let verdict = senders.enter(&header(*sequence), 0, None, true);
                 let highest = came.last().copied();
                 let expected = if !came.insert(*sequence) { Verdict::Duplicate }
                     else if highest.is_some_and(|highest| *sequence < highest) { Verdict::Late }
@@ -312,7 +319,7 @@ mod tests {
             (5_001, Verdict::Duplicate, 3 * SEEN - 1),
             (4_999 + 3 * SEEN, Verdict::Late, 3 * SEEN - 2),
         ] {
-            assert_eq!(senders.enter(&header(sequence), 0, None), verdict);
+            assert_eq!(senders.enter(&header(sequence), 0, None, true), verdict);
             assert_eq!(senders.lost(), lost);
         }
     }
@@ -320,15 +327,15 @@ mod tests {
     #[test]
     fn an_old_datagram_of_nobody_is_stale() {
         let mut senders = Senders::default();
-        assert_eq!(senders.enter(&header(1), 100, Some(50)), Verdict::Stale);
-        assert_eq!(senders.enter(&header(1), 40, Some(50)), Verdict::New);
+        assert_eq!(senders.enter(&header(1), 100, Some(50), true), Verdict::Stale);
+        assert_eq!(senders.enter(&header(1), 40, Some(50), true), Verdict::New);
     }
 
     #[test]
     fn the_silent_are_forgotten_but_not_their_losses() {
         let mut senders = Senders::default();
         for id in 0..=SENDERS_MAX as u64 {
-            senders.enter(&Header { sender: id, ..header(2) }, id as i64, None);
+            senders.enter(&Header { sender: id, ..header(2) }, id as i64, None, true);
         }
         assert_eq!(senders.rows().len(), SENDERS_MAX + 1 - SENDERS_FORGOTTEN);
         assert_eq!(senders.rows()[0].first_seen, SENDERS_FORGOTTEN as i64, "the longest silent go");
@@ -338,13 +345,13 @@ mod tests {
     #[test]
     fn the_end_of_a_stream_shows_what_was_lost_last() {
         let mut senders = Senders::default();
-        senders.enter(&header(0), 0, None);
+        senders.enter(&header(0), 0, None, true);
         for _ in 0..3 {
             senders.heartbeat(&header(0), &beat(1, 5), 0, None);
             assert_eq!(senders.lost(), 4);
         }
-        assert_eq!(senders.enter(&header(3), 0, None), Verdict::Late);
-        assert_eq!(senders.enter(&header(5), 0, None), Verdict::New);
+        assert_eq!(senders.enter(&header(3), 0, None, true), Verdict::Late);
+        assert_eq!(senders.enter(&header(5), 0, None, true), Verdict::New);
         senders.heartbeat(&header(0), &beat(1, 2), 0, None);
         assert_eq!(senders.lost(), 3);
         senders.heartbeat(&header(0), &beat(9, 7), 0, None);
@@ -354,15 +361,19 @@ mod tests {
     #[test]
     fn forged_numbers_stay_small() {
         let mut senders = Senders::default();
-        senders.enter(&header(0), 0, None);
+        senders.enter(&header(0), 0, None, true);
         for _ in 0..5 {
-            assert_eq!(senders.enter(&header(u64::MAX), 0, None), Verdict::Implausible);
-            assert_eq!(senders.enter(&header(1 << 61), 0, None), Verdict::Implausible);
-            assert_eq!(senders.enter(&Header { sender: 2, ..header(u64::MAX) }, 0, None), Verdict::Implausible);
+            assert_eq!(senders.enter(&header(u64::MAX), 0, None, true), Verdict::Implausible);
+            assert_eq!(senders.enter(&header(1 << 61), 0, None, true), Verdict::Implausible);
+            assert_eq!(senders.enter(&Header { sender: 2, ..header(u64::MAX) }, 0, None, true), Verdict::Implausible);
             senders.heartbeat(&header(0), &beat(1, u64::MAX), 0, None);
         }
         assert_eq!((senders.lost(), senders.rows()[0].implausible, senders.count()), (0, 10, 1));
         let hour = 3_600 * SECOND;
-        assert_eq!(senders.enter(&header(1_000_000_000), hour, None), Verdict::New, "of an hour in which we were away");
+        assert_eq!(
+            senders.enter(&header(1_000_000_000), hour, None, true),
+            Verdict::New,
+            "of an hour in which we were away"
+        );
     }
 }

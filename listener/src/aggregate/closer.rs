@@ -32,7 +32,7 @@ impl Closer {
     /// The window's rows, sorted by name, kind and tags: of the series that had values, and, for Graphite, of those
     /// that are only remembered. `None` where there is nothing to say.
     pub fn close(&mut self, closing: Closing, percentiles: &[f64]) -> Option<Window> {
-        let Closing { open, parts, dead_until } = closing;
+        let Closing { open, parts, dead_until, set_back } = closing;
         let fresh = Part::into_merged(parts);
         self.known.retain(|_, known| known.last_value > dead_until);
         let mut rows = Vec::with_capacity(self.known.len().max(fresh.len()));
@@ -49,6 +49,9 @@ impl Closer {
         }
         for (identity, known) in self.known.iter().filter(|(_, known)| known.last_value < open.end) {
             rows.push(row(identity, false, Data::idle_row(identity.kind, known.gauge)));
+        }
+        if let Some(latest) = set_back {
+            self.known.values_mut().for_each(|known| known.last_value = known.last_value.min(latest));
         }
         rows.sort_unstable_by(|a, b| (&a.name, a.data.kind(), &a.tags).cmp(&(&b.name, b.data.kind(), &b.tags)));
         if rows.is_empty() && open.is_empty() {

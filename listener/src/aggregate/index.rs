@@ -21,6 +21,8 @@ pub const TAGS_BYTES_MAX: usize = 4_096;
 pub const TEXT_BYTES_MAX: usize = 64 << 20;
 /// Series looked at for being dead at the end of a window.
 const SWEEP: usize = 4_096;
+/// And for each new series.
+const SWEPT_PER_NEW: usize = 4;
 
 /// What tells a series from all others. Tags are sorted by key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +72,9 @@ pub struct Index {
     clean: HashTable<u32>,
     hasher: DefaultHashBuilder,
     text_bytes: usize,
+    is_unbounded: bool,
+    /// Series whose last window ended there or before are dead for good, whatever the clock says later.
+    swept_until: i64,
     /// Series alive, by the end of the window of their last value.
     alive: BTreeMap<i64, usize>,
     alive_count: usize,
@@ -152,12 +157,16 @@ impl Index {
 
     fn insert(&mut self, identity: Arc<Identity>) -> Result<u32, Refused> {
         let tags_bytes = identity.text_bytes() - identity.name.len();
-        if identity.name.len() > NAME_BYTES_MAX || tags_bytes > TAGS_BYTES_MAX {
-            return Err(Refused::NameTooLong);
+        if !self.is_unbounded {
+            if identity.name.len() > NAME_BYTES_MAX || tags_bytes > TAGS_BYTES_MAX {
+                return Err(Refused::NameTooLong);
+            }
+            if self.text_bytes + identity.text_bytes() > TEXT_BYTES_MAX {
+                return Err(Refused::TooManySeries);
+            }
         }
-        if self.text_bytes + identity.text_bytes() > TEXT_BYTES_MAX {
-            return Err(Refused::TooManySeries);
-        }
+        // However many come and go, the dead do not gather.
+        self.forget_some(SWEPT_PER_NEW);
         self.text_bytes += identity.text_bytes();
         let hash = self.clean_hash(&identity);
         let at = match self.free.pop() {
@@ -197,7 +206,7 @@ impl Index {
     /// `series_max` are. `dead_until`: a series whose last window ended there or before is dead.
     pub fn revive(&mut self, at: u32, end: i64, dead_until: i64, series_max: usize) -> bool {
         let series = &mut self.series[at as usize];
-        let was_alive = series.last_value > dead_until && series.last_value > 0;
+        let was_alive = series.last_value > dead_until.max(self.swept_until) && series.last_value > 0;
         if !was_alive && self.alive_count >= series_max {
             return false;
         }
@@ -214,17 +223,50 @@ impl Index {
 
     /// A window began: what is dead from then on no longer counts, and the memory of some of it is given back.
     pub fn sweep(&mut self, dead_until: i64) {
-        while let Some(entry) = self.alive.first_entry().filter(|entry| *entry.key() <= dead_until) {
-            self.alive_count -= entry.remove();
+        self.swept_until = self.swept_until.max(dead_until);
+        while let Some(entry) = self.alive.first_entry().filter(|entry| *entry.key() <= self.swept_until) {
+            self.alive_count = self.alive_count.saturating_sub(entry.remove());
         }
-        for _ in 0..SWEEP.min(self.series.len()) {
+        self.forget_some(SWEEP);
+    }
+
+    /// Gives back the memory of dead ones among the next few.
+    fn forget_some(&mut self, few: usize) {
+        for _ in 0..few.min(self.series.len()) {
             self.hand = if self.hand + 1 < self.series.len() { self.hand + 1 } else { 0 };
             let series = &self.series[self.hand];
-            if series.is_free || series.last_value > dead_until {
+            // One that has no value yet was admitted just now.
+            if !series.is_free && series.last_value > 0 && series.last_value <= self.swept_until {
+                self.forget(self.hand as u32);
+            }
+        }
+    }
+
+    /// The wall clock was set back: no series had its last value after `latest`, or it would live until the clock is
+    /// there again. Takes as long as there are series.
+    pub fn clock_was_set_back(&mut self, latest: i64) {
+        for at in 0..self.series.len() {
+            let series = &mut self.series[at];
+            if series.is_free || series.last_value == 0 {
                 continue;
             }
-            self.forget(self.hand as u32);
+            if series.last_value <= self.swept_until {
+                self.forget(at as u32);
+            } else {
+                series.last_value = series.last_value.min(latest);
+            }
         }
+        (self.swept_until, self.alive_count) = (0, 0);
+        self.alive.clear();
+        for series in self.series.iter().filter(|series| !series.is_free && series.last_value > 0) {
+            *self.alive.entry(series.last_value).or_default() += 1;
+            self.alive_count += 1;
+        }
+    }
+
+    /// As version 0.1: names of any length, and as many as come.
+    pub fn without_bounds(&mut self) {
+        self.is_unbounded = true;
     }
 
     fn forget(&mut self, at: u32) {

@@ -70,6 +70,8 @@ pub struct Open {
     lines: u64,
     /// Counts windows: two may have the same end where the clock was set back.
     serial: u64,
+    /// About how much memory earlier parts of it take.
+    bytes: usize,
 }
 
 /// A window that is over, for [`Closer::close`].
@@ -78,6 +80,8 @@ pub struct Closing {
     open: Open,
     parts: Vec<Arc<Part>>,
     dead_until: i64,
+    /// The next window is not a later one: no series had its last value after this.
+    set_back: Option<i64>,
 }
 
 impl Closing {
@@ -108,7 +112,8 @@ pub struct Aggregator {
     epoch: u32,
     /// Earlier parts of the open window.
     cut: Vec<Arc<Part>>,
-    cut_bytes: usize,
+    /// Version 0.1 knew no bounds on names and memory; what it accepted is accepted on replay.
+    is_unbounded: bool,
     overflow: BTreeMap<String, u64>,
 }
 
@@ -127,18 +132,22 @@ impl Aggregator {
         for (series, identity) in series.iter().zip(&identities) {
             index.restore(identity.clone(), series.last_value, series.gauge);
         }
+        let mut is_open = vec![false; series.len()];
         for (at, data) in data {
+            if let Some(is_open) = is_open.get_mut(at as usize) {
+                *is_open = true;
+            }
             if let Some(identity) = identities.get(at as usize) {
                 part.slots.push((identity.clone(), data));
             }
         }
         // The closer knows the series as of the last window: those of the open one come with its part.
-        let before = series.iter().zip(&identities).filter(|(series, _)| series.last_value < open.end);
+        let before = series.iter().zip(&identities).enumerate().filter(|(at, _)| !is_open[*at]).map(|(_, both)| both);
         let closer = Closer::new(before.map(|(series, identity)| (identity.clone(), series.last_value, series.gauge)));
         let cut = if part.slots.is_empty() { Vec::new() } else { vec![Arc::new(part)] };
         let part = Part::default();
         let mut aggregator =
-            Aggregator { config, hostname, length, open, index, part, epoch: 1, cut, cut_bytes: 0, overflow };
+            Aggregator { config, hostname, length, open, index, part, epoch: 1, cut, is_unbounded: false, overflow };
         aggregator.index.sweep(aggregator.dead_until());
         (aggregator, closer)
     }
@@ -195,13 +204,14 @@ impl Aggregator {
     /// [`Refused`]: nothing was added, and the refusal is counted by name where it is one of number.
     #[inline]
     pub fn add(&mut self, sample: &Sample<'_>) -> Result<(), Refused> {
+        // First: a series that is refused takes no place either.
+        if self.part.bytes + self.open.bytes > WINDOW_BYTES_MAX && !self.is_unbounded {
+            return Err(Refused::WindowFull);
+        }
         let at = match self.index.find(sample.kind, sample.name, sample.tags) {
             Some(at) => at,
             None => self.admit(sample.kind, sample.name, sample.tags)?,
         };
-        if self.part.bytes + self.cut_bytes > WINDOW_BYTES_MAX {
-            return Err(Refused::WindowFull);
-        }
         if self.index.at(at).epoch != self.epoch {
             self.begin(at)?;
         }
@@ -258,7 +268,7 @@ impl Aggregator {
     /// Ends the part that is filled.
     fn end_part(&mut self) {
         if !self.part.slots.is_empty() {
-            self.cut_bytes += self.part.bytes;
+            self.open.bytes += self.part.bytes;
             self.cut.push(Arc::new(std::mem::take(&mut self.part)));
             self.epoch = self.epoch.wrapping_add(1);
         }
@@ -276,10 +286,13 @@ impl Aggregator {
         self.end_part();
         let dead_until = self.open.end - self.config.idle_after.as_micros() as i64;
         let next = Open { serial: self.open.serial + 1, ..Open::at(now, self.length, &self.hostname) };
+        let set_back = (next.end <= self.open.end).then_some(next.end - next.length);
         let open = std::mem::replace(&mut self.open, next);
-        self.cut_bytes = 0;
+        if let Some(latest) = set_back {
+            self.index.clock_was_set_back(latest);
+        }
         self.index.sweep(self.dead_until());
-        Closing { open, parts: std::mem::take(&mut self.cut), dead_until }
+        Closing { open, parts: std::mem::take(&mut self.cut), dead_until, set_back }
     }
 
     /// As [`Aggregator::close`], into the window of that end and number: on replay, where the journal says which it was.
@@ -287,6 +300,12 @@ impl Aggregator {
         let closing = self.close(end - 1);
         self.open.serial = serial;
         closing
+    }
+
+    /// From here on without bounds on names and memory, as version 0.1.
+    pub fn without_bounds(&mut self) {
+        self.is_unbounded = true;
+        self.index.without_bounds();
     }
 
     /// The open window has this number, whatever the state says: on replay, where that may be lost.

@@ -94,7 +94,7 @@ pub mod v01 {
     impl From<State> for super::State {
         fn from(old: State) -> super::State {
             let OldOpen { end, length, hostname, values, bad_lines, packets, lines } = old.open;
-            let open = Open { end, length, hostname, values, bad_lines, packets, lines, serial: 0 };
+            let open = Open { end, length, hostname, values, bad_lines, packets, lines, serial: 0, bytes: 0 };
             let mut state = super::State { open, overflow: old.overflow, ..super::State::default() };
             for Series { name, tags, last_value, data } in old.series {
                 let gauge = if let Data::Gauge(value) = data { value } else { 0.0 };

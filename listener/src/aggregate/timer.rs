@@ -21,17 +21,18 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Adds one sample taken at `rate`. By how many bytes it grew, counted when samples become runs.
+    /// Adds one sample taken at `rate`. By how many bytes it grew.
     pub fn add(&mut self, value: f64, rate: f64) -> usize {
         self.scaled += 1.0 / rate;
+        let room = self.pending.capacity();
         self.pending.push(value);
+        let grown = (self.pending.capacity() - room) * size_of::<f64>();
         if self.pending.len() < PENDING_MAX.max(self.runs.len()) {
-            return 0;
+            return grown;
         }
         let before = self.runs.len();
         self.settle();
-        // Runs, and room for as many samples that wait.
-        (self.runs.len() - before) * (RUN_BYTES + size_of::<f64>())
+        grown + (self.runs.len() - before) * RUN_BYTES
     }
 
     /// Adds those that came later in the same window.

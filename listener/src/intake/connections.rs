@@ -3,8 +3,9 @@
 //! Descriptors are kept for the journal: [`raise_descriptor_limit`] asks for as many as the system grants, and all
 //! connections together take a part of them.
 use axum::Router;
+use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 use tower::ServiceExt;
 
 /// How far clients may go.
@@ -26,6 +27,8 @@ pub struct Limits {
     pub connections: usize,
     /// Longest wait for the head of a request, and so for the next request on a connection.
     pub head: Duration,
+    /// Longest time until the body of a request is there.
+    pub body: Duration,
     /// Longest time in which a reader takes nothing of an answer.
     pub unread: Duration,
 }
@@ -33,7 +36,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let connections = (descriptor_limit() / 4).clamp(16, 512);
-        Limits { connections, head: Duration::from_secs(30), unread: Duration::from_secs(30) }
+        let half_a_minute = Duration::from_secs(30);
+        Limits { connections, head: half_a_minute, body: half_a_minute, unread: half_a_minute }
     }
 }
 
@@ -81,7 +85,7 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!("{name}: {error}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
@@ -101,7 +105,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        router.clone().oneshot(request.map(|body| Body::new(Timely { body, until: Box::pin(sleep(limits.body)) })))
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -110,6 +114,35 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
         .with_upgrades();
     if let Err(error) = served.await {
         tracing::debug!("{peer}: {error}");
+    }
+}
+
+/// A body that must be there in time.
+struct Timely {
+    body: Incoming,
+    until: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Timely {
+    type Data = bytes::Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        self.until.as_mut().poll(context).map(|()| Some(Err("the body did not arrive in time".into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -132,7 +165,7 @@ impl Watched {
             return polled;
         }
         let unread = self.unread;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(unread)));
         match waiting.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {

@@ -3,10 +3,9 @@
 //! 200 means that the accepted messages are journaled and synced: they survive a kill and a power cut, and are stored
 //! once. The body says how many were accepted, and which were not and why.
 use super::submit::{Submit, Submitted, Unavailable};
-use axum::body::Bytes;
+use axum::body::to_bytes;
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -17,7 +16,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Longest body.
-pub const BODY_BYTES_MAX: usize = 4 << 20;
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Most messages of one request.
+const ITEMS_MAX: usize = 20_000;
+/// What a body may take up while it is taken apart, as a multiple of its bytes.
+const ROOM_FACTOR: usize = 4;
+/// Longest time in which a body must arrive.
+const BODY_WAIT: Duration = Duration::from_secs(30);
 /// Rejections that are listed one by one.
 const LISTED_MAX: usize = 100;
 
@@ -30,7 +35,6 @@ pub fn router(submit: Submit) -> Router {
     Router::new()
         .route("/api/messages", methods)
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "no such path: there is /api/messages") })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(submit)
 }
 
@@ -45,26 +49,47 @@ fn later(status: StatusCode, message: &str, wait: Duration) -> Response {
 async fn messages(
     State(submit): State<Submit>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return refusal(rejection.status(), &format!("the body: {}", rejection.body_text())),
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: usize = length.unwrap_or(BODY_BYTES_MAX);
+    if length > BODY_BYTES_MAX {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes"));
+    }
+    let room = match submit.room(length * ROOM_FACTOR) {
+        Ok(room) => room,
+        Err(unavailable) => return come_back(unavailable),
+    };
+    let body = match tokio::time::timeout(BODY_WAIT, to_bytes(request.into_body(), BODY_BYTES_MAX)).await {
+        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        Ok(Err(error)) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body: {error}")),
+        Ok(Ok(body)) => body,
     };
     let items = match split(&body) {
         Ok(items) => items,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
     };
+    if items.len() > ITEMS_MAX {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a request has at most {ITEMS_MAX} messages"));
+    }
+    drop(body);
     let source = peer.map(|Extension(ConnectInfo(address))| address);
-    match submit.submit(metlog_json::RECORD_CODE, items, source).await {
+    match submit.submit(metlog_json::RECORD_CODE, items, source, room).await {
         Ok(submitted) => answer(&submitted),
-        Err(Unavailable::Busy(wait)) => {
+        Err(unavailable) => come_back(unavailable),
+    }
+}
+
+/// Nothing was taken; when to come back.
+fn come_back(unavailable: Unavailable) -> Response {
+    match unavailable {
+        Unavailable::Busy(wait) => {
             later(StatusCode::TOO_MANY_REQUESTS, "too many requests at a time: nothing was taken, send it again", wait)
         }
-        Err(Unavailable::Full(wait)) => {
+        Unavailable::Full(wait) => {
             later(StatusCode::SERVICE_UNAVAILABLE, "the journal has no room: nothing was taken, send it again", wait)
         }
-        Err(Unavailable::Stopping) => {
+        Unavailable::Stopping => {
             later(StatusCode::SERVICE_UNAVAILABLE, "the listener is stopping: send it again", Duration::from_secs(5))
         }
     }

@@ -6,10 +6,12 @@ use crate::pipeline::{Pipeline, Source, Taken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes of all requests at a time.
 const BYTES_MAX: usize = 64 << 20;
+/// Longest item: what a datagram can carry.
+const ITEM_BYTES_MAX: usize = 65_536;
 /// Workers of the pipeline that serve requests, side by side.
 pub const WORKERS: usize = 2;
 /// When to come back where too many came at once.
@@ -55,24 +57,42 @@ impl Submit {
     }
 
     /// Judges the items, journals those that are good, and returns when they are on disk. All of them are taken, or
-    /// none. `code` says what they are, as of a journal record.
+    /// none. `code` says what they are, as of a journal record; `room` is given back when the answer is known.
     ///
     /// # Errors
     /// [`Unavailable`]; nothing of the request is counted then.
-    pub async fn submit(&self, code: u8, items: Vec<Vec<u8>>, source: Source) -> Result<Submitted, Unavailable> {
-        if self.end.load(Ordering::Relaxed) {
-            return Err(Unavailable::Stopping);
-        }
-        let bytes = items.iter().map(|item| item.len() + 16).sum::<usize>().max(1);
-        let permits = u32::try_from(bytes.min(BYTES_MAX)).unwrap_or(u32::MAX);
-        let _memory = self.memory.clone().try_acquire_many_owned(permits).map_err(|_| Unavailable::Busy(BUSY_WAIT))?;
+    pub async fn submit(
+        &self,
+        code: u8,
+        items: Vec<Vec<u8>>,
+        source: Source,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Submitted, Unavailable> {
         let this = self.clone();
         let journaled = tokio::task::spawn_blocking(move || this.journal(code, &items, source)).await;
         let (submitted, position) = journaled.map_err(|_| Unavailable::Stopping)??;
         if !self.pipeline.synced(position).wait().await {
+            return Err(Unavailable::Full(FULL_WAIT));
+        }
+        drop(room);
+        Ok(submitted)
+    }
+
+    /// Waits until no request is under way any more.
+    pub(crate) async fn finished(&self) {
+        let _ = self.memory.acquire_many(BYTES_MAX as u32).await;
+    }
+
+    /// Room for a request of so many bytes, taken before its body is read.
+    ///
+    /// # Errors
+    /// [`Unavailable::Busy`] where others have it, [`Unavailable::Stopping`] at the end.
+    pub fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unavailable> {
+        if self.end.load(Ordering::Relaxed) {
             return Err(Unavailable::Stopping);
         }
-        Ok(submitted)
+        let permits = u32::try_from(bytes.clamp(1, BYTES_MAX)).unwrap_or(u32::MAX);
+        self.memory.clone().try_acquire_many_owned(permits).map_err(|_| Unavailable::Busy(BUSY_WAIT))
     }
 
     /// Journals what is good; what it came to, and where it ends.
@@ -80,7 +100,9 @@ impl Submit {
         let mut rejected = Vec::new();
         let mut good = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
-            match self.pipeline.judge(code, item) {
+            let reason =
+                if item.len() > ITEM_BYTES_MAX { Some("message_too_long") } else { self.pipeline.judge(code, item) };
+            match reason {
                 Some(reason) => rejected.push((at, reason)),
                 None => good.push((item.as_slice(), source)),
             }

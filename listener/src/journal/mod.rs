@@ -86,8 +86,8 @@ pub struct Journal {
     unsynced: Vec<Arc<File>>,
     /// Bytes ever appended by this process: where a record ends, for who waits until it is synced.
     position: u64,
-    /// A window began and no record says so yet.
-    window: Option<(i64, u64)>,
+    /// Windows that began and that no record says so of yet: the disk refused it.
+    windows: Vec<(i64, u64)>,
 }
 
 /// The file name of a segment: zero padded, so that name order is number order.
@@ -148,7 +148,7 @@ impl Journal {
             dirty: false,
             unsynced: Vec::new(),
             position: 0,
-            window: None,
+            windows: Vec::new(),
         })
     }
 
@@ -172,9 +172,20 @@ impl Journal {
         self.position
     }
 
-    /// A window began: its end and its number. The record that says so is written with the next one that is appended.
-    pub fn window_began(&mut self, end: i64, serial: u64) {
-        self.window = Some((end, serial));
+    /// A window began: its end and its number. Where no record can say so now, one does before the next that is
+    /// appended.
+    pub fn window_began(&mut self, end: i64, serial: u64, now: i64) {
+        self.windows.push((end, serial));
+        let _ = self.write_windows(now);
+    }
+
+    fn write_windows(&mut self, received_at: i64) -> Result<(), Refused> {
+        while let Some((end, serial)) = self.windows.first().copied() {
+            let payload = [end.to_le_bytes(), serial.to_le_bytes()].concat();
+            self.write(Builder::of(code::WINDOW, &payload).finish(self.framing, received_at))?;
+            self.windows.remove(0);
+        }
+        Ok(())
     }
 
     /// Finishes a record and appends it.
@@ -185,18 +196,18 @@ impl Journal {
         if self.total_bytes() + builder.len() as u64 > self.config.budget_bytes {
             return Err(Refused::Budget);
         }
-        if let Some((end, serial)) = self.window {
-            let payload = [end.to_le_bytes(), serial.to_le_bytes()].concat();
-            self.write(Builder::of(code::WINDOW, &payload).finish(self.framing, received_at))?;
-            self.window = None;
-        }
+        self.write_windows(received_at)?;
         self.write(builder.finish(self.framing, received_at))
     }
 
     fn write(&mut self, record: &[u8]) -> Result<(), Refused> {
         if let Err(error) = (&*self.file).write_all(record) {
             // Part of it may stand there. Cut, or what is appended next would follow a torn record.
-            self.file.set_len(self.bytes)?;
+            if let Err(not_cut) = self.file.set_len(self.bytes) {
+                // It stays, as bytes that are no record; what is cut next must not be a good one.
+                self.bytes = self.file.metadata().map_or(self.bytes, |file| file.len());
+                return Err(not_cut.into());
+            }
             return Err(error.into());
         }
         self.bytes += record.len() as u64;
@@ -223,8 +234,8 @@ impl Journal {
             self.unsynced.push(sealed);
         }
         self.bytes = bytes;
-        // The begin says which window is open.
-        self.window = None;
+        // The begin says which window is open. Of those before it that no record tells of, nothing came.
+        self.windows.clear();
         Ok(())
     }
 

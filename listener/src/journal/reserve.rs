@@ -22,6 +22,11 @@ pub struct Reserve {
     tried_at: Mutex<Option<Instant>>,
 }
 
+/// True where there is no room, on the disk or for this user.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl Reserve {
     /// Made at once, where there is room.
     pub fn new(data: &Path) -> Reserve {
@@ -41,7 +46,7 @@ impl Reserve {
     /// Those of the work.
     pub fn with<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         match work() {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && std::fs::remove_file(&self.path).is_ok() => {
+            Err(error) if is_full(&error) && std::fs::remove_file(&self.path).is_ok() => {
                 tracing::warn!("the disk is full: {} is given up", self.path.display());
                 self.given_up.store(true, Ordering::Relaxed);
                 work()
@@ -77,10 +82,16 @@ impl Reserve {
     /// Makes the file again. Half a file would be no help, so one that cannot be made is none.
     pub fn restore(&self) {
         let bytes = self.bytes.load(Ordering::Relaxed);
-        let whole = self.path.metadata().is_ok_and(|file| file.len() == bytes as u64);
-        if whole || std::fs::write(&self.path, vec![0; bytes]).is_ok() {
+        let length = self.path.metadata().map_or(0, |file| file.len());
+        let unfinished = self.path.with_extension("new");
+        let made =
+            || std::fs::write(&unfinished, vec![0; bytes]).and_then(|()| std::fs::rename(&unfinished, &self.path));
+        // A smaller one is kept where a larger one has no room.
+        if length == bytes as u64 || made().is_ok() || length >= RESERVE_BYTES as u64 {
+            let _ = std::fs::remove_file(&unfinished);
             self.given_up.store(false, Ordering::Relaxed);
         } else {
+            let _ = std::fs::remove_file(&unfinished);
             let _ = std::fs::remove_file(&self.path);
             self.given_up.store(true, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ use crate::journal::record::{Builder, Record};
 use crate::ledger::Totals;
 use crate::ordered;
 use metlog_schemas::format::{self, Decoded, Scratch};
+use std::sync::atomic::Ordering;
 
 /// Text of rows in a slot at which nobody waits for the next tick.
 const TAKE_BYTES_MAX: usize = 64 << 20;
@@ -184,6 +185,10 @@ impl Pipeline {
     fn journal(&self, slot: &mut Slot) -> Taken {
         if self.reserve.is_given_up() {
             self.failing.append.began("messages are dropped: the disk is full");
+            return Taken::Dropped;
+        }
+        if self.sealing.is_over.load(Ordering::Relaxed) {
+            self.failing.append.began("messages are dropped: the segment that is written is full and cannot be sealed");
             return Taken::Dropped;
         }
         let Slot { builder, decoded, scratch, .. } = slot;

@@ -1,5 +1,5 @@
-//! What is made beside intake, in its order: rows of windows that are over, states of segments, the next segment's
-//! file. One thread does it; a simulation does it step by step.
+//! What is made beside intake: rows of windows that are over and states of segments by one thread, in their order; files
+//! by another, so that a slow disk holds up no window. A simulation does both step by step.
 use super::Pipeline;
 use super::lock::{Rank, Ranked};
 use crate::aggregate::{Closer, Closing, Cut};
@@ -15,72 +15,71 @@ use std::time::Duration;
 
 /// How long until what failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long nothing is done before the thread looks whether it shall end.
+/// How long nothing is done before a thread looks whether it shall end.
 const REST: Duration = Duration::from_millis(50);
+/// Where the journal takes more than this part of its budget, states of segments in its midst are not kept: they can be
+/// made again from an earlier one. Every so many are kept all the same, so that this is quick.
+const STATES_PART: u64 = 4;
+const STATES_KEPT_EVERY: u64 = 16;
 
-/// What the background knows.
+/// What the thread of windows knows.
 #[derive(Debug)]
 pub(super) struct Background {
     closer: Closer,
-    folder: PathBuf,
 }
 
 impl Background {
-    pub fn new(closer: Closer, folder: PathBuf) -> Background {
-        Background { closer, folder }
+    pub fn new(closer: Closer) -> Background {
+        Background { closer }
     }
 }
 
-/// Something to do.
+/// Work for the processor, in the order of windows and cuts.
 #[derive(Debug)]
 enum Item {
     /// Rows of a window that closed in a segment.
     Close(u64, Closing),
     /// The state at a segment's begin.
     State(u64, Box<(Cut, Senders)>),
-    /// The same, made and not written yet.
-    Write(u64, Box<StateAt>),
-    /// The file of a segment.
+}
+
+/// Work for the disk.
+#[derive(Debug)]
+enum File {
+    /// A state is written.
+    State(u64, Box<StateAt>),
+    /// A state of so many bytes is written; the first record of its segment must be on disk too.
+    Confirm(u64, u64),
+    /// The file of a segment is made.
     Prepare(u64),
 }
 
 /// What there is to do, oldest first.
 #[derive(Debug)]
 pub(super) struct Work {
-    queue: Ranked<VecDeque<Item>>,
+    items: Queue<Item>,
+    files: Queue<File>,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    list: Ranked<VecDeque<T>>,
     woken: (Mutex<bool>, Condvar),
 }
 
-impl Default for Work {
-    fn default() -> Self {
-        Work { queue: Ranked::new(Rank::Work, VecDeque::new()), woken: Default::default() }
-    }
-}
-
-impl Work {
-    /// Rows of a window are owed.
-    pub fn close(&self, segment: u64, closing: Closing) {
-        self.push(Item::Close(segment, closing));
+impl<T> Queue<T> {
+    fn new() -> Queue<T> {
+        Queue { list: Ranked::new(Rank::Work, VecDeque::new()), woken: Default::default() }
     }
 
-    /// A state is owed.
-    pub fn state(&self, segment: u64, cut: Cut, senders: Senders) {
-        self.push(Item::State(segment, Box::new((cut, senders))));
-    }
-
-    /// A file is owed.
-    pub fn prepare(&self, segment: u64) {
-        self.push(Item::Prepare(segment));
-    }
-
-    fn push(&self, item: Item) {
-        self.queue.lock().push_back(item);
+    fn push(&self, item: T) {
+        self.list.lock().push_back(item);
         *self.woken.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.woken.1.notify_all();
     }
 
-    fn pop(&self) -> Option<Item> {
-        self.queue.lock().pop_front()
+    fn pop(&self) -> Option<T> {
+        self.list.lock().pop_front()
     }
 
     fn rest(&self, at_most: Duration) {
@@ -90,49 +89,95 @@ impl Work {
     }
 }
 
+impl Default for Work {
+    fn default() -> Self {
+        Work { items: Queue::new(), files: Queue::new() }
+    }
+}
+
+impl Work {
+    /// Rows of a window are to be made.
+    pub fn close(&self, segment: u64, closing: Closing) {
+        self.items.push(Item::Close(segment, closing));
+    }
+
+    /// The state at a segment's begin is to be made and written.
+    pub fn state(&self, segment: u64, cut: Cut, senders: Senders) {
+        self.items.push(Item::State(segment, Box::new((cut, senders))));
+    }
+
+    /// The file of a segment is to be made.
+    pub fn prepare(&self, segment: u64) {
+        self.files.push(File::Prepare(segment));
+    }
+}
+
 impl Pipeline {
-    /// Does what there is to do, and waits a moment where there is nothing.
-    pub fn work(&self) {
-        match self.work_once() {
+    /// Makes rows and states, and waits a moment where there are none to make.
+    pub fn make(&self) {
+        if !self.make_once() {
+            self.work.items.rest(REST);
+        }
+    }
+
+    /// Makes files, and waits a moment where there are none to make.
+    pub fn write(&self) {
+        match self.write_once() {
             Ok(true) => (),
-            Ok(false) => self.work.rest(REST),
+            Ok(false) => self.work.files.rest(REST),
             Err(error) => {
                 self.failing.seal.began(format_args!("the next segment cannot be prepared: {error}"));
-                self.work.rest(AGAIN);
+                std::thread::sleep(AGAIN);
             }
         }
     }
 
-    /// Does the next thing; false where there is none.
-    ///
-    /// # Errors
-    /// Where the disk refuses; it is done again.
-    pub fn work_once(&self) -> io::Result<bool> {
+    /// Makes the next rows or state; false where there is nothing to make.
+    pub fn make_once(&self) -> bool {
         let mut background = self.background.lock();
-        let Some(item) = self.work.pop() else { return Ok(false) };
-        match item {
-            Item::Close(segment, closing) => self.make_rows(&mut background, segment, closing),
-            Item::State(segment, parts) => {
+        match self.work.items.pop() {
+            None => return false,
+            Some(Item::Close(segment, closing)) => self.make_rows(&mut background, segment, closing),
+            Some(Item::State(segment, parts)) => {
                 let (cut, senders) = *parts;
                 let state = StateAt { aggregate: background.closer.state(&cut), senders };
-                self.write_state(&background, segment, Box::new(state))?;
-            }
-            Item::Write(segment, state) => self.write_state(&background, segment, state)?,
-            Item::Prepare(segment) => {
-                let made = self.reserve.with(|| Spare::new(&background.folder, segment));
-                match made {
-                    Ok(spare) => {
-                        self.sealing.prepared(spare);
-                        self.failing.seal.ended();
-                    }
-                    Err(error) => {
-                        self.work.queue.lock().push_back(Item::Prepare(segment));
-                        return Err(error);
-                    }
-                }
+                self.work.files.push(File::State(segment, Box::new(state)));
             }
         }
+        true
+    }
+
+    /// Makes the next file; false where there is none to make.
+    ///
+    /// # Errors
+    /// Where the disk refuses; it is tried again.
+    pub fn write_once(&self) -> io::Result<bool> {
+        let folder = self.journal_folder();
+        match self.work.files.pop() {
+            None => return Ok(false),
+            Some(File::State(segment, state)) => {
+                match self.reserve.with(|| state_file::write(&folder, segment, &state)) {
+                    Ok(bytes) => {
+                        // So that the next one can be written on a full disk too.
+                        self.reserve.want(2 * bytes);
+                        self.confirm(segment, bytes);
+                    }
+                    Err(error) => return self.again(File::State(segment, state), error),
+                }
+            }
+            Some(File::Confirm(segment, bytes)) => self.confirm(segment, bytes),
+            Some(File::Prepare(segment)) => match self.reserve.with(|| Spare::new(&folder, segment)) {
+                Ok(spare) => self.sealing.prepared(spare),
+                Err(error) => return self.again(File::Prepare(segment), error),
+            },
+        }
+        self.failing.seal.ended();
         Ok(true)
+    }
+
+    fn again(&self, file: File, error: io::Error) -> io::Result<bool> {
+        self.work.files.list.lock().push_back(file);
+        Err(error)
     }
 
     fn make_rows(&self, background: &mut Background, segment: u64, closing: Closing) {
@@ -153,24 +198,42 @@ impl Pipeline {
         self.progress();
     }
 
-    fn write_state(&self, background: &Background, segment: u64, state: Box<StateAt>) -> io::Result<()> {
-        let bytes = match self.reserve.with(|| state_file::write(&background.folder, segment, &state)) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.work.queue.lock().push_back(Item::Write(segment, state));
-                return Err(error);
-            }
-        };
-        // So that the next one can be written on a full disk too.
-        self.reserve.want(2 * bytes);
+    /// A state is on disk. It counts once the first record of its segment is there too: until then a power cut would
+    /// leave the segment before as the only one that knows the state.
+    fn confirm(&self, number: u64, bytes: u64) {
+        if !self.sync() {
+            self.work.files.list.lock().push_back(File::Confirm(number, bytes));
+            std::thread::sleep(REST);
+            return;
+        }
         let mut segments = self.segments.lock();
-        if let Some(segment) = segments.get(segment) {
+        if let Some(segment) = segments.get(number) {
             segment.has_state = true;
             segment.bytes += bytes;
             self.journal.lock().added(bytes);
         }
         drop(segments);
+        self.thin_out_states(number);
         self.retire();
-        Ok(())
+    }
+
+    /// The state of the segment before goes where room is scarce.
+    fn thin_out_states(&self, number: u64) {
+        let before = number - 1;
+        let is_tight = self.journal.lock().total_bytes() > self.config.journal.budget_bytes / STATES_PART;
+        if !is_tight || before.is_multiple_of(STATES_KEPT_EVERY) {
+            return;
+        }
+        let path: PathBuf = state_file::path(&self.journal_folder(), before);
+        let mut segments = self.segments.lock();
+        // The first is needed as it is: nothing before it could make its state again.
+        let is_first = segments.list.front().is_none_or(|first| first.number >= before);
+        let Some(segment) = segments.get(before).filter(|segment| segment.has_state && !is_first) else { return };
+        let Ok(bytes) = path.metadata().map(|file| file.len()) else { return };
+        if std::fs::remove_file(&path).is_ok() {
+            segment.has_state = false;
+            segment.bytes -= bytes.min(segment.bytes);
+            self.journal.lock().removed(bytes);
+        }
     }
 }

@@ -107,7 +107,6 @@ impl Pipeline {
     pub fn new(config: Config, workers: usize, found: Found, clock: Arc<dyn Clock>) -> Pipeline {
         let now = clock.now();
         let context = found.ordered.context.clone();
-        let folder = config.data.join("journal");
         let next = found.journal.segment() + 1;
         let pipeline = Pipeline {
             admission: Admission::new(&config),
@@ -121,7 +120,7 @@ impl Pipeline {
             unjournaled: Ranked::new(Rank::Unjournaled, Totals::default()),
             segments: Ranked::new(Rank::Segments, found.segments),
             acknowledging: Ranked::new(Rank::Acknowledging, ()),
-            background: Ranked::new(Rank::Background, Background::new(found.closer, folder)),
+            background: Ranked::new(Rank::Background, Background::new(found.closer)),
             work: Work::default(),
             sealing: Sealing::new(now),
             syncing: Syncing::default(),

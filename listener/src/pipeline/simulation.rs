@@ -184,8 +184,14 @@ impl World {
     }
 
     fn work(&mut self) -> &'static str {
-        self.pipeline.work_once().unwrap();
-        "work"
+        if self.random.random_range(0..2) == 0 {
+            self.pipeline.make_once();
+            return "make";
+        }
+        self.pipeline.write_once().unwrap();
+        // It syncs before it lets an older segment go.
+        self.note_durable();
+        "write"
     }
 
     fn sync(&mut self) -> &'static str {
@@ -266,9 +272,9 @@ impl World {
             self.clock.steady.fetch_add(3 * SECOND, Ordering::Relaxed);
             self.clock.wall.fetch_add(3 * SECOND, Ordering::Relaxed);
             self.pipeline.tick();
-            while self.pipeline.work_once().unwrap() {}
+            while self.pipeline.make_once() || self.pipeline.write_once().unwrap() {}
             let _ = self.pipeline.seal();
-            while self.pipeline.work_once().unwrap() {}
+            while self.pipeline.make_once() || self.pipeline.write_once().unwrap() {}
             while let Some(number) = self.pipeline.next_segment("store") {
                 let rows = self.rows(number, false);
                 self.store.insert(number, rows);

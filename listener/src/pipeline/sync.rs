@@ -9,13 +9,23 @@ use tokio::sync::watch;
 pub(super) struct Syncing {
     /// Somebody waits.
     wanted: (Mutex<bool>, Condvar),
-    /// Everything up to this position is on disk.
-    synced: watch::Sender<u64>,
+    /// Held during a sync; intake never takes it.
+    one: Mutex<()>,
+    reached: watch::Sender<Reached>,
+}
+
+/// Positions up to which syncs came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Reached {
+    /// Everything up to here is on disk, but for what is before `failed`.
+    synced: u64,
+    /// What was appended up to here may be lost: a sync of it failed.
+    failed: u64,
 }
 
 impl Default for Syncing {
     fn default() -> Self {
-        Syncing { wanted: Default::default(), synced: watch::Sender::new(0) }
+        Syncing { wanted: Default::default(), one: Mutex::default(), reached: watch::Sender::new(Reached::default()) }
     }
 }
 
@@ -23,26 +33,28 @@ impl Default for Syncing {
 #[derive(Debug)]
 pub struct Synced {
     position: u64,
-    synced: watch::Receiver<u64>,
+    reached: watch::Receiver<Reached>,
 }
 
 impl Synced {
-    /// True once it is; false where the pipeline is gone.
+    /// True once it is; false where a sync of it failed, or the pipeline is gone.
     pub async fn wait(mut self) -> bool {
         let position = self.position;
-        self.synced.wait_for(|synced| *synced >= position).await.is_ok()
+        let reached = self.reached.wait_for(|reached| reached.synced >= position || reached.failed >= position).await;
+        reached.is_ok_and(|reached| position == 0 || reached.failed < position)
     }
 
     /// True where it is already.
     pub fn is_done(&self) -> bool {
-        *self.synced.borrow() >= self.position
+        let reached = self.reached.borrow();
+        self.position == 0 || (reached.synced >= self.position && reached.failed < self.position)
     }
 }
 
 impl Pipeline {
     /// For who must not answer before what it appended up to `position` is safe. It is synced at once.
     pub fn synced(&self, position: u64) -> Synced {
-        let synced = Synced { position, synced: self.syncing.synced.subscribe() };
+        let synced = Synced { position, reached: self.syncing.reached.subscribe() };
         if !synced.is_done() {
             *self.syncing.wanted.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
             self.syncing.wanted.1.notify_one();
@@ -57,8 +69,13 @@ impl Pipeline {
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
-    /// Syncs what was written since the last call.
-    pub fn sync(&self) {
+    /// Syncs what was written since the last call; false where some of it is not on disk.
+    ///
+    /// The kernel reports a failed write once and forgets it: whatever was appended up to a failure is never called
+    /// safe, and who waits for it is told so.
+    pub fn sync(&self) -> bool {
+        // Another sync under way has taken files whose bytes are before our position.
+        let _one = self.syncing.one.lock().unwrap_or_else(PoisonError::into_inner);
         let (files, position) = self.journal.lock().take_unsynced();
         let mut all = true;
         for file in files {
@@ -70,11 +87,15 @@ impl Pipeline {
         }
         if all {
             self.failing.sync.ended();
-            self.syncing.synced.send_if_modified(|synced| {
-                let is_new = position > *synced;
-                *synced = position.max(*synced);
-                is_new
-            });
         }
+        self.syncing.reached.send_if_modified(|reached| {
+            let before = *reached;
+            match all {
+                true => reached.synced = reached.synced.max(position),
+                false => reached.failed = reached.failed.max(position),
+            }
+            *reached != before
+        });
+        all
     }
 }

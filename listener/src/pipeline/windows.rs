@@ -60,7 +60,7 @@ impl Pipeline {
         let at = label(now.wall, aggregator.window_end(), aggregator.window_length());
         let closing = aggregator.close(at);
         self.window.began(aggregator, now);
-        journal.window_began(aggregator.window_end(), aggregator.window_serial());
+        journal.window_began(aggregator.window_end(), aggregator.window_serial(), now.wall);
         if let Some(active) = segments.active() {
             active.closing += 1;
             active.closing_values += closing.values();

@@ -22,6 +22,9 @@ pub struct Kept {
     pub sink: String,
     /// Messages that count as set aside for it.
     pub messages: u64,
+    /// Messages of it that were stored all the same.
+    #[serde(default)]
+    pub stored: u64,
     /// Where it ends.
     pub sealed: Sealed,
     /// Why it was set aside.
@@ -113,14 +116,17 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     if let Err(error) = store.write(&batch).await {
         return Ok(left(error));
     }
-    // One without a file beside it was never counted by its messages.
-    let counted = kept.as_ref().map_or(0, |kept| kept.messages).min(receipts.set_aside);
-    let stored = facts.min(counted);
-    receipts.set_aside -= stored;
+    // One without a file beside it was never counted by its messages. What an earlier run moved is not moved again.
+    let name = journal::file_name(number);
+    let (counted, before) = kept.map_or((0, 0), |kept| (kept.messages, kept.stored));
+    let recovered = facts.saturating_sub(before).min(counted);
+    let stored = recovered.saturating_sub(receipts.recovered.get(&name).copied().unwrap_or_default());
+    receipts.set_aside = receipts.set_aside.saturating_sub(stored);
     receipts.stored += stored;
+    receipts.recovered.insert(name.clone(), recovered);
     receipts::write_receipts(&config.data, receipts)?;
-    if stored < counted {
-        return Ok(Offered { stored, ..left(format!("{} messages of it cannot be read", counted - stored)) });
+    if recovered < counted {
+        return Ok(Offered { stored, ..left(format!("{} messages of it cannot be read", counted - recovered)) });
     }
     for path in [journal::path(&folder, number), state_file::path(&folder, number), Kept::path(&folder, number)] {
         match fs::remove_file(path) {
@@ -141,7 +147,11 @@ async fn newer(
 ) -> io::Result<Offered> {
     let (bytes, mut found) = (fs::read(file)?, replay::Kept::default());
     let replayed = match replay::replay(&bytes, Default::default(), None, &mut found) {
-        Ok(replayed) if replayed.unknown.is_empty() => replayed,
+        Ok(mut replayed) if replayed.unknown.is_empty() => {
+            let end = replayed.ordered.aggregator.window_end();
+            replayed.close_window(end, &mut found)?;
+            replayed
+        }
         Ok(replayed) => {
             return Ok(left(format!("{} records of it are of a newer program still", replayed.unknown.len())));
         }
@@ -153,10 +163,13 @@ async fn newer(
         return Ok(left(error));
     }
     let records = replay::count_records(&bytes).saturating_sub(1);
-    receipts.recovered_records += records;
-    receipts.recovered_more += replayed.facts.saturating_sub(records);
-    receipts.stored += replayed.facts;
-    receipts::write_receipts(&config.data, receipts)?;
+    let key = format!("{}.newer", journal::file_name(number));
+    if receipts.recovered.insert(key, replayed.facts).is_none() {
+        receipts.recovered_records += records;
+        receipts.recovered_more += replayed.facts.saturating_sub(records);
+        receipts.stored += replayed.facts;
+        receipts::write_receipts(&config.data, receipts)?;
+    }
     fs::remove_file(file)?;
     Ok(Offered { file: PathBuf::new(), stored: replayed.facts, left: None })
 }
