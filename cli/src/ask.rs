@@ -1,4 +1,4 @@
-//! Asking a running server: what `query`, `status` and `tail` have in common.
+//! Requests to a running server: what `query`, `status` and `tail` have in common.
 use crate::arguments::ServerOptions;
 use crate::config;
 use crate::failure::Failure;
@@ -41,7 +41,7 @@ impl Server {
         self.base.authority()
     }
 
-    /// A question to `path`, with `pairs` behind its question mark.
+    /// A GET of `path` with these parameters.
     ///
     /// # Errors
     /// Where nobody answers. An answer may still be an error: see [`Server::text`].
@@ -63,7 +63,7 @@ impl Server {
         self.ask(self.client.get(url).timeout(SOON)).await
     }
 
-    /// A question to `path` with a JSON body.
+    /// A POST to `path` with a JSON body.
     ///
     /// # Errors
     /// As for [`Server::get`].
@@ -139,7 +139,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// A runtime for a command that asks one question.
+/// A runtime for a command that makes one request.
 ///
 /// # Errors
 /// Where the system has no room for one.

@@ -1,4 +1,4 @@
-//! The demo of `metlog up --demo`: a small shop that tells what happens in it through the client library, as any
+//! The demo of `metlog up --demo`: a small shop that reports what happens in it through the client library, as any
 //! application would.
 use metlog::{Client, Config, Destination, Severity};
 use metlog_schemas::wire::v1::SigningKey;
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What to ask about it.
-pub const QUESTIONS: [&str; 3] = [
+/// Queries to begin with.
+pub const QUERIES: [&str; 3] = [
     "select type, logger, count(*) as n from messages group by type, logger order by n desc",
     "select fields['path'] as path, approx_percentile_cont(cast(fields['ms'] as double), 0.95) as p95_ms from messages where type = 'page' group by path order by p95_ms desc",
     "select timestamp, name, count, min, max from metrics where name like 'shop.%' order by timestamp desc, name limit 10",

@@ -4,31 +4,27 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use metlog_listener::Listener;
-use metlog_query::{Hot, HotRows};
-use metlog_schemas::table::Table;
+use metlog_listener::{HotRows, Listener};
+use metlog_query::{Decoder, Hot};
+use std::sync::Arc;
 
 /// A listener of this process.
 pub struct HotListener(pub Listener);
 
 impl Hot for HotListener {
-    fn rows(&self, table: Table) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
+    fn rows(&self) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
         let listener = self.0.clone();
         // It waits for a lock and copies rows: not for a thread that serves connections.
         let rows = tokio::task::spawn_blocking(move || listener.hot());
-        async move {
-            let rows = rows.await.map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
-            let metlog_listener::HotRows { listener, first_segment, mut batches, cold } = rows;
-            let of_table = |segment: metlog_listener::ColdSegment| -> metlog_query::ColdSegment {
-                std::sync::Arc::new(move || Ok(std::mem::take(&mut segment()?[table])))
-            };
-            let cold = cold.into_iter().map(of_table).collect();
-            Ok(HotRows { listener, first_segment, batches: std::mem::take(&mut batches[table]), cold })
-        }
-        .boxed()
+        async move { rows.await.map_err(|error| ArrowError::ExternalError(Box::new(error))) }.boxed()
     }
 
     fn senders(&self) -> Result<RecordBatch, ArrowError> {
         self.0.senders_batch()
     }
+}
+
+/// Decodes segments of the listener's journal.
+pub fn decoder() -> Decoder {
+    Arc::new(metlog_listener::decode_segment)
 }

@@ -31,6 +31,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::of_this_process();
+    if let Command::QueryWorker = arguments.command {
+        // Before there is anything else in this process; what it says goes to its server.
+        return commands::query_worker::run();
+    }
     // Connections take a part of them; the journal must always find some.
     metlog_listener::raise_descriptor_limit();
     match logs::start(&arguments.logs).map_err(Failure::usage).and_then(|()| run(arguments.command)) {
@@ -53,5 +57,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
+        Command::QueryWorker => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use futures::stream;
 use metlog_listener::Listener;
 use metlog_listener::Rows;
 use metlog_query::format::{Format, Writer};
-use metlog_query::{Engine, Hot};
+use metlog_query::{Hot, Pool, PoolConfig};
 use metlog_schemas::table::Table;
 use serde::Deserialize;
 use serde_json::json;
@@ -32,8 +32,14 @@ pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
         memory_bytes: config.memory_bytes,
         rows_max: config.rows_max,
         time_max: config.time_max,
+        store_wait: config.store_wait,
         concurrency: config.concurrency,
     }
+}
+
+/// Those of a server's pool.
+pub fn pool_config(config: &QueryConfig) -> PoolConfig {
+    PoolConfig { query: engine_config(config), ..PoolConfig::default() }
 }
 
 /// The rows of a listener, for an engine.
@@ -41,18 +47,18 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
     Arc::new(HotListener(listener.clone()))
 }
 
-/// All paths; SQL where there is an engine.
-pub fn router(listener: Listener, engine: Option<Arc<Engine>>) -> Router {
+/// All paths; SQL where there is a pool.
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
         .route("/api/rejected", get(rejected))
         .route("/api/addresses", get(addresses))
         .route("/api/tail", get(tail))
-        .route("/metrics", get(metrics))
         .route("/health", get(health))
-        .with_state(listener);
-    engine.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
+        .with_state(listener.clone())
+        .route("/metrics", get(metrics).with_state((listener, pool.clone())));
+    pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
 }
 
 async fn unknown() -> Response {
@@ -76,7 +82,7 @@ async fn ledger(State(listener): State<Listener>) -> Response {
     Json(listener.ledger()).into_response()
 }
 
-/// What is asked of `/api/senders`: all of them, or one by its identity in hex.
+/// The parameters of `/api/senders`: all senders, or one by its identity in hex.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SendersQuery {
@@ -98,8 +104,9 @@ async fn addresses(State(listener): State<Listener>) -> Response {
     Json(bound).into_response()
 }
 
-async fn metrics(State(listener): State<Listener>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], listener.metrics_text()).into_response()
+async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+    let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn health(State(listener): State<Listener>) -> Response {
@@ -108,19 +115,19 @@ async fn health(State(listener): State<Listener>) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// What is asked of `/api/tail`.
+/// The parameters of `/api/tail`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TailQuestion {
+struct TailQuery {
     r#type: Option<String>,
     logger: Option<String>,
     #[serde(default)]
     filter: String,
 }
 
-async fn tail(State(listener): State<Listener>, Query(question): Query<TailQuestion>) -> Response {
-    let filter = match Filter::parse(&question.filter) {
-        Ok(filter) => filter.and_same("type", question.r#type).and_same("logger", question.logger),
+async fn tail(State(listener): State<Listener>, Query(query): Query<TailQuery>) -> Response {
+    let filter = match Filter::parse(&query.filter) {
+        Ok(filter) => filter.and_same("type", query.r#type).and_same("logger", query.logger),
         Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
     };
     let lines = stream::unfold((listener.subscribe(), filter), |(mut batches, filter)| async move {

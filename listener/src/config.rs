@@ -1,5 +1,6 @@
 //! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
 use crate::privacy::Rule;
+use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Socket};
 use metlog_schemas::wire::v1::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct Config {
     pub statsd_windows: WindowConfig,
     /// Fields of Metlog JSON counters and timers that become tags of their series; `hostname` is the message's host.
     pub json_tags: Vec<String>,
+    /// What a gauge with a sign means.
+    pub gauge_deltas: GaugeDeltas,
     /// What must not reach a disk; in order.
     pub privacy: Vec<Rule>,
     /// Bytes of decoded rows kept in memory for segments that are sealed but not yet stored everywhere; above
@@ -76,7 +79,7 @@ pub struct Listen {
 pub enum At {
     /// UDP or TCP.
     Addresses(Vec<SocketAddr>),
-    /// A Unix socket.
+    /// A Unix socket, for datagrams or streams as its transport says.
     Path(PathBuf),
 }
 

@@ -5,6 +5,7 @@
 //! hands sealed segments and closed windows to the sinks; `recover` reads the data folder at the start.
 pub mod aggregate;
 mod clock;
+mod cold;
 pub mod config;
 mod deliver;
 mod dump;
@@ -21,6 +22,7 @@ mod report;
 mod segment;
 pub mod senders;
 
+pub use cold::decode_segment;
 pub use dump::decode;
 pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;

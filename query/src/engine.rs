@@ -1,9 +1,12 @@
-//! The engine: what is made once (functions, limits, the cache of footers), and the road of one query.
-use crate::answer::{Answer, Bounds};
-use crate::error::{Error, Kind};
+//! The engine: what is made once (functions, limits, the cache of footers), and the way of one query.
+use crate::error::Error;
+use crate::hot::{Here, Hot, Source};
+use crate::listings::Listings;
+use crate::result::{Bounds, ResultRows};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
+use crate::store::Gaps;
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{Hot, functions, held, prepare};
+use crate::{functions, held, lenient, prepare};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
@@ -11,26 +14,29 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
+use metlog_schemas::hot::Decoder;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+
+/// Memory of the footers of objects, which are kept from one query to the next.
+const FOOTERS_BYTES_MAX: usize = 32 << 20;
 
 /// How far a query may go.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Memory of one query, in bytes: what it groups, joins and sorts, what it reads back from the journal, and
-    /// its answer; over HTTP as much again for the answer as text. Not counted: a batch on its way through an
-    /// operator or a function.
+    /// its result. Not counted: a batch on its way through an operator or a function; see [`crate::Pool`].
     pub memory_bytes: usize,
-    /// Most rows of an answer.
+    /// Most rows of a result.
     pub rows_max: usize,
-    /// Longest time from the question to the last row.
+    /// Longest time from the beginning to the last row.
     pub time_max: Duration,
-    /// Queries at the same time; others wait, within their time.
+    /// Longest wait for the store to list or to begin to read an object.
+    pub store_wait: Duration,
+    /// Queries over HTTP at the same time; others wait, within their time.
     pub concurrency: usize,
 }
 
@@ -40,58 +46,50 @@ impl Default for Config {
             memory_bytes: 256 * 1024 * 1024,
             rows_max: 1_000_000,
             time_max: Duration::from_secs(30),
+            store_wait: Duration::from_secs(5),
             concurrency: 4,
         }
     }
 }
 
-/// Answers SQL over one warehouse and, where there is one, the listener that fills it.
+/// Runs SQL over one warehouse and, where there is one, the listener that fills it.
 pub struct Engine {
     config: Config,
     state: SessionState,
-    warehouse: Warehouse,
-    hot: Option<Arc<dyn Hot>>,
-    turns: Arc<Semaphore>,
-    /// Where questions are answered that come over HTTP. A function that works long without a pause holds up its
-    /// own kind only.
-    workers: Option<Runtime>,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Nobody waits for what is still being worked at.
-        if let Some(workers) = self.workers.take() {
-            workers.shutdown_background();
-        }
-    }
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    listings: Arc<Listings>,
+    source: Option<Arc<dyn Source>>,
 }
 
 impl Engine {
     /// `prefix` is where in `store` the tables' folders lie. Without `hot` only stored rows are seen.
     ///
     /// # Errors
-    /// [`Kind::Internal`] where DataFusion refuses its configuration.
+    /// [`crate::Kind::Internal`] where DataFusion refuses its configuration.
     pub fn new(
         config: Config,
         store: Arc<dyn ObjectStore>,
         prefix: Path,
-        hot: Option<Arc<dyn Hot>>,
+        hot: Option<(Arc<dyn Hot>, Decoder)>,
+    ) -> Result<Engine, Error> {
+        let source = hot.map(|(hot, decoder)| Arc::new(Here { hot, decoder }) as Arc<dyn Source>);
+        Engine::with_source(config, store, prefix, source)
+    }
+
+    /// Likewise, wherever the hot rows come from.
+    pub(crate) fn with_source(
+        config: Config,
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        source: Option<Arc<dyn Source>>,
     ) -> Result<Engine, Error> {
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
             .with_object_store_registry(Arc::new(OnlyStore(Arc::clone(&store))))
+            .with_metadata_cache_limit(FOOTERS_BYTES_MAX)
             .build_arc()?;
-        let turns = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        let workers = tokio::runtime::Builder::new_multi_thread().thread_name("query").enable_all().build();
-        let workers = workers.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
-        let warehouse = Warehouse { store, prefix };
-        Ok(Engine { config, state: state(runtime)?, warehouse, hot, turns, workers: Some(workers) })
-    }
-
-    /// Where to answer what comes over HTTP.
-    pub(crate) fn workers(&self) -> Result<&Handle, Error> {
-        let gone = || Error::new(Kind::Internal, "the server is stopping");
-        self.workers.as_ref().map(Runtime::handle).ok_or_else(gone)
+        Ok(Engine { config, state: state(runtime)?, store, prefix, listings: Arc::default(), source })
     }
 
     /// The limits it was made with.
@@ -99,37 +97,53 @@ impl Engine {
         &self.config
     }
 
-    /// Plans a question and begins to answer it. Rows that come later than this call are not seen.
+    /// Plans a query and begins to run it. Rows that come later than this call are not seen.
     ///
     /// # Errors
-    /// Every [`Kind`] but [`Kind::Request`]. Nothing of the query goes on running after an error, nor after the
-    /// answer is dropped.
-    pub async fn query(&self, sql: &str) -> Result<Answer, Error> {
-        let until = Instant::now() + self.config.time_max;
-        let turn = timeout_at(until, Arc::clone(&self.turns).acquire_owned());
-        let turn = turn.await.map_err(|_| self.too_late())?.map_err(|e| Error::new(Kind::Internal, e.to_string()))?;
+    /// Every [`crate::Kind`] but [`crate::Kind::Request`]. Nothing of the query goes on running after an error, nor after the
+    /// result is dropped.
+    pub async fn query(&self, sql: &str) -> Result<ResultRows, Error> {
+        self.query_within(sql, self.config.time_max, true).await
+    }
+
+    /// Likewise, in what is left of its time. Where it is not `strict`, what of the store cannot be read is left out,
+    /// and [`ResultRows::partial`] says so.
+    ///
+    /// # Errors
+    /// As [`Engine::query`].
+    pub async fn query_within(&self, sql: &str, time: Duration, is_strict: bool) -> Result<ResultRows, Error> {
+        let until = Instant::now() + time;
+        let gaps = Gaps::new(is_strict);
         let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(self.config.memory_bytes));
-        let stream = timeout_at(until, self.start(sql, Arc::clone(&pool))).await.map_err(|_| self.too_late())??;
+        let stream = timeout_at(until, self.start(sql, &gaps, Arc::clone(&pool)));
+        let stream = stream.await.map_err(|_| self.too_late())?;
+        if gaps.is_stale() {
+            self.listings.clear();
+        }
         let bounds = Bounds { rows_max: self.config.rows_max, until, time_max: self.config.time_max, pool };
-        Ok(Answer::new(stream, bounds, turn))
+        Ok(ResultRows::new(stream?, bounds, gaps, Arc::clone(&self.listings)))
     }
 
     async fn start(
         &self,
         sql: &str,
+        gaps: &Gaps,
         memory_pool: Arc<dyn MemoryPool>,
     ) -> Result<datafusion::execution::SendableRecordBatchStream, Error> {
         let mut state = self.state.clone();
-        state.register_catalog_list(Snapshot::catalogs(&self.warehouse, self.hot.as_ref())?);
+        let (store, listings) = (Arc::clone(&self.store), Arc::clone(&self.listings));
+        let warehouse = Warehouse::new(store, self.prefix.clone(), listings, self.config.store_wait, gaps.clone());
+        state.register_catalog_list(Snapshot::catalogs(&warehouse, self.source.as_ref())?);
         state.mark_start_execution();
         let plan = prepare::plan(&state, sql).await?;
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
+        let plan = lenient::leave_out_what_fails(plan, gaps)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
         Ok(execute_stream(plan, Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?)
     }
 
     pub(crate) fn too_late(&self) -> Error {
-        crate::answer::too_late(self.config.time_max)
+        crate::result::too_late(self.config.time_max)
     }
 }
 

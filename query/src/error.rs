@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What the asker should do about it.
+/// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Correct the SQL, or the values that it computes with.
     Sql,
-    /// Ask only questions: what was sent would change or open something.
+    /// Read only: the statement would change or open something.
     ReadOnly,
     /// Correct the request around the SQL.
     Request,
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// A query that was not answered.
+/// A query without a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// What to do about it.

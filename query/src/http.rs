@@ -1,54 +1,62 @@
-//! `POST /api/sql`: a question in JSON, an answer in the form that `Accept` asks for, errors always in JSON.
+//! `POST /api/sql`: a query in JSON, its result in the form that `Accept` asks for, errors always in JSON.
 //!
-//! An answer is whole before its first byte leaves, so a status of 200 means all of it.
+//! A short result is complete before its first byte leaves, so that errors have a status. A longer one is sent as it
+//! is made; where it fails, the transfer is broken off, and whoever reads it sees that it is not complete: a status of
+//! 200 with a complete body means all of it.
+use crate::Pool;
 use crate::error::{Error, Kind};
-use crate::format::{Format, Writer};
-use crate::{Answer, Engine};
+use crate::format::Format;
+use crate::isolate::{Query, Reply};
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::stream;
 use serde::Deserialize;
+use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use std::sync::atomic::Ordering;
 
 /// Longest body: the longest query, were each of its bytes escaped.
 const BODY_BYTES_MAX: usize = 8 * crate::SQL_BYTES_MAX;
 
-/// How much later than its time a query may notice that by itself.
-const LATE: Duration = Duration::from_millis(500);
+/// The header that says why a result has a part of the rows only; its value is for people.
+pub const PARTIAL: HeaderName = HeaderName::from_static("metlog-partial");
 
 /// The media types that are answered, and with what; of those that are as welcome as others, the first.
-const ACCEPTED: [(&str, Format); 5] = [
+const ACCEPTED: [(&str, Format); 6] = [
     ("application/json", Format::Json),
     ("text/csv", Format::Csv),
     ("application/vnd.apache.arrow.stream", Format::Arrow),
     ("application/x-ndjson", Format::Ndjson),
     ("application/ndjson", Format::Ndjson),
+    ("application/vnd.apache.parquet", Format::Parquet),
 ];
 
 /// The paths of this crate, to be merged into the server's.
-pub fn router(engine: Arc<Engine>) -> Router {
-    let methods = post(answer).fallback(|| async {
+pub fn router(pool: Arc<Pool>) -> Router {
+    let methods = post(run).fallback(|| async {
         let error = Error::new(Kind::Request, "POST a query: {\"query\": \"select 1\"}");
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], axum::Json(error.to_json())).into_response()
     });
-    Router::new().route("/api/sql", methods).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(engine)
+    Router::new().route("/api/sql", methods).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(pool)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Question {
+struct Request {
     query: String,
+    /// True where a part of the rows is not enough.
+    #[serde(default)]
+    strict: bool,
 }
 
-async fn answer(
-    State(engine): State<Arc<Engine>>,
+async fn run(
+    State(pool): State<Arc<Pool>>,
+    version: Version,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
@@ -56,66 +64,32 @@ async fn answer(
     let body = body.map_err(|rejection| {
         Refusal(rejection.status(), Error::new(Kind::Request, format!("the body: {}", rejection.body_text())))
     })?;
-    let question: Question = serde_json::from_slice(&body)
+    let request: Request = serde_json::from_slice(&body)
         .map_err(|error| Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}")))?;
-    // On a task of its own, so that a panic below is an answer too; dropping the set ends the query when the
-    // asker hangs up.
-    let mut task = JoinSet::new();
-    let asked = engine.clone();
-    let write = async move { write(asked.query(&question.query).await?, format, asked.config().memory_bytes).await };
-    task.spawn_on(write, engine.workers()?);
-    // The query looks at its time whenever it pauses; one that does not is answered for here.
-    let body = match timeout(engine.config().time_max + LATE, task.join_next()).await {
-        Err(_) => return Err(engine.too_late().into()),
-        Ok(Some(Ok(body))) => body?,
-        Ok(Some(Err(error))) => {
-            tracing::error!(%error, "a query failed in a way that it must not");
-            return Err(Error::new(Kind::Internal, "the query failed inside the server; its log says more").into());
-        }
-        Ok(None) => return Err(Error::new(Kind::Internal, "the query was never begun").into()),
-    };
-    Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
+    // Before HTTP/1.1 there is no way to break off a result so that it is seen, unless its length is known.
+    let is_whole = version < Version::HTTP_11;
+    let reply = pool.ask(Query::new(request.query, format, request.strict, is_whole)).await?;
+    Ok(response(reply, format))
 }
 
-async fn write(answer: Answer, format: Format, bytes_max: usize) -> Result<Vec<u8>, Error> {
-    let schema = answer.schema();
-    let batches = answer.collect().await?;
-    let mut body = Bounded { bytes: Vec::new(), bytes_max, is_full: false };
-    let written = Writer::new(format, &schema, &mut body).and_then(|mut writer| {
-        // Each batch is let go as soon as it is written.
-        batches.into_iter().try_for_each(|batch| writer.write(&batch))?;
-        writer.finish().map(|_| ())
+fn response(reply: Reply, format: Format) -> Response {
+    let (length, partial) = (reply.begin.length, reply.begin.partial.clone());
+    let chunks = stream::unfold(Some(reply), |reply| async {
+        let mut reply = reply?;
+        match reply.chunks.recv().await {
+            Some(chunk) => Some((Ok(Bytes::from(chunk)), Some(reply))),
+            None if reply.is_complete.load(Ordering::Acquire) => None,
+            None => Some((Err(io::Error::other("the result is cut off")), None)),
+        }
     });
-    match written {
-        Ok(()) => Ok(body.bytes),
-        Err(_) if body.is_full => Err(Error::new(
-            Kind::Limit,
-            format!("the answer has more than {bytes_max} bytes: add LIMIT or ask for less"),
-        )),
-        Err(error) => Err(Error::new(Kind::Sql, format!("the answer cannot be written as {}: {error}", format.name()))),
+    let mut response = ([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(chunks)).into_response();
+    let headers = response.headers_mut();
+    headers.extend(length.map(|length| (header::CONTENT_LENGTH, HeaderValue::from(length))));
+    if let Some(reason) = partial {
+        let reason = HeaderValue::from_str(&crate::format::harmless(&reason).replace(|c: char| !c.is_ascii(), "?"));
+        headers.insert(PARTIAL, reason.unwrap_or(HeaderValue::from_static("the store could not be read")));
     }
-}
-
-/// A body that does not grow without end.
-struct Bounded {
-    bytes: Vec<u8>,
-    bytes_max: usize,
-    is_full: bool,
-}
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
-        self.is_full |= self.bytes_max - self.bytes.len() < more.len();
-        if self.is_full {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(more);
-        Ok(more.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    response
 }
 
 /// The format of the highest weight, the first of those that are equal; JSON where nothing is asked for. For each format its most specific range counts

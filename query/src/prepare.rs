@@ -1,5 +1,4 @@
-//! From text to a plan that may run: what is not a question is refused, by what it is and once more by what
-//! it was planned as.
+//! From text to a plan that may run. What is not a query is refused, as a statement and once more as a plan.
 use crate::error::{Error, Kind};
 use crate::{depth, expansion, hints};
 use datafusion::config::Dialect;
@@ -12,7 +11,7 @@ use datafusion::sql::sqlparser::ast::Statement as Sql;
 /// Longest query.
 pub const SQL_BYTES_MAX: usize = 64 * 1024;
 
-/// Plans a question.
+/// Plans a query.
 ///
 /// # Errors
 /// [`Kind::Sql`] with the place, [`Kind::ReadOnly`], [`Kind::Limit`] for a text that is too long.
@@ -22,8 +21,8 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     }
     depth::check_text(sql)?;
     let statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|error| at_the_end(error.into(), sql))?;
-    match question(&statement) {
-        Some(question) => expansion::check(question)?,
+    match query_in(&statement) {
+        Some(query) => expansion::check(query)?,
         None => return Err(refused()),
     }
     let plan = state.statement_to_plan(statement).await.map_err(|error| hints::explained(error, sql, state))?;
@@ -33,7 +32,7 @@ pub(crate) async fn plan(state: &SessionState, sql: &str) -> Result<LogicalPlan,
     Ok(plan)
 }
 
-/// The parser tells no place where it is the end of the text that it did not expect.
+/// The parser gives no position where the end of the text is what it did not expect.
 fn at_the_end(error: Error, sql: &str) -> Error {
     if error.position.is_some() || !error.message.ends_with("EOF") {
         return error;
@@ -44,21 +43,21 @@ fn at_the_end(error: Error, sql: &str) -> Error {
 }
 
 fn refused() -> Error {
-    Error::new(Kind::ReadOnly, "only questions are answered: SELECT, EXPLAIN, DESCRIBE and SHOW")
+    Error::new(Kind::ReadOnly, "only queries can be run: SELECT, EXPLAIN, DESCRIBE and SHOW")
 }
 
-/// What is asked, inside whatever explains it; none where something is to be done instead.
-fn question(statement: &Statement) -> Option<&Sql> {
+/// The query, inside whatever explains it; none where the statement does something else.
+fn query_in(statement: &Statement) -> Option<&Sql> {
     match statement {
-        Statement::Statement(sql) => question_in(sql),
-        Statement::Explain(explain) => question(&explain.statement),
+        Statement::Statement(sql) => query_of(sql),
+        Statement::Explain(explain) => query_in(&explain.statement),
         Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => None,
     }
 }
 
-fn question_in(sql: &Sql) -> Option<&Sql> {
+fn query_of(sql: &Sql) -> Option<&Sql> {
     match sql {
-        Sql::Explain { statement, .. } => question_in(statement),
+        Sql::Explain { statement, .. } => query_of(statement),
         Sql::Query(_)
         | Sql::ExplainTable { .. }
         | Sql::ShowTables { .. }

@@ -3,10 +3,10 @@
 //! The order makes it so: first the hot rows are taken, then the store is listed. A segment that is stored in
 //! between is in both, and its objects are hidden; one that was stored before is in the list, whatever the
 //! listener forgets afterwards.
-use crate::error::HotError;
+use crate::hot_scan;
 use crate::partition::Pruning;
+use crate::snapshot::Shared;
 use crate::warehouse::{Warehouse, file_schema};
-use crate::{Hot, HotRows, hot};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -15,31 +15,23 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::Table;
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 /// A table as one query sees it.
 pub(crate) struct Rows {
     table: Table,
     schema: SchemaRef,
     warehouse: Warehouse,
-    hot: Option<Arc<dyn Hot>>,
-    /// Taken when they are first needed, and then the same wherever the query names the table.
-    taken: OnceCell<HotRows>,
+    /// What all tables of the query have in common.
+    shared: Arc<Shared>,
 }
 
 impl Rows {
-    pub(crate) fn new(table: Table, warehouse: Warehouse, hot: Option<Arc<dyn Hot>>) -> Rows {
+    pub(crate) fn new(table: Table, warehouse: Warehouse, shared: Arc<Shared>) -> Rows {
         let schema = Arc::clone(file_schema(table).table_schema());
-        Rows { table, schema, warehouse, hot, taken: OnceCell::new() }
-    }
-
-    async fn hot_rows(&self) -> Result<Option<&HotRows>> {
-        let Some(hot) = &self.hot else { return Ok(None) };
-        let taken = self.taken.get_or_try_init(|| async { hot.rows(self.table).await.map_err(HotError) }).await?;
-        Ok(Some(taken))
+        Rows { table, schema, warehouse, shared }
     }
 }
 
@@ -71,15 +63,16 @@ impl TableProvider for Rows {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let hot = self.hot_rows().await?;
+        let hot = self.shared.hot().await?;
         let pruning = Pruning::new(state, &self.schema, filters);
-        let mut objects = self.warehouse.list(self.table, &pruning).await?;
+        let first_segment = hot.map(|hot| hot.moment.first_segment());
+        let mut objects = self.warehouse.list(self.table, &pruning, first_segment).await?;
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if let Some(rows) = hot {
-            objects
-                .retain(|object| object.path.segment < rows.first_segment || *object.path.listener != *rows.listener);
+        if let Some(hot) = hot {
+            let (listener, first_segment) = (hot.moment.listener(), hot.moment.first_segment());
+            objects.retain(|object| object.path.segment < first_segment || object.path.listener != listener);
             let partitions = state.config().target_partitions();
-            inputs.extend(hot::scan(rows, &self.schema, projection, limit, partitions)?);
+            inputs.extend(hot_scan::scan(hot, self.table, &self.schema, projection, limit, partitions)?);
         }
         if !objects.is_empty() {
             inputs.push(self.warehouse.scan(state, self.table, objects, projection.cloned(), limit)?);

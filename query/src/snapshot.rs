@@ -1,6 +1,7 @@
 //! What one query sees: the names of the tables and, behind them, the same rows wherever it names one.
-use crate::Hot;
 use crate::error::HotError;
+use crate::hot::Source;
+use crate::hot_scan::HotView;
 use crate::rows::Rows;
 use crate::warehouse::Warehouse;
 use async_trait::async_trait;
@@ -10,9 +11,10 @@ use datafusion::catalog::{
 };
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use metlog_schemas::tables::Table;
+use metlog_schemas::table::Table;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The catalog's name in `information_schema`.
 pub(crate) const CATALOG: &str = "metlog";
@@ -21,9 +23,27 @@ pub(crate) const SCHEMA: &str = "public";
 /// Who sent, and how much of it was lost; only a running listener knows.
 const SENDERS: &str = "senders";
 
+/// What all tables of a query have in common: the moment that they are seen at.
+pub(crate) struct Shared {
+    source: Option<Arc<dyn Source>>,
+    /// Taken when they are first needed, and then the same for every table, wherever the query names it.
+    hot: OnceCell<Arc<HotView>>,
+}
+
+impl Shared {
+    pub(crate) async fn hot(&self) -> Result<Option<&Arc<HotView>>> {
+        let Some(source) = &self.source else { return Ok(None) };
+        let take = || async {
+            let moment = source.take().await.map_err(HotError)?;
+            Result::Ok(Arc::new(HotView::new(moment)))
+        };
+        self.hot.get_or_try_init(take).await.map(Some)
+    }
+}
+
 pub(crate) struct Snapshot {
     tables: [Arc<Rows>; Table::ALL.len()],
-    hot: Option<Arc<dyn Hot>>,
+    source: Option<Arc<dyn Source>>,
 }
 
 impl Snapshot {
@@ -31,10 +51,14 @@ impl Snapshot {
     ///
     /// # Errors
     /// None that can be caused from outside.
-    pub(crate) fn catalogs(warehouse: &Warehouse, hot: Option<&Arc<dyn Hot>>) -> Result<Arc<dyn CatalogProviderList>> {
-        let tables = Table::ALL.map(|table| Arc::new(Rows::new(table, warehouse.clone(), hot.cloned())));
+    pub(crate) fn catalogs(
+        warehouse: &Warehouse,
+        source: Option<&Arc<dyn Source>>,
+    ) -> Result<Arc<dyn CatalogProviderList>> {
+        let shared = Arc::new(Shared { source: source.cloned(), hot: OnceCell::new() });
+        let tables = Table::ALL.map(|table| Arc::new(Rows::new(table, warehouse.clone(), Arc::clone(&shared))));
         let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(SCHEMA, Arc::new(Snapshot { tables, hot: hot.cloned() }))?;
+        catalog.register_schema(SCHEMA, Arc::new(Snapshot { tables, source: source.cloned() }))?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         Ok(Arc::new(catalogs))
@@ -50,23 +74,23 @@ impl fmt::Debug for Snapshot {
 #[async_trait]
 impl SchemaProvider for Snapshot {
     fn table_names(&self) -> Vec<String> {
-        let senders = self.hot.is_some().then_some(SENDERS);
+        let senders = self.source.is_some().then_some(SENDERS);
         Table::ALL.into_iter().map(Table::name).chain(senders).map(str::to_owned).collect()
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        Table::from_name(name).is_some() || (name == SENDERS && self.hot.is_some())
+        Table::from_name(name).is_some() || (name == SENDERS && self.source.is_some())
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(at) = Table::ALL.into_iter().position(|table| table.name() == name) {
             return Ok(Some(Arc::clone(&self.tables[at]) as Arc<dyn TableProvider>));
         }
-        match &self.hot {
+        match &self.source {
             _ if name != SENDERS => Ok(None),
             None => plan_err!("`senders` is known to a running listener only: ask that, not the warehouse"),
-            Some(hot) => {
-                let batch = hot.senders().map_err(HotError)?;
+            Some(source) => {
+                let batch = source.senders().await.map_err(HotError)?;
                 Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
             }
         }

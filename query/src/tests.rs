@@ -1,25 +1,29 @@
 //! The crate as its users see it: an engine over a store in memory and a listener that is made up.
 mod attacks;
+mod away;
 mod bounds;
 mod ddl;
 mod every_function;
+mod fake_store;
 mod functions;
 mod http;
+mod isolated;
 mod plans;
 mod refusals;
+mod requests;
 mod sight;
 mod sketches;
 mod strays;
 mod words;
 
-use crate::{ColdSegment, Config, Engine, Error, Hot, HotRows};
+use crate::{ColdSegment, Config, Decoder, Engine, Error, Hot, HotRows};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::error::ArrowError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use metlog_schemas::object_path::ObjectPath;
 use metlog_schemas::rows::Rows;
-use metlog_schemas::tables::{Table, metrics_rows};
+use metlog_schemas::table::{Table, TableMap, metrics_rows};
 use metlog_schemas::time::Hour;
 use metlog_schemas::window::Window;
 use metlog_schemas::wire::message::Message;
@@ -68,12 +72,67 @@ async fn put(store: &dyn ObjectStore, key: &str, batch: &RecordBatch) {
     store.put(&Path::from(key), bytes.into()).await.unwrap();
 }
 
+/// A journal segment that a test makes: rows of tables as Arrow streams in JSON, or something else that no decoder
+/// takes.
+#[derive(Clone)]
+struct FakeCold {
+    bytes: Vec<u8>,
+    reads: Arc<Mutex<usize>>,
+}
+
+impl FakeCold {
+    fn of(tables: &[(Table, RecordBatch)]) -> FakeCold {
+        let streams = tables.iter().map(|(table, batch)| {
+            let mut writer = arrow::ipc::writer::StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+            writer.write(batch).unwrap();
+            (table.name(), writer.into_inner().unwrap())
+        });
+        let bytes = serde_json::to_vec(&streams.collect::<Vec<_>>()).unwrap();
+        FakeCold { bytes, reads: Arc::default() }
+    }
+}
+
+impl ColdSegment for FakeCold {
+    fn description(&self) -> String {
+        "described".into()
+    }
+
+    fn bytes(&self) -> std::io::Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        if offset == 0 {
+            *self.reads.lock().unwrap() += 1;
+        }
+        let rest = &self.bytes[offset as usize..];
+        let read = rest.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+}
+
+/// Decodes a [`FakeCold`].
+fn decoder() -> Decoder {
+    Arc::new(|description, bytes| {
+        assert_eq!(description, "described");
+        let streams: Vec<(String, Vec<u8>)> =
+            serde_json::from_slice(bytes).map_err(|error| ArrowError::ComputeError(format!("torn: {error}")))?;
+        let rows = |bytes: Vec<u8>| {
+            arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap().map(Result::unwrap).collect()
+        };
+        let mut tables = TableMap::default();
+        streams.into_iter().for_each(|(name, bytes)| tables[Table::from_name(&name).unwrap()] = rows(bytes));
+        Ok(tables)
+    })
+}
+
 /// A listener whose rows a test decides.
 struct FakeHot {
     first_segment: Mutex<u64>,
     messages: Mutex<Vec<RecordBatch>>,
     metrics: Mutex<Vec<RecordBatch>>,
-    cold: Mutex<Vec<ColdSegment>>,
+    cold: Mutex<Vec<FakeCold>>,
     /// What happens after the rows are taken and before the query goes on.
     after: Mutex<Option<BoxFuture<'static, ()>>>,
     calls: Mutex<usize>,
@@ -93,13 +152,13 @@ impl FakeHot {
 }
 
 impl Hot for FakeHot {
-    fn rows(&self, table: Table) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
+    fn rows(&self) -> BoxFuture<'_, Result<HotRows, ArrowError>> {
         async move {
             *self.calls.lock().unwrap() += 1;
-            let (batches, cold) = match table {
-                Table::Messages => (self.messages.lock().unwrap().clone(), self.cold.lock().unwrap().clone()),
-                Table::Metrics => (self.metrics.lock().unwrap().clone(), Vec::new()),
-            };
+            let mut batches = TableMap::default();
+            batches[Table::Messages] = self.messages.lock().unwrap().clone();
+            batches[Table::Metrics] = self.metrics.lock().unwrap().clone();
+            let cold = self.cold.lock().unwrap().iter().map(|cold| Arc::new(cold.clone()) as _).collect();
             let first_segment = *self.first_segment.lock().unwrap();
             let rows = HotRows { listener: "a".into(), first_segment, batches, cold };
             let after = self.after.lock().unwrap().take();
@@ -123,7 +182,7 @@ fn engine(store: &Arc<InMemory>, hot: Option<Arc<FakeHot>>) -> Engine {
 }
 
 fn engine_with(config: Config, store: &Arc<InMemory>, hot: Option<Arc<FakeHot>>) -> Engine {
-    let hot = hot.map(|hot| hot as Arc<dyn Hot>);
+    let hot = hot.map(|hot| (hot as Arc<dyn Hot>, decoder()));
     Engine::new(config, Arc::clone(store) as Arc<dyn ObjectStore>, Path::default(), hot).unwrap()
 }
 

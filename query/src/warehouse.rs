@@ -1,6 +1,8 @@
 //! The stored rows: which objects there are, and the plan that reads them. Only paths that
 //! [`ObjectPath`] wrote count; whatever else lies in the store is not looked at.
+use crate::listings::{Listing, Listings, Of};
 use crate::partition::{Hours, Pruning};
+use crate::store::{Bounded, Gaps};
 use crate::strays;
 use arrow::datatypes::Field;
 use datafusion::catalog::Session;
@@ -17,16 +19,24 @@ use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt, TryStreamExt};
-use metlog_schemas::object_path::ObjectPath;
+use metlog_schemas::object_path::{ObjectPath, Partition};
 use metlog_schemas::table::{PARTITION_COLUMNS, Table};
 use metlog_schemas::time::Hour;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
-/// Days that are listed at the same time.
+/// Folders that are listed at the same time.
 const LISTINGS_AT_ONCE: usize = 8;
+
+/// Up to so many hours are listed each for itself, without a look at which there are.
+const FEW_HOURS: usize = 12;
+
+/// A day of which up to so many hours are left is listed hour by hour.
+const FEW_HOURS_OF_DAY: usize = 6;
 
 /// The one address that plans know; see [`OnlyStore`].
 const URL: &str = "metlog://warehouse";
@@ -37,11 +47,12 @@ pub(crate) fn file_schema(table: Table) -> TableSchema {
     TableSchema::builder(table.schema()).with_table_partition_cols(partition.to_vec()).build()
 }
 
-/// An object store with objects below a prefix.
+/// An object store with objects below a prefix, as one query uses it.
 #[derive(Debug, Clone)]
 pub(crate) struct Warehouse {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) prefix: Path,
+    store: Arc<Bounded>,
+    prefix: Path,
+    listings: Arc<Listings>,
 }
 
 /// An object and what its path says of it.
@@ -52,35 +63,122 @@ pub(crate) struct Object {
 }
 
 impl Warehouse {
-    /// The objects of a table that may hold rows of interest, oldest hour first. Two steps, so that a store
-    /// of many days is not listed whole: first the days, then those that are left.
+    /// For a query that may wait so long for each request.
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        listings: Arc<Listings>,
+        wait: Duration,
+        gaps: Gaps,
+    ) -> Warehouse {
+        Warehouse { store: Arc::new(Bounded { inner: store, wait, gaps }), prefix, listings }
+    }
+
+    /// What the query could not see.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.store.gaps
+    }
+
+    /// The objects of a table that may hold rows of interest, oldest hour first. Where the filters leave a few hours
+    /// over, those are listed. Otherwise the days, and of those that are left all objects or, where the filters cut
+    /// into a day, its hours: so what is listed does not grow with the warehouse. `first_segment` is where the hot
+    /// rows begin that were taken before.
     ///
     /// # Errors
-    /// What the store says.
-    pub(crate) async fn list(&self, table: Table, pruning: &Pruning) -> Result<Vec<Object>> {
-        let folder = self.prefix.clone().join(table.name());
-        let days = self.store.list_with_delimiter(Some(&folder)).await?.common_prefixes;
-        let unknown = days.iter().find(|day| strays::is_folder(day)).cloned();
-        let days = days.into_iter().filter_map(|day| {
-            let hours = day.parts().next_back().and_then(|name| Hours::of_folder(name.as_ref()))?;
-            Some((day, hours))
-        });
-        let days = pruning.keep(days.collect(), |(_, hours)| *hours)?;
-        let listings = futures::stream::iter(days).map(|(day, _)| async move {
-            let objects = self.store.list(Some(&day)).try_collect::<Vec<ObjectMeta>>().await?;
-            Result::<Vec<ObjectMeta>>::Ok(objects)
-        });
-        let metas = listings.buffered(LISTINGS_AT_ONCE).try_concat().await?;
-        let objects = metas.into_iter().filter_map(|meta| self.object(meta, table));
-        let of_hours = objects.filter_map(|object| Some((object.path.partition.hour()?, object))).collect();
+    /// What the store says; without one where the query is not strict.
+    pub(crate) async fn list(
+        &self,
+        table: Table,
+        pruning: &Pruning,
+        first_segment: Option<u64>,
+    ) -> Result<Vec<Object>> {
+        let folder = |partition: Partition| self.path(&format!("{}/{}", table.name(), partition.folder()));
+        let folders: Vec<Path> = match pruning.few_hours(FEW_HOURS)? {
+            Some(hours) if hours.is_empty() => Vec::new(),
+            // Rows of any hour may be in the last one.
+            Some(hours) => {
+                let hours = hours.into_iter().map(Partition::Hour);
+                hours.chain([Partition::Unknown]).map(folder).collect()
+            }
+            None => self.folders(table, pruning, first_segment).await?,
+        };
+        let listings = futures::stream::iter(folders)
+            .map(|folder| self.listing(Of::Objects(folder), first_segment))
+            .buffered(LISTINGS_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let metas = listings.iter().flat_map(|listing| &listing.objects);
+        let objects = metas.filter_map(|meta| self.object(meta.clone(), table));
+        let (of_hours, mut objects): (Vec<Object>, Vec<Object>) =
+            objects.partition(|object| object.path.partition.hour().is_some());
+        let of_hours =
+            of_hours.into_iter().filter_map(|object| Some((object.path.partition.hour()?, object))).collect();
         let kept = pruning.keep(of_hours, |(hour, _): &(Hour, Object)| Hours::of_object(*hour))?;
-        let mut objects: Vec<Object> = kept.into_iter().map(|(_, object)| object).collect();
-        if let Some(unknown) = unknown {
-            let metas: Vec<ObjectMeta> = self.store.list(Some(&unknown)).try_collect().await?;
-            objects.extend(metas.into_iter().filter_map(|meta| self.object(meta, table)));
-        }
+        objects.extend(kept.into_iter().map(|(_, object)| object));
         objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(objects)
+    }
+
+    /// The folders of days and hours that are to be listed.
+    async fn folders(&self, table: Table, pruning: &Pruning, first_segment: Option<u64>) -> Result<Vec<Path>> {
+        let days = self.listing(Of::Folders(self.path(table.name())), first_segment).await?;
+        let mut folders: Vec<Path> = days.folders.iter().filter(|day| strays::is_folder(day)).cloned().collect();
+        let days = days.folders.iter().filter_map(|day| {
+            let hours = day.parts().next_back().and_then(|name| Hours::of_folder(name.as_ref()))?;
+            Some((day.clone(), hours))
+        });
+        let days = pruning.keep(days.collect(), |(_, hours)| *hours)?;
+        for (day, hours) in days {
+            if pruning.keeps_all(hours)? {
+                folders.push(day);
+                continue;
+            }
+            let found = self.listing(Of::Folders(day.clone()), first_segment).await?;
+            let found = found.folders.iter().filter_map(|folder| {
+                let hour = folder.parts().next_back().and_then(|name| hours.of_folder_in(name.as_ref()))?;
+                Some((folder.clone(), hour))
+            });
+            let left = pruning.keep(found.collect(), |(_, hour)| *hour)?;
+            match left.len() <= FEW_HOURS_OF_DAY {
+                true => folders.extend(left.into_iter().map(|(folder, _)| folder)),
+                false => folders.push(day),
+            }
+        }
+        Ok(folders)
+    }
+
+    /// A listing that is as good as new. Where the store fails and the query is not strict: the last one, or none.
+    async fn listing(&self, of: Of, first_segment: Option<u64>) -> Result<Arc<Listing>> {
+        let made = Instant::now();
+        if let Some(listing) = self.listings.fresh(&of, first_segment, made) {
+            return Ok(listing);
+        }
+        let listed = match &of {
+            Of::Folders(folder) => self
+                .store
+                .list_with_delimiter(Some(folder))
+                .await
+                .map(|found| Listing { folders: found.common_prefixes, objects: Vec::new() }),
+            Of::Objects(folder) => {
+                self.store.list_all(folder).await.map(|objects| Listing { folders: Vec::new(), objects })
+            }
+        };
+        match listed {
+            Ok(listing) => Ok(self.listings.keep(of, made, first_segment, listing)),
+            Err(error) if self.gaps().is_strict() => Err(error.into()),
+            Err(_) => {
+                let last = self.listings.last(&of);
+                self.gaps().leave_out(match last {
+                    Some(_) => "rows that were stored last may be missing",
+                    None => "stored rows are missing",
+                });
+                Ok(last.unwrap_or_default())
+            }
+        }
+    }
+
+    fn path(&self, below: &str) -> Path {
+        Path::from_iter(self.prefix.parts().chain(Path::from(below).parts()))
     }
 
     fn object(&self, meta: ObjectMeta, table: Table) -> Option<Object> {
@@ -132,7 +230,7 @@ impl Warehouse {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let footers: Arc<FileMetadataCache> = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.store), footers);
+        let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.store) as Arc<dyn ObjectStore>, footers);
         let options = state.config_options().execution.parquet.clone();
         let source = ParquetSource::new(schema)
             .with_table_parquet_options(TableParquetOptions { global: options, ..TableParquetOptions::default() })

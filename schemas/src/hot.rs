@@ -3,6 +3,7 @@ use crate::table::TableMap;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 /// Rows of all tables that are not in the store, as of one moment.
@@ -16,11 +17,30 @@ pub struct HotRows {
     /// Rows in memory.
     pub batches: TableMap<Vec<RecordBatch>>,
     /// Segments whose rows must be read back from the journal.
-    pub cold: Vec<ColdSegment>,
+    pub cold: Vec<Arc<dyn ColdSegment>>,
 }
 
-/// Decodes a journal segment's rows of all tables: blocking, and work for the processor.
-pub type ColdSegment = Arc<dyn Fn() -> Result<TableMap<Vec<RecordBatch>>, ArrowError> + Send + Sync>;
+/// A journal segment whose rows are not in memory: bytes that a [`Decoder`] makes rows of, in this process or in
+/// another one. They stay readable as long as this value lives.
+pub trait ColdSegment: Send + Sync {
+    /// What a decoder must know besides the bytes.
+    fn description(&self) -> String;
+
+    /// How many bytes there are.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn bytes(&self) -> io::Result<u64>;
+
+    /// Reads some bytes from `offset` on; none at the end. Blocking.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+/// Makes rows of the bytes of a [`ColdSegment`], given its description: blocking, and work for the processor.
+pub type Decoder = Arc<dyn Fn(&str, &[u8]) -> Result<TableMap<Vec<RecordBatch>>, ArrowError> + Send + Sync>;
 
 impl fmt::Debug for HotRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -326,7 +326,7 @@ impl Row<'_> {
         self.rows.keys.push(key);
         if let Some(keys) = &mut self.keys {
             keys.insert(key.into());
-        } else if self.fields().len() == FEW_FIELDS {
+        } else if self.fields().len() >= FEW_FIELDS {
             self.keys = Some(self.fields().filter_map(|at| self.rows.keys.get(at)).map(Box::from).collect());
         }
     }
@@ -339,6 +339,26 @@ impl Row<'_> {
         let find = |mut places: std::ops::Range<usize>, key| places.find(|at| self.rows.keys.get(*at) == Some(key));
         let at = find(own.clone(), key).or_else(|| find(own, &second)).or_else(|| find(all, key))?;
         self.rows.values.get(at)
+    }
+
+    /// Forgets all fields but the first so many.
+    pub(crate) fn truncate_fields(&mut self, count: usize) {
+        let from = self.fields().start + count;
+        match &mut self.keys {
+            Some(keys) if count > FEW_FIELDS => {
+                (from..self.rows.keys.len()).filter_map(|at| self.rows.keys.get(at)).for_each(|key| {
+                    keys.remove(key);
+                });
+            }
+            keys => *keys = None,
+        }
+        self.rows.keys.truncate(from);
+        self.rows.values.truncate(from);
+    }
+
+    /// Bytes of keys and values so far, for bounds: only the difference of two calls means something.
+    pub(crate) fn field_bytes(&self) -> usize {
+        self.rows.keys.bytes.len() + self.rows.values.bytes.len()
     }
 
     /// How many fields it has so far.

@@ -2,7 +2,8 @@
 //!
 //! `<format>.<case>.pass.<ext>` must be read, and be what the `.json` file beside it says (for Metlog JSON, which
 //! ends in `.json` itself: the `.message.json` file). `<format>.<reason>[-<detail>].fail.<ext>` must be refused
-//! for that reason: every line of it, the whole datagram, or every message in it.
+//! for that reason: every line of it, the whole datagram, or every message in it. A gauge with a sign has a `delta`, and
+//! `dogstatsd` where its line has sections that only DogStatsD has: then the gauge is set, unless configured otherwise.
 #![allow(clippy::unwrap_used)]
 use metlog_schemas::metlog_json::{Decoder, objects};
 use metlog_schemas::rows::{Row, Rows};
@@ -166,7 +167,12 @@ impl Lines for Told {
         let mut found = json!({"kind": kind, "name": name, "tags": tags, "rate": sample.rate});
         match sample.value {
             Value::Number(number) => found["number"] = json!(number),
-            Value::Delta(number) => found["delta"] = json!(number),
+            Value::Delta(number) => {
+                found["delta"] = json!(number);
+                if sample.is_dogstatsd {
+                    found["dogstatsd"] = json!(true);
+                }
+            }
             Value::Member(member) => found["member"] = json!(std::str::from_utf8(member).unwrap()),
         }
         self.samples.push(found);

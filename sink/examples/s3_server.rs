@@ -2,8 +2,8 @@
 //!
 //!     s3_server FOLDER
 //!
-//! Its buckets are the folders in FOLDER; `key` and `secret` are its credentials. It prints its address, and ends when
-//! its standard input does.
+//! Its buckets are the folders in FOLDER; `key` and `secret` are its credentials. It prints its address, then a line for
+//! each request, and ends when its standard input does.
 use hyper::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,7 +14,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use std::convert::Infallible;
 use std::error::Error;
-use std::io::Read;
+use std::io::{Read, Write};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
@@ -38,6 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(stream: TcpStream, service: S3Service) {
     let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let service = service.clone();
+        // Whoever started it may not want to know.
+        let _ = writeln!(std::io::stdout(), "{} {}", request.method(), request.uri());
         async move {
             let answered = service.call(request.map(Body::from)).await;
             Ok::<_, Infallible>(answered.unwrap_or_else(|_| Response::new(Body::empty())))

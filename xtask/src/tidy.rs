@@ -24,7 +24,10 @@ pub fn check(root: &Path) -> Result<(), String> {
     for file in &files(root)? {
         let Ok(text) = fs::read_to_string(root.join(file)) else { continue };
         match file.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") => source(file, &text, &mut breaches),
+            Some("rs") => {
+                source(file, &text, &mut breaches);
+                crate::registries::check(file, &text, &mut breaches);
+            }
             Some("md") => document(root, file, &text, &mut breaches),
             _ => (),
         }

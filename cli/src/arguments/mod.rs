@@ -26,14 +26,14 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// How we speak about ourselves.
+/// Our own logs.
 #[derive(Debug, Args)]
 pub struct LogOptions {
-    /// Say more on stderr; -vv and -vvv even more. The variable METLOG_LOG says exactly what:
+    /// Log more on stderr; -vv and -vvv even more. The variable METLOG_LOG selects exactly what:
     /// `METLOG_LOG=metlog_listener=debug`.
     #[arg(short, long, global = true, help_heading = "Logs", hide_short_help = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// How logs are written. With json everything on stderr is JSON, but for mistakes in the command line itself.
+    /// How logs are written. With json, everything on stderr is JSON except errors in the command line itself.
     #[arg(long, global = true, help_heading = "Logs", hide_short_help = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
@@ -50,15 +50,15 @@ pub enum LogFormat {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything in one process: take messages, store them, answer SQL.
+    /// Run everything in one process: receive messages, store them, serve SQL.
     #[command(
-        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nIt ends with ctrl-c or SIGTERM when everything is stored; a second one leaves the rest in the journal."
+        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nAfter ctrl-c or SIGTERM it stores everything and ends; a second one leaves the rest in the journal."
     )]
     Up(UpOptions),
-    /// Take messages and store them, without SQL. The state is still served: /api/ledger, /metrics, /health.
+    /// Receive and store messages, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
-    /// Run a query in SQL: on the running server, or on a warehouse that nobody serves.
+    /// Run a query in SQL: on the running server, or directly on a warehouse.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
     /// Send one message. Exit code 1 where it was not sent, or nobody listens.
@@ -74,7 +74,7 @@ pub enum Command {
     /// lost.
     #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
     Status(StatusOptions),
-    /// Look for mistakes in a configuration file. Exit code 2 where there are any.
+    /// Check a configuration file. Exit code 2 where it has errors.
     #[command(
         after_help = "Examples:\n  metlog check --config metlog.toml\n  metlog check --online --config metlog.toml"
     )]
@@ -93,6 +93,9 @@ pub enum Command {
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
     Ddl(DdlOptions),
+    /// Run queries for the server that starts this.
+    #[command(hide = true)]
+    QueryWorker,
     /// Print a script that completes commands and options in a shell.
     #[command(
         after_help = "Examples:\n  source <(metlog completions bash)\n  metlog completions zsh > ~/.zfunc/_metlog\n  metlog completions fish > ~/.config/fish/completions/metlog.fish"
@@ -127,7 +130,7 @@ pub struct ConfigOptions {
     /// The configuration; without it every key has its default.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder of the journal and the warehouse; stronger than the file's `data`.
+    /// Folder of the journal and the warehouse; overrides the file's `data`.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
@@ -168,8 +171,8 @@ pub struct UpOptions {
     pub config: ConfigOptions,
     #[command(flatten)]
     pub addresses: AddressOptions,
-    /// Add a small service that sends messages and metrics through the client library, to have something to ask
-    /// about.
+    /// Add a small service that sends messages and metrics through the client library, to have something to
+    /// query.
     #[arg(long)]
     pub demo: bool,
 }
@@ -183,13 +186,13 @@ pub struct ListenOptions {
     pub addresses: AddressOptions,
 }
 
-/// Which server is asked.
+/// Which server.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// The server's configuration: its `[query] listen` is asked.
+    /// The configuration of the server: its address is `[query] listen`.
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     pub config: Option<PathBuf>,
-    /// Ask this address instead, such as 127.0.0.1:5580.
+    /// Address of the server, such as 127.0.0.1:5580.
     #[arg(long, value_name = "ADDR")]
     pub server: Option<String>,
 }
@@ -199,12 +202,15 @@ pub struct ServerOptions {
 pub struct QueryOptions {
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Read this warehouse oneself: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
+    /// Read this warehouse directly: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
     /// How the result is written: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
+    /// Fail where the store cannot be read, instead of returning what is known without it.
+    #[arg(long, conflicts_with = "warehouse")]
+    pub strict: bool,
     /// Columns of a table; those of the terminal unless said otherwise. In a file or a pipe nothing is cut.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..).map(usize::from))]
     pub width: Option<usize>,

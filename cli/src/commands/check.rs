@@ -63,7 +63,7 @@ fn summary(config: &Config) -> String {
         ("privacy rules", listener.privacy.len().to_string()),
         ("data", listener.data.display().to_string()),
         ("warehouse", sinks.parquet.url.clone()),
-        ("questions", config.query.listen.to_string()),
+        ("queries", config.query.listen.to_string()),
     ]);
     lines.extend(sinks.graphite.as_ref().map(|graphite| ("graphite", graphite.address.clone())));
     lines.extend(sinks.http.as_ref().map(|http| ("http", format!("{} documents at a time", http.in_flight))));

@@ -5,6 +5,7 @@ pub mod ddl;
 pub mod decode;
 mod prompt;
 pub mod query;
+pub mod query_worker;
 pub mod recover;
 pub mod replay;
 pub mod send;

@@ -88,8 +88,8 @@ pub trait Take {
 
 /// Where queries run.
 pub enum Source {
-    /// A running server.
-    Server(Server),
+    /// A running server; true where a part of the rows is not enough.
+    Server(Server, bool),
     /// Here, on what is stored.
     Warehouse(Box<Engine>),
 }
@@ -98,7 +98,7 @@ impl Source {
     fn of(options: &QueryOptions) -> Result<Source, Failure> {
         match &options.warehouse {
             Some(url) => Ok(Source::Warehouse(Box::new(warehouse(url, options)?))),
-            None => Ok(Source::Server(Server::of(&options.server)?)),
+            None => Ok(Source::Server(Server::of(&options.server)?, options.strict)),
         }
     }
 
@@ -108,7 +108,7 @@ impl Source {
     /// Where there is no result, or not the whole of it.
     pub async fn run(&self, query: &Statement<'_>, take: &mut impl Take) -> Result<(), Failure> {
         match self {
-            Source::Server(server) => on_server(server, query, take).await,
+            Source::Server(server, is_strict) => on_server(server, *is_strict, query, take).await,
             Source::Warehouse(engine) => {
                 let refused = |error| refused(&error, query.place);
                 let mut answer = engine.query(query.text).await.map_err(refused)?;
@@ -123,8 +123,17 @@ impl Source {
 }
 
 /// Arrow on the wire, so that every format is made in one place and nothing is lost on the way.
-async fn on_server(server: &Server, query: &Statement<'_>, take: &mut impl Take) -> Result<(), Failure> {
-    let body = json!({ "query": query.text });
+async fn on_server(
+    server: &Server,
+    is_strict: bool,
+    query: &Statement<'_>,
+    take: &mut impl Take,
+) -> Result<(), Failure> {
+    let body = match is_strict {
+        true => json!({ "query": query.text, "strict": true }),
+        // An older server does not know the word.
+        false => json!({ "query": query.text }),
+    };
     let response = server.post("/api/sql", &body, Format::Arrow.media_type()).await?;
     if !response.status().is_success() {
         return Err(server.refusal_at(response, query.place).await);

@@ -1,5 +1,5 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
-use super::print;
+use super::{print, query_worker};
 use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
@@ -11,12 +11,11 @@ use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
 use metlog_listener::{Listener, StartError};
-use metlog_query::Engine;
+use metlog_query::Pool;
 use metlog_schemas::error::with_causes;
 use metlog_schemas::format::Transport;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -47,19 +46,17 @@ fn serve_until_stopped(
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
     let http = runtime.block_on(bind(config.query.listen))?;
-    let sinks = sinks::open(&config.sinks, warehouse.clone())?;
+    let sinks = sinks::open(&config.sinks, warehouse)?;
     let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
         .map_err(|error| not_started(&config, &error))?;
-    let engine = if has_sql {
-        let (limits, hot) = (serve::engine_config(&config.query), serve::hot_rows(&listener));
-        Some(Arc::new(Engine::new(limits, warehouse.objects, warehouse.prefix, Some(hot)).map_err(Failure::failed)?))
-    } else {
-        None
-    };
     runtime.block_on(async {
+        let pool = has_sql.then(|| {
+            let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
+            Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
+        });
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let router = serve::router(listener.clone(), engine);
+        let router = serve::router(listener.clone(), pool);
         let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
@@ -181,7 +178,7 @@ fn stopped_text(ledger: &Ledger) -> String {
     format!("stopped: {} received = {}{losses}", counted(ledger.received, "message"), sum.join(" + "))
 }
 
-/// Where `send` must be told to send to, unless that is its default.
+/// The `--to` that `send` needs, unless the default will do.
 fn to(addresses: &[(String, String)]) -> String {
     let metlog = |(name, address): &(String, String)| (name == "metlog").then(|| address.clone());
     let default = SocketAddr::from(([127, 0, 0, 1], PORT_METLOG)).to_string();
@@ -217,14 +214,14 @@ fn start_text(
     line("warehouse", &config.sinks.parquet.url);
     let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
     if is_demo {
-        text.push_str("A demo service sends logins, pages and checkouts. Ask about it from another terminal:\n");
-        for question in crate::demo::QUESTIONS {
-            text.push_str(&format!("  metlog query {server}\"{question}\"\n"));
+        text.push_str("A demo service sends logins, pages and checkouts. Query it from another terminal:\n");
+        for query in crate::demo::QUERIES {
+            text.push_str(&format!("  metlog query {server}\"{query}\"\n"));
         }
         text.push_str(&format!("  metlog tail {server}--filter type=error\n"));
     } else if has_sql {
         text.push_str(&format!(
-            "Send something, and ask for it:\n  metlog send {}--type hello \"first message\"\n",
+            "Send something, and query it:\n  metlog send {}--type hello \"first message\"\n",
             to(addresses)
         ));
         text.push_str(&format!("  metlog query {server}\"select type, logger, payload from messages limit 10\"\n"));

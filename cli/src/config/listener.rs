@@ -1,10 +1,11 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::{Surroundings, values};
+use super::{Context, values};
 use crate::arguments::AddressOptions;
 use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
+use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Transport};
 use metlog_schemas::object_path::{LISTENER_BYTES_MAX, is_listener_name};
 use metlog_schemas::wire::limits::NAME_BYTES_MAX;
@@ -19,22 +20,23 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A journal must have room for segments that wait while one is written.
 const SEGMENTS_IN_BUDGET_MIN: u64 = 2;
 
-/// Reads everything that the listener is told.
+/// Reads the configuration of the listener.
 pub fn read(
     document: &Document<'_>,
     root: &mut Section<'_>,
     data: PathBuf,
     parquet: &ParquetConfig,
-    surroundings: &Surroundings,
+    context: &Context,
 ) -> Config {
     let mut section = root.section("listener");
-    let hostname = section.read("hostname", values::text).unwrap_or_else(|| surroundings.hostname.clone());
+    let hostname = section.read("hostname", values::text).unwrap_or_else(|| context.hostname.clone());
     let name = section.read("name", listener_name).unwrap_or_else(|| fit(&hostname));
+    let (statsd_windows, gauge_deltas) = statsd(document, root);
     let config = Config {
         name,
         hostname,
         data,
-        sockets: sockets(&mut section, &surroundings.addresses),
+        sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
@@ -45,7 +47,8 @@ pub fn read(
         keys: keys(&mut section),
         journal: journal(document, root, parquet),
         json_tags: section.read("json_tags", values::texts).unwrap_or_default(),
-        statsd_windows: windows(document, root),
+        gauge_deltas,
+        statsd_windows,
         privacy: privacy(root),
     };
     if config.sockets.is_empty() && config.http.is_empty() {
@@ -60,7 +63,7 @@ fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
     let mut listens = Vec::new();
     for socket in format::sockets() {
         let at = match socket.transport {
-            Transport::UnixDatagram => section.read(socket.key, values::path).map(At::Path),
+            Transport::UnixDatagram | Transport::UnixLines => section.read(socket.key, values::path).map(At::Path),
             Transport::Udp | Transport::TcpLines => {
                 let on_loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port + flags.listen_offset))];
                 let default = || socket.default_port.map(on_loopback);
@@ -120,8 +123,9 @@ fn journal(document: &Document<'_>, root: &mut Section<'_>, parquet: &ParquetCon
     config
 }
 
-fn windows(document: &Document<'_>, root: &mut Section<'_>) -> WindowConfig {
+fn statsd(document: &Document<'_>, root: &mut Section<'_>) -> (WindowConfig, GaugeDeltas) {
     let mut section = root.section("statsd");
+    let gauge_deltas = section.read("gauge_deltas", values::choice(&GaugeDeltas::ALL)).unwrap_or(GaugeDeltas::Auto);
     let flush_bounds = Duration::from_millis(100)..=Duration::from_secs(3600);
     let config = WindowConfig {
         flush_interval: section
@@ -140,7 +144,7 @@ fn windows(document: &Document<'_>, root: &mut Section<'_>) -> WindowConfig {
         let message = format!("idle_after ({idle}) must not be shorter than flush_interval ({flush})");
         document.conflict(&["statsd.idle_after", "statsd.flush_interval"], message);
     }
-    config
+    (config, gauge_deltas)
 }
 
 #[derive(Clone, Copy)]

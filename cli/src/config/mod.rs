@@ -22,7 +22,7 @@ use metlog_schemas::format::Transport;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// Everything that `metlog` can be told by a file.
+/// Everything that a configuration file can say.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Intake, journal, aggregation, privacy.
@@ -35,10 +35,10 @@ pub struct Config {
 
 /// What the machine and the command line say.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct Context {
     /// Name of this host.
     pub hostname: String,
-    /// `--data`: stronger than the file's `data`.
+    /// `--data`: overrides the file's `data`.
     pub data: Option<PathBuf>,
     /// Where the command line listens instead.
     pub addresses: AddressOptions,
@@ -48,16 +48,16 @@ pub struct Surroundings {
     pub environment: Option<Vec<(String, String)>>,
 }
 
-impl Surroundings {
+impl Context {
     /// This machine's.
     ///
     /// # Errors
     /// Where the current folder is gone.
-    pub fn of_this_process(data: Option<&Path>) -> Result<Surroundings, LoadError> {
+    pub fn of_this_process(data: Option<&Path>) -> Result<Context, LoadError> {
         let unreadable = |source| LoadError::Unreadable { file: "the current folder".into(), source };
         let folder = std::env::current_dir().map_err(unreadable)?;
         let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        Ok(Surroundings {
+        Ok(Context {
             hostname: hostname.unwrap_or_default(),
             data: data.map(Path::to_owned),
             addresses: AddressOptions::default(),
@@ -93,9 +93,9 @@ pub enum LoadError {
 /// # Errors
 /// Every problem of the file at once, with what the store's own client would refuse.
 pub fn load(file: Option<&Path>, data: Option<&Path>, addresses: &AddressOptions) -> Result<Config, LoadError> {
-    let surroundings = Surroundings::of_this_process(data)?;
+    let context = Context::of_this_process(data)?;
     let environment = Some(variables().collect());
-    read_file(file, &Surroundings { environment, addresses: addresses.clone(), ..surroundings })
+    read_file(file, &Context { environment, addresses: addresses.clone(), ..context })
 }
 
 /// Likewise, of one that only looks something up in it: the environment that the store needs may be the server's alone.
@@ -103,14 +103,14 @@ pub fn load(file: Option<&Path>, data: Option<&Path>, addresses: &AddressOptions
 /// # Errors
 /// Every problem of the file at once.
 pub fn look_into(file: Option<&Path>) -> Result<Config, LoadError> {
-    read_file(file, &Surroundings::of_this_process(None)?)
+    read_file(file, &Context::of_this_process(None)?)
 }
 
-fn read_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config, LoadError> {
-    let Some(file) = file else { return Ok(from_text("(defaults)", "", surroundings)?) };
+fn read_file(file: Option<&Path>, context: &Context) -> Result<Config, LoadError> {
+    let Some(file) = file else { return Ok(from_text("(defaults)", "", context)?) };
     let unreadable = |source| LoadError::Unreadable { file: file.to_owned(), source };
     let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    Ok(from_text(&file.display().to_string(), &text, surroundings)?)
+    Ok(from_text(&file.display().to_string(), &text, context)?)
 }
 
 /// Makes the configuration of a file's text. Touches nothing, but for files with credentials that the options of a
@@ -118,23 +118,23 @@ fn read_file(file: Option<&Path>, surroundings: &Surroundings) -> Result<Config,
 ///
 /// # Errors
 /// Every problem of the text at once.
-pub fn from_text(file: &str, text: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+pub fn from_text(file: &str, text: &str, context: &Context) -> Result<Config, ConfigError> {
     let document = Document::parse(file, text)?;
-    let config = read(&document, surroundings);
+    let config = read(&document, context);
     document.finish()?;
     Ok(config)
 }
 
-fn read(document: &Document<'_>, surroundings: &Surroundings) -> Config {
+fn read(document: &Document<'_>, context: &Context) -> Config {
     let mut root = document.root();
     let typed = root.read("data", values::path);
-    let data = surroundings.data.clone().or(typed).unwrap_or_else(|| PathBuf::from("data"));
-    let data = surroundings.folder.join(data);
+    let data = context.data.clone().or(typed).unwrap_or_else(|| PathBuf::from("data"));
+    let data = context.folder.join(data);
     let mut sink = root.section("sink");
-    let sinks = sinks::read(&mut sink, &data, surroundings.environment.as_deref());
+    let sinks = sinks::read(&mut sink, &data, context.environment.as_deref());
     sink.finish();
-    let listener = listener::read(document, &mut root, data, &sinks.parquet, surroundings);
-    let query = query::read(&mut root, &surroundings.addresses);
+    let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
+    let query = query::read(&mut root, &context.addresses);
     check_addresses(document, &listener, &query);
     root.finish();
     Config { listener, sinks, query }

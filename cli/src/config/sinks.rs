@@ -60,7 +60,7 @@ fn graphite(mut section: Section<'_>) -> Option<graphite::Config> {
     let mut config = graphite::Config::new(address.clone().unwrap_or_default());
     config.protocol = section.read("protocol", values::choice(PROTOCOLS)).unwrap_or_default();
     config.prefix = section.read("prefix", graphite_prefix).unwrap_or_default();
-    config.legacy_namespace = section.read("legacy_namespace", values::truth).unwrap_or(false);
+    config.legacy_namespace = section.read("legacy_namespace", values::boolean).unwrap_or(false);
     section.finish();
     address.map(|_| config)
 }
@@ -139,7 +139,7 @@ fn http(mut section: Section<'_>, data: &Path) -> Option<http::Config> {
         header("authorization", &token).map_err(|_| "has a character that no header can hold".to_owned())?;
         Ok(token)
     });
-    config.gzip = section.read("gzip", values::truth).unwrap_or(config.gzip);
+    config.gzip = section.read("gzip", values::boolean).unwrap_or(config.gzip);
     let typed = |read: Option<u64>, default: usize| read.map_or(default, |number| number as usize);
     config.batch_messages =
         typed(section.read("batch_messages", values::integer(1..=1_000_000)), config.batch_messages);

@@ -5,23 +5,17 @@ use std::time::Duration;
 
 const DOCUMENTED: &str = include_str!("../../../docker/metlog.toml");
 
-fn surroundings() -> Surroundings {
+fn context() -> Context {
     let addresses = AddressOptions::default();
-    Surroundings {
-        hostname: "web-1".into(),
-        data: None,
-        addresses,
-        folder: "/srv".into(),
-        environment: Some(Vec::new()),
-    }
+    Context { hostname: "web-1".into(), data: None, addresses, folder: "/srv".into(), environment: Some(Vec::new()) }
 }
 
 fn config(text: &str) -> Config {
-    from_text("metlog.toml", text, &surroundings()).unwrap()
+    from_text("metlog.toml", text, &context()).unwrap()
 }
 
 fn problems(text: &str) -> String {
-    from_text("metlog.toml", text, &surroundings()).unwrap_err().to_string()
+    from_text("metlog.toml", text, &context()).unwrap_err().to_string()
 }
 
 #[track_caller]
@@ -45,9 +39,9 @@ fn the_documented_file_says_the_defaults() {
 
 #[test]
 fn the_documented_file_has_every_key() {
-    let (all, surroundings) = (all_keys(), surroundings());
+    let (all, context) = (all_keys(), context());
     let document = Document::parse("metlog.toml", &all).unwrap();
-    read(&document, &surroundings);
+    read(&document, &context);
     let known = document.asked();
     document.finish().unwrap();
     let typed = typed_keys(&all);
@@ -114,15 +108,15 @@ fn what_is_typed_is_taken() {
 
 #[test]
 fn the_command_line_goes_before_the_file() {
-    let surroundings = Surroundings { data: Some("other".into()), ..surroundings() };
-    let config = from_text("f", "data = \"typed\"", &surroundings).unwrap();
+    let context = Context { data: Some("other".into()), ..context() };
+    let config = from_text("f", "data = \"typed\"", &context).unwrap();
     assert_eq!(config.listener.data, std::path::Path::new("/srv/other"));
 }
 
 #[test]
 fn ports_can_be_chosen_on_the_command_line() {
     let at = |text: &str, addresses: AddressOptions| {
-        let config = from_text("f", text, &Surroundings { addresses, ..surroundings() }).unwrap();
+        let config = from_text("f", text, &Context { addresses, ..context() }).unwrap();
         let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &[config.query.listen]];
         list.concat().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
@@ -137,7 +131,7 @@ fn ports_can_be_chosen_on_the_command_line() {
     };
     assert_eq!(at(typed, single), "0.0.0.0:1 [::1]:1 127.0.0.1:8125 127.0.0.1:3");
     let meeting = AddressOptions { statsd: vec!["127.0.0.1:5565".parse().unwrap()], ..AddressOptions::default() };
-    let error = from_text("f", "", &Surroundings { addresses: meeting, ..surroundings() }).unwrap_err().to_string();
+    let error = from_text("f", "", &Context { addresses: meeting, ..context() }).unwrap_err().to_string();
     assert!(error.contains("want the same port"), "{error}");
 }
 
@@ -153,7 +147,7 @@ fn unknown_keys_are_named_with_the_nearest_right_one() {
     check("[sink.http]\nbearer = \"x\"\n", "2:1: sink.http.bearer: unknown key, did you mean `bearer_token`?");
     check(
         "[query]\n\n  zzz = 1\n",
-        "3:3: query.zzz: unknown key, known here: listen, memory, concurrency, rows_max, time_max",
+        "3:3: query.zzz: unknown key, known here: listen, memory, concurrency, rows_max, time_max, store_wait",
     );
     check(
         "[[privacy.rules]]\naction = \"drop\"\ntoken = \"a\"\n",
@@ -251,7 +245,7 @@ fn what_the_store_would_refuse_is_named() {
     let half = s3("access_key_id = \"k\"\n");
     check(&half, "4:17: sink.parquet.options.access_key_id: Missing SecretAccessKey");
     let environment = vec![("AWS_SECRET_ACCESS_KEY".into(), "s".into())];
-    from_text("f", &half, &Surroundings { environment: Some(environment), ..surroundings() }).unwrap();
+    from_text("f", &half, &Context { environment: Some(environment), ..context() }).unwrap();
     check("[sink.parquet]\nurl = \"az://logs\"\n", "2:7: sink.parquet.url: Account must be specified");
     config("[sink.parquet]\nurl = \"az://logs\"\noptions = { account_name = \"a\" }\n");
 }

@@ -43,7 +43,7 @@ pub fn path(value: &DeValue<'_>) -> Result<PathBuf, String> {
 }
 
 /// `true` or `false`.
-pub fn truth(value: &DeValue<'_>) -> Result<bool, String> {
+pub fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| format!("must be true or false, not {}", described(value)))
 }
 

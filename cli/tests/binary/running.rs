@@ -71,6 +71,13 @@ impl Running {
         Running::start(tempfile::tempdir().unwrap(), more, &["up"])
     }
 
+    /// The most memory that the server itself had at any time.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+    }
+
     /// Starts in a folder, which may have been used before.
     pub fn start(folder: TempDir, more: &str, arguments: &[&str]) -> Running {
         let config = folder.path().join("metlog.toml");
@@ -78,8 +85,13 @@ impl Running {
         let (listener, more) = more.split_once("---\n").unwrap_or(("", more));
         // A key may stand in a file once.
         let roll = if more.contains("roll_after") { "" } else { "roll_after = \"500ms\"\n" };
+        // Keys of `[query]` are for the table that every test has.
+        let (query, more) = match more.strip_prefix("[query]\n") {
+            Some(query) => (query, ""),
+            None => ("", more),
+        };
         let text = format!(
-            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n{listener}[query]\nlisten = \"127.0.0.1:0\"\n\
+            "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n{listener}[query]\nlisten = \"127.0.0.1:0\"\n{query}\
              [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"
         );
         std::fs::write(&config, text).unwrap();
@@ -136,11 +148,16 @@ impl Running {
     /// The rows of an answer, without a process for the question: where its time matters.
     #[track_caller]
     pub fn ask(&self, sql: &str) -> Value {
-        let body = json!({ "query": sql }).to_string();
-        let head = format!("POST /api/sql HTTP/1.0\r\nhost: metlog\r\ncontent-length: {}\r\n\r\n", body.len());
-        let (status, answer) = self.exchange(&(head + &body));
+        let (status, answer) = self.post_sql(sql);
         assert_eq!(status, 200, "{sql}: {answer}");
         serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Status and body of an answer.
+    pub fn post_sql(&self, sql: &str) -> (u16, String) {
+        let body = json!({ "query": sql }).to_string();
+        let head = format!("POST /api/sql HTTP/1.0\r\nhost: metlog\r\ncontent-length: {}\r\n\r\n", body.len());
+        self.exchange(&(head + &body))
     }
 
     /// The ledger.

@@ -4,6 +4,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,11 +54,7 @@ pub fn udp(address: SocketAddr, shared: bool, receive_buffer: usize) -> io::Resu
 /// Those of the kernel, with the path.
 pub fn unix(path: &Path, receive_buffer: usize) -> io::Result<Bound> {
     let bind = || {
-        match std::fs::symlink_metadata(path) {
-            Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there")),
-            Err(_) => (),
-        }
+        make_room(path)?;
         let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
         finish(socket, format!("unix:{}", path.display()), receive_buffer)
@@ -69,8 +66,26 @@ pub fn unix(path: &Path, receive_buffer: usize) -> io::Result<Bound> {
 ///
 /// # Errors
 /// Those of the kernel, with the address.
-pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| named(&format!("TCP {address}"), &error))
+pub fn tcp(address: SocketAddr) -> io::Result<Socket> {
+    TcpListener::bind(address).map(Socket::from).map_err(|error| named(&format!("TCP {address}"), &error))
+}
+
+/// A listening Unix stream socket. A socket file that is there already is replaced; any other file is not.
+///
+/// # Errors
+/// Those of the kernel, with the path.
+pub fn unix_stream(path: &Path) -> io::Result<Socket> {
+    let bound = make_room(path).and_then(|()| UnixListener::bind(path));
+    bound.map(Socket::from).map_err(|error| named(&format!("unix socket {}", path.display()), &error))
+}
+
+/// Removes the socket file that an earlier process left.
+fn make_room(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there")),
+        Err(_) => Ok(()),
+    }
 }
 
 fn finish(socket: Socket, address: String, receive_buffer: usize) -> io::Result<Bound> {

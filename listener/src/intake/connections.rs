@@ -60,13 +60,14 @@ pub struct TurnedAway {
 
 impl TurnedAway {
     /// One more.
-    pub fn note(&self, what: &str, peer: SocketAddr) {
+    pub fn note(&self, what: &str, peer: Option<SocketAddr>) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
             *said = Some(Instant::now());
             self.count.store(0, Ordering::Relaxed);
-            tracing::warn!("{what}: too many connections, {count} turned away, the last from {peer}");
+            let peer = peer.map_or_else(String::new, |peer| format!(", the last from {peer}"));
+            tracing::warn!("{what}: too many connections, {count} turned away{peer}");
         }
     }
 }
@@ -85,7 +86,7 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
             }
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
-            turned_away.note(name, peer);
+            turned_away.note(name, Some(peer));
             continue;
         };
         let router = router.clone();

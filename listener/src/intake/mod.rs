@@ -2,6 +2,7 @@
 //!
 //! Which sockets there are is decided by the registry of formats; where they listen, by the configuration.
 pub mod admission;
+mod backlog;
 mod bind;
 pub mod connections;
 pub mod http;
@@ -14,9 +15,9 @@ pub use receive::SocketState;
 
 use crate::config::{At, Config};
 use crate::pipeline::Pipeline;
+use backlog::Backlog;
 use bind::Bound;
-use metlog_schemas::format::Socket;
-use std::net::TcpListener;
+use metlog_schemas::format::{Socket, Transport};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -34,7 +35,7 @@ pub struct Source {
 #[derive(Debug)]
 enum Kind {
     Datagrams(Bound),
-    Lines(TcpListener),
+    Lines(socket2::Socket),
 }
 
 /// Binds all that is configured.
@@ -42,18 +43,24 @@ enum Kind {
 /// # Errors
 /// The first that cannot be bound, with its address.
 pub fn bind_all(config: &Config) -> std::io::Result<Vec<Source>> {
-    let mut sources = Vec::new();
+    let (mut sources, mut backlog) = (Vec::new(), Backlog::default());
     for listen in &config.sockets {
         let socket = listen.socket;
         match (&listen.at, socket.transport) {
+            (At::Path(path), Transport::UnixLines) => {
+                let (listener, address) = (bind::unix_stream(path)?, format!("unix:{}", path.display()));
+                sources.push(Source { socket, address, kind: Kind::Lines(listener) });
+            }
             (At::Path(path), _) => {
+                backlog.ensure();
                 let bound = bind::unix(path, config.receive_buffer)?;
                 sources.push(Source { socket, address: bound.address.clone(), kind: Kind::Datagrams(bound) });
             }
-            (At::Addresses(addresses), metlog_schemas::format::Transport::TcpLines) => {
+            (At::Addresses(addresses), Transport::TcpLines) => {
                 for address in addresses {
                     let listener = bind::tcp(*address)?;
-                    let bound = listener.local_addr().map_or_else(|_| address.to_string(), |bound| bound.to_string());
+                    let bound = listener.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(*address);
+                    let bound = bound.to_string();
                     sources.push(Source { socket, address: bound, kind: Kind::Lines(listener) });
                 }
             }
@@ -104,8 +111,8 @@ impl Source {
             }
             (Kind::Datagrams(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
             (Kind::Lines(listener), _) => thread.spawn(move || {
-                if let Err(error) = stream::accept(&pipeline, worker, socket.code, &listener, &end) {
-                    tracing::error!("{} over TCP on {address}: {error}", socket.name);
+                if let Err(error) = stream::accept(&pipeline, worker, &socket, &listener, &end) {
+                    tracing::error!("{} on {address}: {error}", socket.name);
                 }
             }),
         }

@@ -1,8 +1,10 @@
-//! statsd over TCP, for senders that must not lose: where the journal is full we stop reading, and they wait.
+//! Lines over TCP and Unix stream sockets, for senders that must not lose: where the journal is full we stop reading, and
+//! they wait.
 use super::connections::{Limits, TurnedAway};
 use crate::pipeline::{Pipeline, Source, Taken};
+use metlog_schemas::format;
+use socket2::Socket;
 use std::io::{self, Read};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +16,8 @@ const IDLE_WHEN_MANY: Duration = Duration::from_secs(30);
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// What is read at a time: at first, and so where little comes. It grows up to two of the longest lines.
 const BUFFER_BYTES_MIN: usize = 4 * 1024;
-/// Of a connection's thread, which does not recurse.
-const STACK_BYTES: usize = 256 * 1024;
+/// Of a connection's thread. Rules of privacy recurse into JSON, within half of it: see `metlog_json::nested`.
+const STACK_BYTES: usize = 1 << 20;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// At the end what the kernel already took is still read, from a sender that never pauses so long.
 const LAST_READS: Duration = Duration::from_millis(500);
@@ -24,10 +26,11 @@ const LAST_READS: Duration = Duration::from_millis(500);
 pub fn accept(
     pipeline: &Arc<Pipeline>,
     worker: usize,
-    code: u8,
-    listener: &TcpListener,
+    socket: &format::Socket,
+    listener: &Socket,
     end: &Arc<AtomicBool>,
 ) -> io::Result<()> {
+    let (code, name) = (socket.code, socket.name);
     listener.set_nonblocking(true)?;
     let open = Arc::new(AtomicUsize::new(0));
     let (most, turned_away) = (Limits::default().connections, TurnedAway::default());
@@ -36,13 +39,13 @@ pub fn accept(
             Ok((stream, peer)) if open.load(Ordering::Relaxed) < most => {
                 let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
                 open.fetch_add(1, Ordering::Relaxed);
-                let counted = open.clone();
-                let thread = std::thread::Builder::new().name("statsd-tcp".into()).stack_size(STACK_BYTES);
+                let (counted, peer) = (open.clone(), peer.as_socket());
+                let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
                 let spawned = thread.spawn(move || {
                     let many = || open.load(Ordering::Relaxed) > most / 2;
-                    let intake = Lines { pipeline: &pipeline, worker, code, source: Some(peer), end: &end };
+                    let intake = Lines { pipeline: &pipeline, worker, code, source: peer, end: &end };
                     if let Err(error) = intake.read(stream, many) {
-                        tracing::debug!("statsd over TCP from {peer}: {error}");
+                        tracing::debug!("{name} from {peer:?}: {error}");
                     }
                     open.fetch_sub(1, Ordering::Relaxed);
                 });
@@ -50,7 +53,7 @@ pub fn accept(
                     counted.fetch_sub(1, Ordering::Relaxed);
                 }
             }
-            Ok((_, peer)) => turned_away.note("statsd_tcp", peer),
+            Ok((_, peer)) => turned_away.note(name, peer.as_socket()),
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
@@ -75,7 +78,7 @@ impl Lines<'_> {
     /// not take is offered again, and not read further.
     ///
     /// `many`: whether there are so many connections that an idle one is in the way.
-    fn read(&self, mut stream: TcpStream, many: impl Fn() -> bool) -> io::Result<()> {
+    fn read(&self, mut stream: Socket, many: impl Fn() -> bool) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         let mut buffer = vec![0; BUFFER_BYTES_MIN];

@@ -5,6 +5,7 @@
 use crate::config::{Config, WindowConfig};
 use crate::ledger::{Receipts, Totals};
 use metlog_schemas::format::Scratch;
+use metlog_schemas::format::statsd::GaugeDeltas;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -21,6 +22,24 @@ pub struct Context {
     /// Fields of Metlog JSON counters and timers that become tags.
     #[serde(default)]
     pub json_tags: Vec<String>,
+    /// What a gauge with a sign means; a segment that does not say so was written when it was always added.
+    #[serde(default, with = "gauge_deltas")]
+    pub gauge_deltas: GaugeDeltas,
+}
+
+/// [`GaugeDeltas`] by its name; that of a newer program reads as the oldest.
+mod gauge_deltas {
+    use super::{Deserialize, GaugeDeltas};
+    use serde::{Deserializer, Serializer};
+    use std::borrow::Cow;
+
+    pub fn serialize<S: Serializer>(deltas: &GaugeDeltas, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(deltas.name())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GaugeDeltas, D::Error> {
+        Ok(GaugeDeltas::named(&Cow::<str>::deserialize(deserializer)?).unwrap_or_default())
+    }
 }
 
 impl Context {
@@ -28,6 +47,7 @@ impl Context {
     pub fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
         scratch.options.json_tags.clone_from(&self.json_tags);
+        scratch.options.gauge_deltas = self.gauge_deltas;
         scratch
     }
 
@@ -39,6 +59,7 @@ impl Context {
             windows: config.statsd_windows.clone(),
             replay_window,
             json_tags: config.json_tags.clone(),
+            gauge_deltas: config.gauge_deltas,
         }
     }
 }
@@ -82,5 +103,25 @@ impl Begin {
     /// Reads [`Begin::encode`]'s bytes; `None` where they are none.
     pub fn decode(payload: &[u8]) -> Option<Begin> {
         serde_json::from_slice(payload).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_keeps_the_meaning_that_it_was_written_with() {
+        let old = r#"{"context":{"hostname":"h","windows":{"flush_interval":{"secs":10,"nanos":0},"percentiles":[90.0],
+            "idle_after":{"secs":300,"nanos":0},"series_max":10,"tags_max":10},"replay_window":null}}"#;
+        let old = Begin::decode(old.as_bytes()).unwrap();
+        assert_eq!(old.context.gauge_deltas, GaugeDeltas::Etsy, "what 0.1 did");
+        for (name, gauge_deltas) in GaugeDeltas::ALL {
+            let begin = Begin { context: Context { gauge_deltas, ..old.context.clone() }, ..old.clone() };
+            let encoded = String::from_utf8(begin.encode()).unwrap();
+            assert!(encoded.contains(&format!("\"gauge_deltas\":\"{name}\"")), "{encoded}");
+            assert_eq!(Begin::decode(encoded.as_bytes()), Some(begin.clone()));
+            assert_eq!(begin.context.scratch().options.gauge_deltas, gauge_deltas);
+        }
     }
 }

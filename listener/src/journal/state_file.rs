@@ -33,11 +33,20 @@ pub fn path(folder: &Path, segment: u64) -> PathBuf {
 /// # Errors
 /// Where the disk refuses; nothing half written is left.
 pub fn write(folder: &Path, segment: u64, state: &StateAt) -> io::Result<u64> {
+    let bytes = encode(state)?;
+    super::replace(&path(folder, segment), &bytes)?;
+    Ok(bytes.len() as u64)
+}
+
+/// The bytes of its file.
+///
+/// # Errors
+/// None that is known.
+pub fn encode(state: &StateAt) -> io::Result<Vec<u8>> {
     let mut bytes = MAGIC.to_vec();
     section(&mut bytes, AGGREGATE, &postcard::to_allocvec(&state.aggregate).map_err(io::Error::other)?);
     section(&mut bytes, SENDERS, &postcard::to_allocvec(&state.senders).map_err(io::Error::other)?);
-    super::replace(&path(folder, segment), &bytes)?;
-    Ok(bytes.len() as u64)
+    Ok(bytes)
 }
 
 /// Reads it; `None` where there is none, or none that this program can read.
@@ -45,7 +54,8 @@ pub fn read(folder: &Path, segment: u64) -> Option<StateAt> {
     decode(&fs::read(path(folder, segment)).ok()?)
 }
 
-fn decode(bytes: &[u8]) -> Option<StateAt> {
+/// The state of its file's bytes; `None` where they are not whole.
+pub fn decode(bytes: &[u8]) -> Option<StateAt> {
     let mut rest = bytes.strip_prefix(&MAGIC)?;
     let (mut aggregate, mut senders) = (None, None);
     while !rest.is_empty() {

@@ -8,6 +8,7 @@ use crate::aggregate;
 use crate::config::WindowConfig;
 use crate::ledger::{Receipts, Totals};
 use crate::senders;
+use metlog_schemas::format::statsd::GaugeDeltas;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -92,7 +93,7 @@ pub fn checkpoint(payload: &[u8]) -> Option<(Begin, StateAt)> {
     let windows = WindowConfig { flush_interval, percentiles, idle_after, series_max, tags_max };
     let aggregate: aggregate::State = old.aggregator.into();
     let begin = Begin {
-        context: Context { hostname, windows, replay_window, json_tags: Vec::new() },
+        context: Context { hostname, windows, replay_window, json_tags: Vec::new(), gauge_deltas: GaugeDeltas::Etsy },
         by_start: old.by_start,
         totals: old.totals.into(),
         open_values: aggregate.open_values(),

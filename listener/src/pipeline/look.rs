@@ -1,16 +1,11 @@
 //! What can be seen of the pipeline from outside: rows that are not stored yet, the ledger, states.
 use super::{Pipeline, Rejected};
+use crate::cold::Cold;
 use crate::ledger::{Ledger, Receipts, Totals};
 use crate::ordered::Ordered;
-use crate::replay::{self, Kept};
-use crate::segment::Segment;
 use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
 use metlog_schemas::hot::{ColdSegment, HotRows};
 use metlog_schemas::table::{Table, TableMap};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,13 +16,6 @@ pub struct Rows {
     pub table: Table,
     /// The rows.
     pub batch: RecordBatch,
-}
-
-/// Reads a file from its beginning without moving its cursor: it is shared.
-fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }
 
 impl Pipeline {
@@ -41,29 +29,11 @@ impl Pipeline {
         for segment in segments.unstored() {
             match &segment.content.rows {
                 Some(rows) => rows.iter().for_each(|(table, rows)| batches[table].extend(rows.iter().cloned())),
-                None => cold.push(self.cold(segment)),
+                None => cold.push(Arc::new(Cold::open(&self.journal_folder(), segment)) as Arc<dyn ColdSegment>),
             }
         }
         let first_segment = segments.first_without(segments.store);
         HotRows { listener: self.config.name.as_str().into(), first_segment, batches, cold }
-    }
-
-    fn cold(&self, segment: &Segment) -> ColdSegment {
-        // Opened now: the file may be gone from its folder when the query comes to it, its bytes are not.
-        let (file, sealed) = (File::open(&segment.path), segment.sealed);
-        let (folder, number) = (self.journal_folder(), segment.number);
-        let state = std::sync::OnceLock::new();
-        Arc::new(move || {
-            let in_arrow = |error: io::Error| ArrowError::IoError(error.to_string(), error);
-            let bytes = match &file {
-                Ok(file) => read_whole(file).map_err(in_arrow)?,
-                Err(error) => return Err(ArrowError::IoError(error.to_string(), io::Error::from(error.kind()))),
-            };
-            let state = state.get_or_init(|| replay::state_at(&folder, number).ok().flatten());
-            let mut kept = Kept::default();
-            replay::replay(&bytes, state.clone().unwrap_or_default(), sealed, &mut kept).map_err(in_arrow)?;
-            Ok(kept.rows)
-        })
     }
 
     /// The ledger, exact at one moment.

@@ -65,6 +65,7 @@ fn config(data: &Path) -> Config {
             tags_max: 8,
         },
         json_tags: Vec::new(),
+        gauge_deltas: metlog_schemas::format::statsd::GaugeDeltas::Auto,
         privacy: Vec::new(),
         memory_bytes: 4_000,
     }

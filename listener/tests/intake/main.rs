@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod again;
 mod damage;
+mod formats;
 mod http;
 mod privacy;
 mod probe;
@@ -11,9 +12,9 @@ mod upgrade;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use futures::future::BoxFuture;
-use metlog_listener::Listener;
 use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
 use metlog_listener::metric::Metric;
+use metlog_listener::{ColdSegment, Listener};
 use metlog_schemas::format::{self, Socket, Transport};
 use metlog_schemas::table::{Table, metrics_rows};
 use metlog_schemas::wire::v1::{Draft, Encoder, SigningKey};
@@ -84,6 +85,7 @@ fn count_of(metrics: &RecordBatch, name: &str) -> f64 {
 fn sockets(data: &Path) -> Vec<Listen> {
     let at = |socket: Socket| match (socket.transport, socket.key) {
         (Transport::UnixDatagram, key) => At::Path(data.with_extension(key.trim_end_matches("_unix"))),
+        (Transport::UnixLines, key) => At::Path(data.with_extension(key)),
         (_, "statsd") => At::Addresses(vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]),
         _ => At::Addresses(vec!["127.0.0.1:0".parse().unwrap()]),
     };
@@ -115,6 +117,7 @@ fn config(data: &Path) -> Config {
             tags_max: 10,
         },
         json_tags: Vec::new(),
+        gauge_deltas: metlog_schemas::format::statsd::GaugeDeltas::Auto,
         privacy: Vec::new(),
         memory_bytes: 1 << 20,
     }
@@ -182,7 +185,11 @@ fn every_metric_is_told(listener: &Listener) {
     }
     let granted = text.lines().filter(|line| line.starts_with("metlog_socket_receive_buffer_bytes{"));
     let granted: Vec<u64> = granted.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
-    let sockets = listener.addresses().into_iter().filter(|(name, _)| name != "statsd_tcp").count();
+    let sockets = listener
+        .addresses()
+        .into_iter()
+        .filter(|(name, _)| !["statsd_tcp", "statsd_unix_stream"].contains(&name.as_str()))
+        .count();
     assert!(granted.len() == sockets && granted.iter().all(|bytes| *bytes > 0), "{granted:?} of {sockets}");
 }
 
@@ -207,12 +214,16 @@ async fn everything_that_comes_in_is_stored() {
     std::io::Write::write_all(&mut tcp, b"a:10|c\na:2").unwrap();
     std::io::Write::write_all(&mut tcp, b"0|c").unwrap();
     drop(tcp);
-    let expected = 101 + 4 + 3 + 1 + 1 + statsd.len() as u64 * 4 + 2;
+    let mut stream = std::os::unix::net::UnixStream::connect(data.with_extension("statsd_unix_stream")).unwrap();
+    std::io::Write::write_all(&mut stream, b"b:1|c\nb:").unwrap();
+    std::io::Write::write_all(&mut stream, b"2|c\nbad\n").unwrap();
+    drop(stream);
+    let expected = 3 + 101 + 4 + 3 + 1 + 1 + statsd.len() as u64 * 4 + 2;
     until("all of it is received", || listener.ledger().received == expected).await;
     let ledger = listener.ledger();
     assert!(ledger.is_balanced(), "{ledger:?}");
     assert_eq!(ledger.rejected_by_reason.get("duplicate"), Some(&1));
-    assert_eq!(ledger.rejected, 1 + 3 + statsd.len() as u64);
+    assert_eq!(ledger.rejected, 1 + 1 + 3 + statsd.len() as u64);
     assert_eq!((ledger.lost, ledger.dropped_by_clients), (0, 5));
     every_metric_is_told(&listener);
     assert_eq!(stop(&listener).await, 0);
@@ -221,7 +232,7 @@ async fn everything_that_comes_in_is_stored() {
     let payloads = store.payloads();
     assert_eq!(payloads.len(), 101 + 3 + statsd.len(), "{payloads:?}");
     assert_eq!(store.count_of("a"), 35.0 + 3.0 * statsd.len() as f64);
-    assert_eq!(store.count_of("app.hits"), 8.0);
+    assert_eq!((store.count_of("app.hits"), store.count_of("b")), (8.0, 3.0));
     let row = &listener.senders()[0];
     assert_eq!((row.datagrams, row.late, row.duplicates, row.lost, row.dropped), (3, 1, 1, 0, 5));
 }
@@ -238,8 +249,16 @@ async fn hot_rows_are_there_at_once_and_once() {
             let before = segments.range(..hot.first_segment);
             before.flat_map(|(_, batch)| &batch.rows[Table::Messages]).map(RecordBatch::num_rows).sum()
         };
-        let cold: usize =
-            hot.cold.iter().flat_map(|read| read().unwrap()[Table::Messages].clone()).map(|b| b.num_rows()).sum();
+        let cold = |segment: &dyn ColdSegment| -> usize {
+            let mut bytes = vec![0; segment.bytes().unwrap() as usize];
+            let mut read = 0;
+            while read < bytes.len() {
+                read += segment.read_at(&mut bytes[read..], read as u64).unwrap();
+            }
+            let rows = metlog_listener::decode_segment(&segment.description(), &bytes).unwrap();
+            rows[Table::Messages].iter().map(RecordBatch::num_rows).sum()
+        };
+        let cold: usize = hot.cold.iter().map(|segment| cold(&**segment)).sum();
         stored + cold + hot.batches[Table::Messages].iter().map(RecordBatch::num_rows).sum::<usize>()
     };
     let mut last = 0;

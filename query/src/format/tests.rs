@@ -47,7 +47,7 @@ fn every_format_for_the_same_rows() {
 }
 
 #[test]
-fn an_answer_without_rows_still_has_columns() {
+fn a_result_without_rows_still_has_columns() {
     let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
     for (format, expected) in [(Format::Json, "[]"), (Format::Csv, "n\n"), (Format::Ndjson, "")] {
         let written = Writer::new(format, &schema, Vec::new()).unwrap().finish().unwrap();

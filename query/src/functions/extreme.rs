@@ -1,5 +1,6 @@
 //! `arg_max(x, y)` and `arg_min(x, y)`: the `x` of the row with the largest or smallest `y`. One row is kept, whatever
 //! the number of rows; of rows that are equal any may be it. Rows without a `y` do not count; null where there is none.
+use super::documents;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
@@ -8,7 +9,9 @@ use datafusion::common::{ScalarValue, exec_datafusion_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, TypeSignature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Signature, TypeSignature, Volatility,
+};
 use std::sync::Arc;
 
 pub(super) fn arg_max() -> AggregateUDF {
@@ -52,6 +55,10 @@ impl AggregateUDFImpl for Extreme {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documents::of(self.name())
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {

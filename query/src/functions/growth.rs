@@ -1,7 +1,7 @@
 //! Functions that make much out of little, guarded: what a call would make of a batch is estimated from what it is
 //! given, and refused where it is too much. DataFusion counts the memory of operators, not of expressions.
 use super::listed::Growth;
-use super::{formats, json, types};
+use super::{documents, formats, json, types};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue, resources_datafusion_err};
@@ -90,7 +90,7 @@ impl ScalarUDFImpl for Guarded {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        self.inner.documentation()
+        self.inner.documentation().or_else(|| documents::of(&self.name))
     }
 
     fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {

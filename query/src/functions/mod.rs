@@ -3,6 +3,7 @@
 //!
 //! **Invariant.** A function that nobody looked at is not there: an upgrade of DataFusion adds nothing unseen. A test
 //! compares the list with DataFusion's registry, in both directions.
+mod documents;
 mod extreme;
 mod formats;
 mod growth;

@@ -1,11 +1,12 @@
 //! `regexp_extract(text, pattern[, group])`: what a group of a regular expression found; the whole match without one.
 //! Null where nothing was found.
+use super::documents;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{exec_datafusion_err, exec_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use regex::Regex;
 use std::sync::Arc;
@@ -30,6 +31,10 @@ impl ScalarUDFImpl for Extract {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documents::of(self.name())
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

@@ -2,6 +2,7 @@
 //!
 //! A sketch is a DDSketch in the encoding of the column `sketch` of `metrics` (that of sketches-java): any
 //! quantile within 1 % of the value. Percentiles of percentiles are not; sketches merge without loss.
+use super::documents;
 use arrow::array::{ArrayRef, BinaryArray, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::cast::{as_binary_array, as_float64_array};
@@ -9,8 +10,8 @@ use datafusion::common::{DataFusionError, ScalarValue, exec_datafusion_err, plan
 use datafusion::error::Result;
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility, create_udaf,
+    Accumulator, AggregateUDF, ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, create_udaf,
 };
 use sketches_ddsketch::DDSketch;
 use std::fmt;
@@ -45,6 +46,10 @@ impl ScalarUDFImpl for Quantile {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documents::of(self.name())
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {

@@ -2,12 +2,13 @@
 //!
 //! It is `date_bin` with intervals counted from a Monday, so that weeks begin on Mondays; days, hours and shorter ones
 //! begin where they do anyway. Months and years count from January 1970.
+use super::documents;
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::functions::datetime::date_bin;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ impl ScalarUDFImpl for TimeBucket {
 
     fn signature(&self) -> &Signature {
         self.inner.signature()
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documents::of(self.name())
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {

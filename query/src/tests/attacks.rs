@@ -134,3 +134,18 @@ async fn only_what_is_allowed_is_shown() {
         }
     }
 }
+
+#[tokio::test]
+async fn our_functions_say_what_they_are() {
+    let engine = engine(&Arc::new(InMemory::new()), None);
+    let sql = "select distinct routine_name, description, syntax_example from information_schema.routines \
+               where routine_name in ('json_get_str', 'time_bucket', 'regexp_extract', 'arg_max', 'sketch_quantile')";
+    let found = ask(&engine, sql).await.unwrap();
+    let rows = found.as_array().unwrap();
+    assert_eq!(rows.len(), 5, "{found}");
+    for row in rows {
+        let name = row["routine_name"].as_str().unwrap();
+        assert!(row["syntax_example"].as_str().is_some_and(|form| form.starts_with(name)), "{row}");
+        assert!(row["description"].as_str().is_some_and(|text| text.ends_with('.')), "{row}");
+    }
+}

@@ -67,7 +67,7 @@ async fn no_function_makes_much_out_of_little() {
 async fn a_decoded_segment_counts_as_memory_of_the_query() {
     let hot = FakeHot::new(0, Vec::new());
     let rows = messages(HOUR, &vec!["x"; 10_000]);
-    hot.cold.lock().unwrap().push(Arc::new(move || Ok(vec![rows.clone()])));
+    hot.cold.lock().unwrap().push(FakeCold::of(&[(Table::Messages, rows)]));
     let config = Config { memory_bytes: 1 << 16, ..Config::default() };
     let engine = engine_with(config, &Arc::new(InMemory::new()), Some(hot));
     assert_eq!(kind(ask(&engine, "select count(*) from messages").await), Some(Kind::Limit));
@@ -85,18 +85,8 @@ async fn a_query_ends_when_its_time_is_up() {
     }
 }
 
-#[tokio::test]
-async fn queries_wait_for_their_turn() {
-    let config = Config { concurrency: 1, time_max: Duration::from_millis(200), ..Config::default() };
-    let engine = engine_with(config, &Arc::new(InMemory::new()), None);
-    let first = engine.query("select 1").await.unwrap();
-    assert_eq!(kind(ask(&engine, "select 2 as n").await), Some(Kind::Timeout));
-    drop(first);
-    check(ask(&engine, "select 2 as n").await, json!([{"n": 2}]));
-}
-
 /// Scenario: each form of nesting that the grammar has, from harmless to the longest text that is taken.
-/// Guarantees: an answer or an error, never the end of the process.
+/// Guarantees: a result or an error, never the end of the process.
 #[test]
 fn depth_is_bounded() {
     let chain = |unit: &str, n: usize| vec![unit; n].join(" ");

@@ -52,7 +52,7 @@ fn names() -> BTreeSet<String> {
 }
 
 /// Scenario: each function with one to three arguments, as constants and beside rows.
-/// Guarantees: a result or an error in the asker's words; no panic, nothing of the engine's insides.
+/// Guarantees: a result, or an error about the query; no panic, and no internals of the engine.
 #[test]
 fn no_arguments_get_through_to_the_engine() {
     let calls: usize = std::env::var("METLOG_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(4);

@@ -1,12 +1,5 @@
 //! Which objects a plan reads, and which folders it lists to know.
 use super::*;
-use futures::stream::BoxStream;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult, Result as StoreResult,
-};
-use std::fmt;
-
 /// Three days of an object every six hours; the segment is the place in that row: 0 is 2026-03-03T00,
 /// 4 is 2026-03-04T00, 11 is 2026-03-05T18.
 const FIRST: Hour = Hour(HOUR.0 - 29);
@@ -88,63 +81,4 @@ async fn hot_rows_stand_beside_the_objects_that_are_left() {
     let plan = ask(&engine, "explain select payload from messages").await.unwrap();
     let plan = plan[1]["plan"].as_str().unwrap();
     assert!(plan.contains("UnionExec") && plan.contains("StreamingTableExec"), "{plan}");
-}
-
-#[tokio::test]
-async fn days_that_are_pruned_are_not_even_listed() {
-    let store = Arc::new(Listings { inner: filled().await, listed: Mutex::default() });
-    let shared = Arc::clone(&store) as Arc<dyn ObjectStore>;
-    let engine = Engine::new(Config::default(), shared, Path::default(), None).unwrap();
-    ask(&engine, "select count(*) from messages where timestamp >= '2026-03-05T13:00:00Z'").await.unwrap();
-    assert_eq!(*store.listed.lock().unwrap(), ["messages", "messages/dt=2026-03-05"]);
-}
-
-/// A store that remembers what was listed.
-#[derive(Debug)]
-struct Listings {
-    inner: Arc<InMemory>,
-    listed: Mutex<Vec<String>>,
-}
-
-impl Listings {
-    fn remember(&self, prefix: Option<&Path>) {
-        self.listed.lock().unwrap().push(prefix.map(ToString::to_string).unwrap_or_default());
-    }
-}
-
-impl fmt::Display for Listings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.inner)
-    }
-}
-
-#[async_trait::async_trait]
-impl ObjectStore for Listings {
-    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> StoreResult<PutResult> {
-        self.inner.put_opts(path, payload, options).await
-    }
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> StoreResult<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        self.inner.get_opts(path, options).await
-    }
-    fn delete_stream(&self, paths: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {
-        self.inner.delete_stream(paths)
-    }
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
-        self.remember(prefix);
-        self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
-        self.remember(prefix);
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
 }

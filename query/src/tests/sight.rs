@@ -27,7 +27,7 @@ async fn stored_hot_and_cold_rows_are_read_alike() {
     put(&*stored, &key(Table::Messages, HOUR, "a", 1), &rows).await;
     let hot = FakeHot::new(1, vec![rows.slice(0, 1), rows.slice(1, 2), no_rows(Table::Messages)]);
     let cold = FakeHot::new(1, Vec::new());
-    cold.cold.lock().unwrap().push(Arc::new(move || Ok(vec![rows.clone()])));
+    cold.cold.lock().unwrap().push(FakeCold::of(&[(Table::Messages, rows)]));
     let empty = Arc::new(InMemory::new());
     for engine in [engine(&stored, None), engine(&empty, Some(hot)), engine(&stored, Some(cold))] {
         let paths = "select fields['headers.path'] as path, count(*) as n from messages group by 1 order by 1";
@@ -94,10 +94,28 @@ async fn one_query_sees_one_moment() {
         growing.messages.lock().unwrap().push(messages(HOUR, &["y"]));
     }));
     let engine = engine(&Arc::new(InMemory::new()), Some(hot.clone()));
-    let twice = "select (select count(*) from messages) as a, (select count(*) from public.messages) as b";
+    let twice = "select (select count(*) from messages) as a, (select count(*) from public.messages) as b \
+                 where not exists (select 1 from metrics)";
     check(ask(&engine, twice).await, json!([{"a": 1, "b": 1}]));
     assert_eq!(*hot.calls.lock().unwrap(), 1);
     check(ask(&engine, twice).await, json!([{"a": 2, "b": 2}]));
+}
+
+/// Scenario: a query names both tables, one of them twice, and their rows are in a cold segment.
+/// Guarantees: the segment is read and decoded once; the next query reads it again.
+#[tokio::test]
+async fn several_tables_read_a_cold_segment_once() {
+    let hot = FakeHot::new(1, Vec::new());
+    let segment =
+        FakeCold::of(&[(Table::Messages, messages(HOUR, &["x", "y"])), (Table::Metrics, no_rows(Table::Metrics))]);
+    hot.cold.lock().unwrap().push(segment.clone());
+    let engine = engine(&Arc::new(InMemory::new()), Some(hot));
+    let sql = "select (select count(*) from messages) as a, (select count(*) from metrics) as b, \
+               (select count(distinct payload) from messages) as c";
+    check(ask(&engine, sql).await, json!([{"a": 2, "b": 0, "c": 2}]));
+    assert_eq!(*segment.reads.lock().unwrap(), 1);
+    check(ask(&engine, sql).await, json!([{"a": 2, "b": 0, "c": 2}]));
+    assert_eq!(*segment.reads.lock().unwrap(), 2);
 }
 
 #[tokio::test]
@@ -164,7 +182,7 @@ async fn an_object_that_is_replaced_is_read_as_it_is_now() {
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error_of_storage() {
     let hot = FakeHot::new(0, Vec::new());
-    hot.cold.lock().unwrap().push(Arc::new(|| Err(ArrowError::ComputeError("torn".into()))));
+    hot.cold.lock().unwrap().push(FakeCold { bytes: b"torn".to_vec(), reads: Arc::default() });
     let cold = engine(&Arc::new(InMemory::new()), Some(hot));
     let error = ask(&cold, "select payload from messages").await.unwrap_err();
     assert_eq!(error.kind, Kind::Storage, "{error}");

@@ -107,7 +107,7 @@ impl OwnedSample {
     /// The value as an aggregator takes it.
     pub fn sample(&self) -> Sample<'_> {
         let (name, tags, value) = (self.name.as_bytes(), self.tags.as_bytes(), Value::Number(self.value));
-        Sample { name, tags, kind: self.kind, value, rate: self.rate }
+        Sample { name, tags, kind: self.kind, value, rate: self.rate, is_dogstatsd: false }
     }
 }
 

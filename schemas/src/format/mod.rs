@@ -8,7 +8,7 @@ mod describe;
 mod redact;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
-pub use redact::{Redacted, Redactor};
+pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
 
 use crate::wire::v1::SigningKey;
 use serde_json::Value;
@@ -26,6 +26,8 @@ pub enum Transport {
     UnixDatagram,
     /// A TCP stream of lines.
     TcpLines,
+    /// A Unix stream socket for lines.
+    UnixLines,
 }
 
 /// A place where a format comes in, as it is configured.
@@ -219,6 +221,8 @@ pub struct Options {
     /// Fields of Metlog JSON counters and timers that become tags; `hostname` stands for the message's host. The rest
     /// is left out, as are all where none is named.
     pub json_tags: Vec<String>,
+    /// What a gauge with a sign means.
+    pub gauge_deltas: statsd::GaugeDeltas,
 }
 
 /// The reason of a datagram that is of no known format.

@@ -2,15 +2,23 @@
 use crate::wire::Message;
 
 /// The reason of a message that a rule drops.
-pub(super) const DROPPED: &str = "privacy";
+pub const DROPPED: &str = "privacy";
+/// The reason of a message that may hold what a rule is about where no rule can reach it.
+pub const UNREADABLE: &str = "privacy_unreadable";
 
 /// Rules that take out of a message what must not reach a disk.
 pub trait Redactor {
-    /// Rewrites a message; false where it is to be dropped as a whole.
-    fn message(&self, message: &mut Message) -> bool;
+    /// Rewrites a message.
+    ///
+    /// # Errors
+    /// The reason for which it must be refused as a whole: [`DROPPED`], or [`UNREADABLE`].
+    fn message(&self, message: &mut Message) -> Result<(), &'static str>;
 
     /// Rewrites the tags of a value that is no message.
     fn tags(&self, tags: &mut Vec<(String, String)>);
+
+    /// True where [`Redactor::tags`] would rewrite a tag of this key.
+    fn covers_tag(&self, key: &str) -> bool;
 }
 
 /// What is left of a datagram.

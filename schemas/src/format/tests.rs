@@ -79,7 +79,7 @@ fn codes_are_those_on_disk_and_each_has_one_name() {
         assert_eq!(sockets().iter().filter(|other| other.key == socket.key).count(), 1, "{}", socket.key);
     }
     let keys: Vec<&str> = sockets().iter().map(|socket| socket.key).filter(|key| *key != "toy").collect();
-    assert_eq!(keys, ["metlog", "statsd", "metlog_unix", "statsd_unix", "statsd_tcp"]);
+    assert_eq!(keys, ["metlog", "statsd", "metlog_unix", "statsd_unix", "statsd_tcp", "statsd_unix_stream"]);
 }
 
 #[test]
@@ -182,9 +182,13 @@ fn only_the_wire_can_be_signed() {
 struct Hide;
 
 impl Redactor for Hide {
-    fn message(&self, message: &mut Message) -> bool {
+    fn message(&self, message: &mut Message) -> Result<(), &'static str> {
         self.tags(&mut message.fields);
-        message.r#type != "secret"
+        if message.r#type == "secret" { Err(DROPPED) } else { Ok(()) }
+    }
+
+    fn covers_tag(&self, key: &str) -> bool {
+        key == "email"
     }
 
     fn tags(&self, tags: &mut Vec<(String, String)>) {

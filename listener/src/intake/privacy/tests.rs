@@ -1,4 +1,6 @@
 //! Rules against datagrams of every form: what is left holds nothing that a rule took out.
+mod forms;
+
 use super::*;
 use metlog_schemas::format;
 use metlog_schemas::format::metlog_json::Decoder;

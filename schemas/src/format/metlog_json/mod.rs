@@ -15,14 +15,22 @@
 //!
 //! `fields` become flat: `{"headers": {"path": "/"}, "list": [1, {"a": 2}]}` has the keys `headers.path`,
 //! `list[0]`, `list[1].a`. Numbers, `true`, `false` and `null` are kept as they are written, `{}` and `[]`
-//! inside of `fields` too. What is more than [`DEPTH_MAX`] levels deep, or inside of what has a key of more than
-//! [`PATH_BYTES_MAX`] bytes, is kept as JSON text: short messages cannot make long rows. `fields` that
-//! are no object are `fields` (a scalar) or `fields[0]`… (an array); null, `{}` and `[]` are no field at all.
-//! A key that comes twice gets `#2` (see [`Row::field`]), in `fields`; of the other keys the last one counts.
+//! inside of `fields` too. `fields` that are no object are `fields` (a scalar) or `fields[0]`… (an array); null, `{}` and
+//! `[]` are no field at all. A key that comes twice gets `#2` (see [`Row::field`]), in `fields`; of the other keys the
+//! last one counts.
+//!
+//! Short messages cannot make long rows, and nothing is lost by it. Kept as JSON text, under its own key, is
+//! * what is more than [`DEPTH_MAX`] levels deep, or inside of what has a key of more than [`PATH_BYTES_MAX`] bytes;
+//! * a member of `fields` (or another key of the message) as a whole, where the keys and values that come of nested ones
+//!   would be more than [`EXPANSION_FACTOR`] times the bytes of the message and [`EXPANSION_BYTES`], or where there would
+//!   be more than [`FIELDS_MAX`] fields. All keys and values together are then at most 4 times the message and 16 KiB.
+//!
+//! Members beyond [`FIELDS_MAX`] are kept together, as the JSON text of one object, under the key [`REST`].
 //!
 //! `NaN`, `Infinity` and `-Infinity`, which Python writes, are read as numbers. Half of a surrogate pair,
 //! which JavaScript writes where a text was cut, is read as U+FFFD.
 mod format;
+pub mod nested;
 mod reading;
 mod redact;
 mod statistic;
@@ -46,6 +54,14 @@ pub const RECORD_CODE: u8 = format::CODE;
 pub const DEPTH_MAX: usize = 64;
 /// Bytes of a key that is repeated for each value inside.
 pub const PATH_BYTES_MAX: usize = 128;
+/// Fields that one message can have, but for [`REST`].
+pub const FIELDS_MAX: usize = 10_000;
+/// Keys and values that are made of nested members may be so many times the bytes of the message …
+pub const EXPANSION_FACTOR: usize = 2;
+/// … and so many bytes.
+pub const EXPANSION_BYTES: usize = 16 << 10;
+/// The key of the members beyond [`FIELDS_MAX`].
+pub const REST: &str = "fields";
 
 /// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -167,6 +183,7 @@ pub struct Decoder {
     tape: Vec<u8>,
     path: String,
     open: Vec<bool>,
+    rest: String,
 }
 
 impl Decoder {
@@ -181,8 +198,11 @@ impl Decoder {
         let text = whole.as_deref().unwrap_or(text);
         let mut row = rows.begin();
         self.path.clear();
+        self.rest.clear();
         let jiter = Jiter::with_tape(text.as_bytes(), std::mem::take(&mut self.tape)).with_allow_inf_nan();
-        let mut reading = Reading { text, jiter, path: &mut self.path, open: &mut self.open, row: &mut row };
+        let budget = EXPANSION_BYTES + EXPANSION_FACTOR * text.len();
+        let (path, open, rest) = (&mut self.path, &mut self.open, &mut self.rest);
+        let mut reading = Reading { text, jiter, path, open, row: &mut row, rest, budget, bytes_max: 0, is_over: false };
         let outcome = reading.message();
         self.tape = reading.jiter.into_tape();
         outcome.map(|()| row)

@@ -1,8 +1,9 @@
 //! One message of Metlog JSON, read value by value into a row.
-use super::{DEPTH_MAX, PATH_BYTES_MAX, Refusal, timestamp};
+use super::{DEPTH_MAX, FIELDS_MAX, PATH_BYTES_MAX, REST, Refusal, timestamp};
 use crate::rows::{Row, Text};
 use jiter::{Jiter, Peek};
 use metlog_wire::Severity;
+use std::fmt::Write;
 
 /// A message while it is read.
 pub(super) struct Reading<'t, 'b, 'r> {
@@ -14,6 +15,14 @@ pub(super) struct Reading<'t, 'b, 'r> {
     /// What is open around the value at hand: true for an object, false for an array.
     pub open: &'b mut Vec<bool>,
     pub row: &'b mut Row<'r>,
+    /// Members beyond [`FIELDS_MAX`], each as `"key":value,`.
+    pub rest: &'b mut String,
+    /// Bytes of keys and values that may still be made of nested members.
+    pub budget: usize,
+    /// Where [`Row::field_bytes`] must end for the member at hand.
+    pub bytes_max: usize,
+    /// The member at hand is too large: it is read to its end, and then kept as text.
+    pub is_over: bool,
 }
 
 /// The keys that are columns.
@@ -74,6 +83,12 @@ impl Reading<'_, '_, '_> {
             key = self.jiter.next_key()?;
         }
         self.jiter.finish()?;
+        if !self.rest.is_empty() {
+            self.rest.pop();
+            self.rest.insert(0, '{');
+            self.rest.push('}');
+            self.row.field(REST, self.rest);
+        }
         if typed { Ok(()) } else { Err(Refusal::NoType) }
     }
 
@@ -93,7 +108,7 @@ impl Reading<'_, '_, '_> {
             Key::Pid => self.pid(peek),
             Key::Tokens => self.tokens(peek),
             Key::Fields => self.fields(peek),
-            Key::Other => self.flatten(peek, 1),
+            Key::Other => self.member(peek, false),
         }
     }
 
@@ -196,18 +211,64 @@ impl Reading<'_, '_, '_> {
         match peek {
             Peek::Null => Ok(self.jiter.known_null()?),
             Peek::Object => {
-                let first = self.jiter.known_object()?.map(|key| self.path.push_str(key));
-                self.members(first.is_some(), 0, 1)
+                let mut more = self.jiter.known_object()?.map(|key| self.path.push_str(key)).is_some();
+                while more {
+                    let peek = self.jiter.peek()?;
+                    self.member(peek, false)?;
+                    self.path.clear();
+                    more = self.jiter.next_key()?.map(|key| self.path.push_str(key)).is_some();
+                }
+                Ok(())
             }
             _ => {
                 self.path.push_str("fields");
-                if peek == Peek::Array {
-                    let first = self.jiter.known_array()?;
-                    return self.elements(first, 1);
-                }
-                self.flatten(peek, 1)
+                self.member(peek, true)
             }
         }
+    }
+
+    /// Adds a member of the outermost level, whose key is the path, within the bounds on what a message may become.
+    /// `is_all`: it is all of `fields`, so its elements are the members.
+    fn member(&mut self, peek: Peek, is_all: bool) -> Result<(), Refusal> {
+        let (fields, start) = (self.row.field_count(), self.jiter.current_index());
+        if fields >= FIELDS_MAX {
+            self.skip(peek)?;
+            let value = self.text.get(start..self.jiter.current_index()).ok_or(Refusal::NotJson)?;
+            let key = serde_json::Value::from(self.path.as_str());
+            return write!(self.rest, "{key}:{value},").map_err(|_| Refusal::NotJson);
+        }
+        if !matches!(peek, Peek::Object | Peek::Array) {
+            return self.flatten(peek, 1);
+        }
+        let (key_bytes, bytes) = (self.path.len(), self.row.field_bytes());
+        self.bytes_max = bytes + self.budget;
+        self.is_over = false;
+        if is_all && peek == Peek::Array {
+            let first = self.jiter.known_array()?;
+            self.elements(first, 1)?;
+        } else {
+            self.flatten(peek, 1)?;
+        }
+        if self.is_over() {
+            self.row.truncate_fields(fields);
+            self.path.truncate(key_bytes);
+            let text = self.text.get(start..self.jiter.current_index()).ok_or(Refusal::NotJson)?;
+            self.row.field(self.path, text);
+        } else {
+            self.budget -= self.row.field_bytes() - bytes;
+        }
+        Ok(())
+    }
+
+    /// True where the member at hand has become too large, or too many fields.
+    fn is_over(&mut self) -> bool {
+        self.is_over |= self.row.field_bytes() > self.bytes_max || self.row.field_count() > FIELDS_MAX;
+        self.is_over
+    }
+
+    /// [`Reading::flatten`] within a member: what is too large already is only read over.
+    fn inner(&mut self, peek: Peek, depth: usize) -> Result<(), Refusal> {
+        if self.is_over() { self.skip(peek) } else { self.flatten(peek, depth) }
     }
 
     /// Adds the value at hand, and all inside of it, under the path. `depth` levels are around it.
@@ -248,7 +309,7 @@ impl Reading<'_, '_, '_> {
     fn members(&mut self, mut more: bool, key_at: usize, depth: usize) -> Result<(), Refusal> {
         while more {
             let peek = self.jiter.peek()?;
-            self.flatten(peek, depth)?;
+            self.inner(peek, depth)?;
             self.path.truncate(key_at);
             more = self.jiter.next_key()?.map(|key| self.path.push_str(key)).is_some();
         }
@@ -262,7 +323,7 @@ impl Reading<'_, '_, '_> {
             self.path.push('[');
             push_number(self.path, index);
             self.path.push(']');
-            self.flatten(peek, depth)?;
+            self.inner(peek, depth)?;
             self.path.truncate(length);
             next = self.jiter.array_step()?;
             index += 1;

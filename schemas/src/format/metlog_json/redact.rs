@@ -1,6 +1,6 @@
 //! Rules of privacy on Metlog JSON: each message is written again, flat.
 use super::{Decoder, kind_of, objects};
-use crate::format::redact::{DROPPED, Redacted, Redactor};
+use crate::format::redact::{Redacted, Redactor};
 use crate::rows::{MessageRows, Row};
 use crate::wire::Message;
 
@@ -15,11 +15,12 @@ pub(super) fn redact(datagram: &[u8], rules: &dyn Redactor) -> Redacted {
                 let timestamp = row.timestamp;
                 let mut message = row.to_message(0);
                 own_fields_first(&row, &mut message);
-                if rules.message(&mut message) {
-                    lines.extend_from_slice(&as_json(&message, timestamp));
-                    lines.push(b'\n');
-                } else {
-                    redacted.rejected.push((DROPPED, 1));
+                match rules.message(&mut message) {
+                    Ok(()) => {
+                        lines.extend_from_slice(&as_json(&message, timestamp));
+                        lines.push(b'\n');
+                    }
+                    Err(reason) => redacted.rejected.push((reason, 1)),
                 }
             }
             Err(refusal) => redacted.rejected.push((refusal.reason(), 1)),
@@ -35,8 +36,10 @@ fn own_fields_first(row: &Row<'_>, message: &mut Message) {
     if kind_of(row).is_none() {
         return;
     }
-    for name in ["name", "rate"] {
-        let (Some(own), second) = (row.field_value(name), format!("{name}#2")) else { continue };
+    let own: Vec<String> = message.fields[row.own_fields.clone()].iter().map(|(key, _)| key.clone()).collect();
+    for second in own {
+        let Some(name) = second.strip_suffix("#2") else { continue };
+        let Some(own) = row.field_value(name) else { continue };
         let at = |wanted: &str| message.fields.iter().position(|(key, _)| key == wanted);
         if let (Some(first), Some(second)) = (at(name), at(&second))
             && let Ok([first, second]) = message.fields.get_disjoint_mut([first, second])

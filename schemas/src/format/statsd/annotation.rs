@@ -8,12 +8,15 @@
 //! break; `hostname` from `h:` and `timestamp` from `d:` where they are given; `severity` 3 for an alert
 //! `error` or a critical check, 4 for `warning`, 5 for an unknown check, 6 otherwise. `fields` are `title`,
 //! `aggregation_key`, `priority`, `source_type_name` and `alert_type` of an event, `name` and `status`
-//! (0 to 3) of a check, as far as given, and `tag.<key>` for each tag. Unknown sections are ignored.
+//! (0 to 3) of a check, as far as given, and `tag.<key>` for each tag, `true` where it has no value. Unknown sections are
+//! ignored.
 use super::Reason;
+use super::series::tag_list;
 use crate::rows::{Row, Text};
 use crate::time::{SECOND, TIMESTAMP_END, TIMESTAMP_MIN};
 use metlog_wire::Severity;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// An event or a service check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,9 +186,10 @@ fn line_breaks(text: &str) -> Cow<'_, str> {
     if text.contains("\\n") { Cow::Owned(text.replace("\\n", "\n")) } else { Cow::Borrowed(text) }
 }
 
+/// The same tag twice is one, as in a value; of several values of one key all are kept (see [`Row::field`]).
 fn write_tags(tags: &str, row: &mut Row<'_>) {
-    for tag in tags.split(',').filter(|tag| !tag.is_empty()) {
-        let (key, value) = tag.split_once(':').unwrap_or((tag, ""));
+    let mut seen = HashSet::new();
+    for (key, value) in tag_list(tags).filter(|tag| seen.insert(*tag)) {
         row.field(&format!("tag.{key}"), value);
     }
 }
@@ -215,7 +219,11 @@ mod tests {
         assert_eq!((all.timestamp, all.severity.number()), (1_700_000_000_000_000, 3));
         assert_eq!(all.fields[0].1, "a|b");
         assert_eq!(all.fields.len(), 7);
+        assert_eq!(all.fields[5], ("tag.a".to_owned(), "true".to_owned()));
         assert_eq!(all.fields[6], ("tag.b".to_owned(), "c:d".to_owned()));
+        let tags = message("_sc|n|0|#team:b, team:a,team:b,=x,,team,url=http://x").fields.split_off(2);
+        let expected = [("tag.team", "b"), ("tag.team#2", "a"), ("tag.team#3", "true"), ("tag.url", "http://x")];
+        assert_eq!(tags, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 
     #[test]

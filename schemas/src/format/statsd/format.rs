@@ -1,5 +1,5 @@
 //! statsd lines as they are taken in: values into the open window, events and checks as messages.
-use super::{Annotation, Lines, Reason, Sample, Value, canonical, parse, redact};
+use super::{Annotation, GaugeDeltas, Lines, Reason, Sample, Value, canonical, parse, redact};
 use crate::format::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket, Transport, decoded, describe};
 use crate::rows::MessageRows;
 use crate::wire::limits::PORT_STATSD;
@@ -46,6 +46,13 @@ impl Format for Statsd {
             transport: Transport::TcpLines,
             default_port: None,
         },
+        Socket {
+            key: "statsd_unix_stream",
+            name: "statsd_unix_stream",
+            code: CODE,
+            transport: Transport::UnixLines,
+            default_port: None,
+        },
     ];
 
     /// Any bytes may be lines.
@@ -69,8 +76,14 @@ impl Format for Statsd {
     }
 
     /// All of it: the order of values matters.
-    fn enter(datagram: &[u8], at: Entry, _: &mut crate::format::Scratch, state: &mut impl InOrder, out: &mut Decoded) {
-        let count = parse(datagram, &mut Taken { state, out, at });
+    fn enter(
+        datagram: &[u8],
+        at: Entry,
+        scratch: &mut crate::format::Scratch,
+        state: &mut impl InOrder,
+        out: &mut Decoded,
+    ) {
+        let count = parse(datagram, &mut Taken { state, out, at, deltas: scratch.options.gauge_deltas });
         state.packet(count);
         if count == 0 {
             out.reject(at, "empty", 1, datagram);
@@ -113,12 +126,13 @@ struct Taken<'a, S> {
     state: &'a mut S,
     out: &'a mut Decoded,
     at: Entry,
+    deltas: GaugeDeltas,
 }
 
 impl<S: InOrder> Lines for Taken<'_, S> {
     #[inline]
     fn sample(&mut self, sample: Sample<'_>) {
-        self.out.add(&sample, self.state, self.at);
+        self.out.add(&self.deltas.apply(sample), self.state, self.at);
     }
 
     fn message(&mut self, annotation: &Annotation<'_>) {
@@ -175,8 +189,11 @@ impl Lines for Described<'_> {
         let mut described =
             json!({"name": name, "kind": sample.kind.name(), "value": value, "rate": sample.rate, "tags": tags});
         if matches!(sample.value, Value::Delta(_)) {
-            // Added to the gauge; a plain number is what the gauge becomes.
+            // Added to the gauge, or set where DogStatsD is meant; a plain number is what the gauge becomes.
             described["delta"] = true.into();
+            if sample.is_dogstatsd {
+                described["dogstatsd"] = true.into();
+            }
         }
         self.push(described);
     }

@@ -18,15 +18,20 @@
 //!   still a bad rate: it is most likely a line that was cut.)
 //! * the tags of `|#` end at the next `|`, as DogStatsD has it.
 //!
+//! A gauge with a sign is added to in etsy's protocol and set in DogStatsD's; which of the two a line means is decided by
+//! [`GaugeDeltas`].
+//!
 //! The time of a `|T…` section is not used: values belong to the window in which they were received.
 mod annotation;
 mod format;
+mod gauge;
 mod number;
 mod redact;
 mod series;
 
 pub use annotation::{Annotation, Check, Event};
 pub use format::{Scratch, Statsd};
+pub use gauge::GaugeDeltas;
 pub use series::{canonical, sanitise};
 
 use memchr::{memchr, memchr2, memchr3};
@@ -62,7 +67,7 @@ impl Kind {
 pub enum Value<'a> {
     /// A finite number.
     Number(f64),
-    /// A gauge with a sign: to be added to what it is.
+    /// A gauge with a sign: to be added to what it is, unless [`GaugeDeltas`] says otherwise.
     Delta(f64),
     /// A member of a set.
     Member(&'a [u8]),
@@ -83,6 +88,8 @@ pub struct Sample<'a> {
     pub value: Value<'a>,
     /// Above 0 and finite; nearly always at most 1. Gauges and sets make no use of it.
     pub rate: f64,
+    /// Its line has sections that only DogStatsD has: `|#tags`, `|T…`, `|c:…`, `|e:…`, `|card:…`.
+    pub is_dogstatsd: bool,
 }
 
 /// Why a value was refused.
@@ -187,12 +194,14 @@ fn plain_line(bytes: &[u8]) -> Option<(Sample<'_>, usize)> {
         at += 2 + used;
     }
     let mut tags: &[u8] = &[];
+    let mut is_dogstatsd = false;
     if let [b'|', b'#', text @ ..] = &bytes[at..] {
+        is_dogstatsd = true;
         let end = memchr2(b'|', b'\n', text).unwrap_or(text.len());
         tags = &text[..end];
         at += 2 + end;
     }
-    let sample = Sample { name, tags, kind, value, rate };
+    let sample = Sample { name, tags, kind, value, rate, is_dogstatsd };
     // A `\r` before the end of the line is not part of the tags.
     if tags.last() == Some(&b'\r') {
         return None;
@@ -238,10 +247,12 @@ fn line(line: &[u8], lines: &mut impl Lines) {
     };
     let (name, rest) = (&line[..name_end], &line[name_end + 1..]);
     let tags = tags_of(rest);
+    let (tags, is_dogstatsd) = (tags.unwrap_or_default(), tags.is_some());
     let mut sections = rest.split(|byte| *byte == b'|');
     let mut values = sections.next();
     while let Some(group) = values {
-        let mut group = Group { line, name, tags, values: group, r#type: Err(Reason::NoType), rate: Ok(1.0) };
+        let (r#type, rate) = (Err(Reason::NoType), Ok(1.0));
+        let mut group = Group { line, name, tags, values: group, r#type, rate, is_dogstatsd };
         values = group.read(&mut sections);
         group.tell(lines);
     }
@@ -263,16 +274,16 @@ fn name_end(line: &[u8]) -> Option<usize> {
 }
 
 /// The first section that begins with `#`.
-fn tags_of(rest: &[u8]) -> &[u8] {
+fn tags_of(rest: &[u8]) -> Option<&[u8]> {
     let mut start = 0;
     while let Some(at) = memchr(b'#', &rest[start..]).map(|at| start + at) {
         if at > 0 && rest[at - 1] == b'|' {
             let tags = &rest[at + 1..];
-            return &tags[..memchr(b'|', tags).unwrap_or(tags.len())];
+            return Some(&tags[..memchr(b'|', tags).unwrap_or(tags.len())]);
         }
         start = at + 1;
     }
-    &[]
+    None
 }
 
 /// Values of a line that share type and rate.
@@ -283,6 +294,7 @@ struct Group<'a> {
     values: &'a [u8],
     r#type: Result<Type, Reason>,
     rate: Result<f64, Reason>,
+    is_dogstatsd: bool,
 }
 
 impl<'a> Group<'a> {
@@ -304,7 +316,7 @@ impl<'a> Group<'a> {
                     }
                 }
                 [] => self.rate = Err(Reason::BadRate),
-                _ => (),
+                _ => self.is_dogstatsd |= gauge::is_of_dogstatsd(section),
             }
         }
         None
@@ -316,7 +328,8 @@ impl<'a> Group<'a> {
             (_, Err(reason), _) | (_, _, Err(reason)) => return self.tell_bad(reason, lines),
             (_, Ok(r#type), Ok(rate)) => (r#type, rate),
         };
-        let sample = |value| Sample { name: self.name, tags: self.tags, kind: r#type.kind, value, rate };
+        let (name, tags, is_dogstatsd) = (self.name, self.tags, self.is_dogstatsd);
+        let sample = |value| Sample { name, tags, kind: r#type.kind, value, rate, is_dogstatsd };
         if r#type.kind == Kind::Set {
             // The member that etsy's server puts in for none.
             let member = if self.values.is_empty() { b"0" } else { self.values };

@@ -1,9 +1,15 @@
 //! Rules of privacy on statsd lines: values are written again with what is left of their tags, and events and checks
 //! go on as Metlog JSON.
+//!
+//! A line that is written again must be read as it was: as etsy's or DogStatsD's, and with tags whose values hold what
+//! divides the tags of another spelling. So tags stand in the name (`;key=value`) where there is no choice, and behind
+//! `|#` otherwise. Nothing else of a line is kept: no container, no time, no second section of tags.
+use super::series::parts;
 use super::{Annotation, Kind, Lines, Reason, Sample, Value, canonical, parse};
 use crate::format::metlog_json;
-use crate::format::redact::{DROPPED, Redacted, Redactor};
+use crate::format::redact::{Redacted, Redactor, UNREADABLE};
 use crate::rows::MessageRows;
+use std::collections::HashSet;
 
 /// One line for each value that is left.
 pub(super) fn redact(datagram: &[u8], rules: &dyn Redactor) -> Redacted {
@@ -29,6 +35,12 @@ impl Lines for Rewritten<'_> {
             Ok(clean) => clean,
             Err(reason) => return self.redacted.rejected.push((reason.reason(), 1)),
         };
+        if self.hides_a_tag(&sample) {
+            return self.redacted.rejected.push((UNREADABLE, 1));
+        }
+        let is_in_name = |(key, value): &(String, String)| [key, value].iter().any(|text| text.contains([',', '|']));
+        // A mask may bring anything; what came is kept apart by where it stood.
+        let in_name: HashSet<String> = tags.iter().filter(|tag| is_in_name(tag)).map(|(key, _)| key.clone()).collect();
         self.rules.tags(&mut tags);
         let kind = match sample.kind {
             Kind::Counter => "c",
@@ -37,8 +49,18 @@ impl Lines for Rewritten<'_> {
             Kind::Set => "s",
         };
         let mut line = name.into_bytes();
+        let (before, behind): (Vec<_>, Vec<_>) =
+            tags.into_iter().partition(|(key, _)| !sample.is_dogstatsd || in_name.contains(key));
+        for (key, value) in before {
+            let value = value.replace([':', ';', '\n'], "_");
+            line.extend_from_slice(format!(";{key}={value}").as_bytes());
+        }
         line.push(b':');
         match sample.value {
+            // As etsy's server reads it: a sign that does not come first is no change.
+            Value::Number(value) if sample.kind == Kind::Gauge && value.is_sign_negative() => {
+                line.extend_from_slice(format!(" {value}").as_bytes());
+            }
             Value::Number(value) => line.extend_from_slice(format!("{value}").as_bytes()),
             Value::Delta(delta) => line.extend_from_slice(format!("{delta:+}").as_bytes()),
             Value::Member(member) => line.extend_from_slice(member),
@@ -47,7 +69,15 @@ impl Lines for Rewritten<'_> {
         if sample.rate != 1.0 {
             line.extend_from_slice(format!("|@{}", sample.rate).as_bytes());
         }
-        self.push(&line, &tags);
+        if sample.is_dogstatsd {
+            line.extend_from_slice(b"|#");
+        }
+        for (n, (key, value)) in behind.iter().enumerate() {
+            let value = value.replace([',', '|', '\n'], "_");
+            line.extend_from_slice(format!("{}{key}:{value}", if n == 0 { "" } else { "," }).as_bytes());
+        }
+        self.lines.extend_from_slice(&line);
+        self.lines.push(b'\n');
     }
 
     fn message(&mut self, annotation: &Annotation<'_>) {
@@ -56,10 +86,9 @@ impl Lines for Rewritten<'_> {
         annotation.write(&mut row);
         let timestamp = row.timestamp;
         let mut message = row.to_message(0);
-        if self.rules.message(&mut message) {
-            self.redacted.moved.push((metlog_json::CODE, metlog_json::as_json(&message, timestamp)));
-        } else {
-            self.redacted.rejected.push((DROPPED, 1));
+        match self.rules.message(&mut message) {
+            Ok(()) => self.redacted.moved.push((metlog_json::CODE, metlog_json::as_json(&message, timestamp))),
+            Err(reason) => self.redacted.rejected.push((reason, 1)),
         }
     }
 
@@ -69,16 +98,14 @@ impl Lines for Rewritten<'_> {
 }
 
 impl Rewritten<'_> {
-    fn push(&mut self, line: &[u8], tags: &[(String, String)]) {
-        self.lines.extend_from_slice(line);
-        for (n, (key, value)) in tags.iter().enumerate() {
-            self.lines.extend_from_slice(if n == 0 { b"|#" } else { b"," });
-            self.lines.extend_from_slice(key.as_bytes());
-            if !value.is_empty() {
-                self.lines.push(b':');
-                self.lines.extend_from_slice(value.as_bytes());
-            }
-        }
-        self.lines.push(b'\n');
+    /// True where a tag that a rule is about is part of the name, or of another tag's value: spellings were mixed, so
+    /// that no rule reaches it.
+    fn hides_a_tag(&self, sample: &Sample<'_>) -> bool {
+        let Ok((name, tags)) = parts(sample.name, sample.tags) else { return true };
+        let hides = |text: &str| {
+            let mut fragments = text.split([',', ';', '#', '|']);
+            fragments.any(|part| part.split_once(['=', ':']).is_some_and(|(key, _)| self.rules.covers_tag(key)))
+        };
+        hides(name) || tags.filter(|(key, _)| !self.rules.covers_tag(key)).any(|(_, value)| hides(value))
     }
 }

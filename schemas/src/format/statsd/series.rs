@@ -1,5 +1,6 @@
 //! The canonical identity of a series: one name and sorted tags, however they were spelt.
 use super::Reason;
+use std::collections::HashSet;
 
 /// Value of a tag that has none: carbon refuses an empty one.
 const PRESENT: &str = "true";
@@ -8,31 +9,72 @@ const PRESENT: &str = "true";
 ///
 /// * The name is sanitised as etsy's server does it, see [`sanitise`].
 /// * Tags come from the name (`;a=b;c=d` Graphite, `,a=b,c=d` InfluxDB, `#a=b,c=d` librato; after `,` and `#`
-///   only where each of them has a `=`) and from `tags` (`a:b,c`). They are sorted by key and no key is
-///   there twice; the last one wins.
-/// * A tag without a value has the value `true`. Its text is kept but for what carbon cannot take: white
+///   only where each of them has a `=`) and from `tags` (see [`tag_list`]). They are sorted by key and value; the same
+///   tag twice is one. Of several values of one key all are kept, as a message keeps its fields: the first has the key,
+///   the others have `key#2`, `key#3` and so on. So the order in which tags were written makes no difference.
+/// * Its text is kept but for what carbon cannot take: white
 ///   space becomes `_`, control characters vanish, `;` `!` `^` `=` in a key and `;` or a leading `~` in a
 ///   value become `_`. A tag whose key is empty is left out.
 ///
 /// # Errors
 /// [`Reason::NotUtf8`]; [`Reason::NoName`] where sanitising leaves nothing of the name.
 pub fn canonical(name: &[u8], tags: &[u8]) -> Result<(String, Vec<(String, String)>), Reason> {
-    let name = std::str::from_utf8(name).map_err(|_| Reason::NotUtf8)?;
-    let tags = std::str::from_utf8(tags).map_err(|_| Reason::NotUtf8)?;
-    let (name, divider, in_name) = split_name(name);
+    let (name, tags) = parts(name, tags)?;
     let name = sanitise(name);
     if name.is_empty() {
         return Err(Reason::NoName);
     }
+    Ok((name, numbered(tags.filter_map(|(key, value)| tag(key, value)).collect())))
+}
+
+/// The name without tags, and the tags, as they came.
+pub(super) fn parts<'a>(
+    name: &'a [u8],
+    tags: &'a [u8],
+) -> Result<(&'a str, impl Iterator<Item = (&'a str, &'a str)>), Reason> {
+    let name = std::str::from_utf8(name).map_err(|_| Reason::NotUtf8)?;
+    let tags = std::str::from_utf8(tags).map_err(|_| Reason::NotUtf8)?;
+    let (name, divider, in_name) = split_name(name);
     let in_name = in_name.split(divider).map(|tag| tag.split_once('=').unwrap_or((tag, "")));
-    let beside = tags.split(',').map(|tag| tag.split_once([':', '=']).unwrap_or((tag, "")));
-    let mut found: Vec<(String, String)> = in_name.chain(beside).filter_map(|(key, value)| tag(key, value)).collect();
-    // Stable, so that of equal keys the last one stays last.
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found.reverse();
-    found.dedup_by(|later, kept| later.0 == kept.0);
-    found.reverse();
-    Ok((name, found))
+    Ok((name, in_name.chain(tag_list(tags))))
+}
+
+/// The tags of `a:b,c=d,e` as DogStatsD has them in values, events and service checks: keys and values without the white
+/// space around them. A tag without a value has the value `true`; one whose key is empty is left out.
+pub(super) fn tag_list(tags: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parts = tags.split(',').map(|tag| tag.split_once([':', '=']).unwrap_or((tag, "")));
+    let trimmed = parts.map(|(key, value)| (key.trim(), Some(value.trim()).filter(|value| !value.is_empty())));
+    trimmed.map(|(key, value)| (key, value.unwrap_or(PRESENT))).filter(|(key, _)| !key.is_empty())
+}
+
+/// Sorted, each key once: further values of a key get it with a number.
+fn numbered(mut tags: Vec<(String, String)>) -> Vec<(String, String)> {
+    tags.sort_unstable();
+    tags.dedup();
+    let repeats = |pair: &[(String, String)]| pair[0].0 == pair[1].0;
+    if !tags.windows(2).any(repeats) {
+        return tags;
+    }
+    let mut keys: HashSet<String> = tags.iter().map(|(key, _)| key.clone()).collect();
+    let mut numbered: Vec<(String, String)> = Vec::with_capacity(tags.len());
+    let (mut first, mut number) = (String::new(), 2u64);
+    for (key, value) in tags {
+        if numbered.is_empty() || key != first {
+            (first, number) = (key.clone(), 2);
+            numbered.push((key, value));
+            continue;
+        }
+        let free = loop {
+            let free = format!("{key}#{number}");
+            number += 1;
+            if keys.insert(free.clone()) {
+                break free;
+            }
+        };
+        numbered.push((free, value));
+    }
+    numbered.sort_unstable();
+    numbered
 }
 
 /// The name without its tags, what divides them, and the tags.
@@ -117,11 +159,29 @@ mod tests {
             ("api.hits#zone=b,host=a", ""),
             ("api.hits", "zone:b,host:a"),
             ("api.hits", "host=a,zone=b"),
-            ("api.hits;host=x;zone=b", "host:a"),
-            ("api.hits;host=x;host=a", "zone:c,zone:b"),
+            ("api.hits;host=a;zone=b", "host:a"),
+            ("api.hits;zone=b", "host:a,zone:b,zone:b"),
         ] {
             check(name, tags, Ok("api.hits;host=a;zone=b"));
         }
+    }
+
+    #[test]
+    fn every_value_of_a_repeated_tag_is_kept() {
+        for (name, tags) in [
+            ("hits", "team:a,team:b,z:1"),
+            ("hits", "team:b,z:1,team:a,team:b"),
+            ("hits;team=b;z=1", "team:a"),
+            ("hits,team=b,team=a", "z:1"),
+            ("hits#team=b,team=a,z=1", ""),
+            ("hits;team=a;team#2=b;z=1", ""),
+        ] {
+            check(name, tags, Ok("hits;team=a;team#2=b;z=1"));
+        }
+        check("hits", "k:b,k:a,k#2:c,k:d", Ok("hits;k=a;k#2=c;k#3=b;k#4=d"));
+        check("hits", "k,k:x", Ok("hits;k=true;k#2=x"));
+        let many: String = (0..20_000).map(|n| format!("k:{n},")).collect();
+        assert_eq!(canonical(b"hits", many.as_bytes()).unwrap().1.len(), 20_000);
     }
 
     #[test]

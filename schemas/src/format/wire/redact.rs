@@ -1,5 +1,5 @@
 //! Rules of privacy on a wire datagram: it is written again under its own sequence number.
-use super::super::redact::{DROPPED, Redacted, Redactor};
+use super::super::redact::{Redacted, Redactor};
 use crate::wire::v1::{Datagram, Draft, Encoder, Header};
 
 /// Rewritten datagrams may be larger than what a socket carries.
@@ -18,8 +18,8 @@ pub(super) fn redact(datagram: &Datagram<'_>, rules: &dyn Redactor) -> Redacted 
                 continue;
             }
         };
-        if !rules.message(&mut message) {
-            redacted.rejected.push((DROPPED, 1));
+        if let Err(reason) = rules.message(&mut message) {
+            redacted.rejected.push((reason, 1));
             continue;
         }
         let draft = Draft {

@@ -1,5 +1,7 @@
-//! The rows of an answer, as they come, within the bounds of their query.
+//! The rows of a result, as they come, within the bounds of their query.
 use crate::error::{Error, Kind};
+use crate::listings::Listings;
+use crate::store::Gaps;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -8,7 +10,6 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 /// What is left to a query.
@@ -20,18 +21,38 @@ pub(crate) struct Bounds {
     pub(crate) pool: Arc<dyn MemoryPool>,
 }
 
-/// The answer to a query. Dropping it stops the query.
-pub struct Answer {
+/// The result of a query. Dropping it stops the query.
+pub struct ResultRows {
     stream: SendableRecordBatchStream,
     bounds: Bounds,
     rows: usize,
-    /// Another query may begin when this one is done.
-    _turn: OwnedSemaphorePermit,
+    gaps: Gaps,
+    listings: Arc<Listings>,
 }
 
-impl Answer {
-    pub(crate) fn new(stream: SendableRecordBatchStream, bounds: Bounds, turn: OwnedSemaphorePermit) -> Answer {
-        Answer { stream, bounds, rows: 0, _turn: turn }
+impl ResultRows {
+    pub(crate) fn new(
+        stream: SendableRecordBatchStream,
+        bounds: Bounds,
+        gaps: Gaps,
+        listings: Arc<Listings>,
+    ) -> ResultRows {
+        ResultRows { stream, bounds, rows: 0, gaps, listings }
+    }
+
+    /// Why these are not all rows, where a part of the store could not be read so far.
+    pub fn partial(&self) -> Option<String> {
+        self.gaps.reason()
+    }
+
+    /// What could not be seen so far.
+    pub(crate) fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+
+    /// Gives the query back the time that it waited for whoever reads its rows.
+    pub(crate) fn add_time(&mut self, waited: Duration) {
+        self.bounds.until += waited;
     }
 
     /// Its columns.
@@ -48,12 +69,17 @@ impl Answer {
         let batch = match next {
             Err(_) => return Some(Err(self.stop(too_late(self.bounds.time_max)))),
             Ok(None) => return None,
-            Ok(Some(Err(error))) => return Some(Err(self.stop(error.into()))),
+            Ok(Some(Err(error))) => {
+                if self.gaps.is_stale() {
+                    self.listings.clear();
+                }
+                return Some(Err(self.stop(error.into())));
+            }
             Ok(Some(Ok(batch))) => batch,
         };
         self.rows += batch.num_rows();
         if self.rows > self.bounds.rows_max {
-            let message = format!("the answer has more than {} rows: add LIMIT or ask for less", self.bounds.rows_max);
+            let message = format!("the result has more than {} rows: add LIMIT or ask for less", self.bounds.rows_max);
             return Some(Err(self.stop(Error::new(Kind::Limit, message))));
         }
         Some(Ok(batch))
@@ -62,9 +88,9 @@ impl Answer {
     /// All rows at once. They count as memory of the query.
     ///
     /// # Errors
-    /// As for [`Answer::next`].
+    /// As for [`ResultRows::next`].
     pub async fn collect(mut self) -> Result<Vec<RecordBatch>, Error> {
-        let held = MemoryConsumer::new("answer").register(&self.bounds.pool);
+        let held = MemoryConsumer::new("result").register(&self.bounds.pool);
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await {
             let batch = batch?;
@@ -82,7 +108,7 @@ impl Answer {
 }
 
 pub(crate) fn too_late(time_max: Duration) -> Error {
-    Error::new(Kind::Timeout, format!("no answer within {time_max:?}: ask for less, or again later"))
+    Error::new(Kind::Timeout, format!("no result within {time_max:?}: ask for less, or again later"))
 }
 
 /// Of the rows themselves: a slice of a larger batch does not count as the whole.
