@@ -70,7 +70,7 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
     };
     let unreadable = pipeline.expected(number).saturating_sub(batch.fact_rows() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
-        set_aside(pipeline, number, sink.name(), unreadable, "records of it cannot be read back")?;
+        set_aside(pipeline, number, sink.name(), unreadable, "some of its records cannot be read back")?;
     }
     let written = write(sink, &batch, states).await;
     if let Err(error) = &written {
@@ -140,7 +140,7 @@ async fn write(sink: &mut dyn Sink, batch: &Batch, states: &SinkStates) -> Resul
             Ok(receipt) => return Ok(receipt),
             Err(error) if error.next == Next::SetAside => return Err(error),
             Err(SinkError { next, message }) => {
-                tracing::warn!("{} is not available and will be tried again: {message}", sink.name());
+                tracing::warn!("{} is not available and will be retried: {message}", sink.name());
                 let asked = if let Next::Retry(after) = next { after } else { None };
                 // Up to the bound, so that many listeners do not come back at once; not before it was asked for.
                 tokio::time::sleep(asked.unwrap_or(WAIT_MIN) + wait.mul_f64(rand::random())).await;
@@ -171,7 +171,7 @@ fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkEr
 fn set_aside(pipeline: &Pipeline, number: u64, sink: &str, messages: u64, why: &str) -> std::io::Result<()> {
     let Some(sealed) = pipeline.sealed(number) else { return Ok(()) };
     let folder = pipeline.config().data.join("set_aside");
-    tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` offers it again", folder.display());
+    tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` retries it", folder.display());
     Kept { sink: sink.to_owned(), messages, sealed, why: why.to_owned() }.keep(&pipeline.config().data, number)
 }
 

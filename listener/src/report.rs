@@ -24,7 +24,7 @@ impl Listener {
         let mut problems = self.inner.pipeline.problems();
         let ended = self.inner.has_lost_a_thread();
         if ended {
-            problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
+            problems.push("a thread that receives or stores messages has ended: see the log, and restart".to_owned());
         }
         for (sink, state) in lock(&self.inner.sinks).iter() {
             let why = state.failing.as_ref().or(state.probe_failure.as_ref());

@@ -208,7 +208,7 @@ fn impossible_values_are_named() {
     );
     check(
         "[sink.http]\nurl = \"http://h/\"\n",
-        "2:7: sink.http.url: `http://h/` lacks {uuid}, by which a repeated document is told from a new one",
+        "2:7: sink.http.url: `http://h/`: {uuid} is required, to tell a retry from a new document",
     );
     check(
         "[sink.http.headers]\n\"x y\" = \"1\"\n",

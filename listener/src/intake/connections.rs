@@ -67,7 +67,7 @@ impl TurnedAway {
             *said = Some(Instant::now());
             self.count.store(0, Ordering::Relaxed);
             let peer = peer.map_or_else(String::new, |peer| format!(", the last from {peer}"));
-            tracing::warn!("{what}: too many connections, {count} turned away{peer}");
+            tracing::warn!("{what}: too many connections, {count} refused{peer}");
         }
     }
 }
@@ -136,7 +136,7 @@ impl Watched {
         match waiting.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                tracing::warn!("an answer is given up: its reader took nothing for {unread:?}");
+                tracing::warn!("response aborted: the client read nothing for {unread:?}");
                 Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
             }
         }

@@ -29,7 +29,7 @@ pub fn router(submit: Submit) -> Router {
     });
     Router::new()
         .route("/api/messages", methods)
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "no such path: there is /api/messages") })
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not found: the only path is /api/messages") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(submit)
 }
@@ -58,14 +58,16 @@ async fn messages(
     let source = peer.map(|Extension(ConnectInfo(address))| address);
     match submit.submit(metlog_json::RECORD_CODE, items, source).await {
         Ok(submitted) => answer(&submitted),
-        Err(Unavailable::Busy(wait)) => {
-            later(StatusCode::TOO_MANY_REQUESTS, "too many requests at a time: nothing was taken, send it again", wait)
-        }
+        Err(Unavailable::Busy(wait)) => later(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many concurrent requests: nothing was accepted, retry later",
+            wait,
+        ),
         Err(Unavailable::Full(wait)) => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "the journal has no room: nothing was taken, send it again", wait)
+            later(StatusCode::SERVICE_UNAVAILABLE, "the journal is full: nothing was accepted, retry later", wait)
         }
         Err(Unavailable::Stopping) => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "the listener is stopping: send it again", Duration::from_secs(5))
+            later(StatusCode::SERVICE_UNAVAILABLE, "the listener is stopping: retry later", Duration::from_secs(5))
         }
     }
 }
@@ -90,10 +92,11 @@ fn split(body: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         None => Err("the body is empty".to_owned()),
         Some(b'{') => Ok(metlog_json::objects(text).map(<[u8]>::to_vec).collect()),
         Some(b'[') => {
-            let items = metlog_json::array_items(text).map_err(|why| format!("the body is no JSON array: {why}"))?;
+            let items =
+                metlog_json::array_items(text).map_err(|why| format!("the body is not a valid JSON array: {why}"))?;
             Ok(items.into_iter().map(<[u8]>::to_vec).collect())
         }
-        Some(_) => Err("the body is no JSON object, no array of objects and no lines of objects".to_owned()),
+        Some(_) => Err("the body is not a JSON object, an array of objects or lines of objects".to_owned()),
     }
 }
 

@@ -42,7 +42,7 @@ impl Reserve {
     pub fn with<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         match work() {
             Err(error) if error.kind() == io::ErrorKind::StorageFull && std::fs::remove_file(&self.path).is_ok() => {
-                tracing::warn!("the disk is full: {} is given up", self.path.display());
+                tracing::warn!("the disk is full: {} was deleted to free space", self.path.display());
                 self.given_up.store(true, Ordering::Relaxed);
                 work()
             }

@@ -66,8 +66,8 @@ impl Failing {
     /// In words.
     pub fn problems(&self, steady: i64) -> Vec<String> {
         let all = [
-            (&self.append, "messages are dropped: the journal cannot be written or its budget is used up"),
-            (&self.seal, "the journal's segment cannot be sealed, so nothing is stored: the log says why"),
+            (&self.append, "messages are being dropped: the journal cannot be written or its budget is used up"),
+            (&self.seal, "the journal segment cannot be sealed, so nothing is stored: see the log"),
             (&self.sync, "the journal cannot be synced: a power cut may cost more than usual"),
         ];
         let mut problems: Vec<String> =
@@ -76,7 +76,7 @@ impl Failing {
             let count = self.kernel.count.load(Ordering::Relaxed);
             let socket = self.kernel.socket.lock().unwrap_or_else(PoisonError::into_inner).clone();
             problems.push(format!(
-                "messages are lost: the kernel dropped {count} datagrams at {socket} within the last seconds, since \
+                "messages are lost: the kernel dropped {count} datagrams at {socket} in the last few seconds, because \
                  its receive buffer was full"
             ));
         }

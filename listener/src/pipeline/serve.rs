@@ -84,7 +84,7 @@ impl Pipeline {
     /// # Errors
     /// Where it must be read back and cannot be.
     pub(super) fn content_of(&self, number: u64, in_order: bool) -> io::Result<Kept> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} no longer exists"));
         let (sealed, content) = {
             let mut segments = self.segments.lock();
             let segment = segments.get(number).ok_or_else(missing)?;

@@ -101,7 +101,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     let folder = config.data.join("set_aside");
     let kept = Kept::read(&folder, number);
     if let Some(kept) = kept.as_ref().filter(|kept| kept.sink != store.name()) {
-        return Ok(left(format!("it is stored; the sink `{}` did not take it: {}", kept.sink, kept.why)));
+        return Ok(left(format!("it is stored, but the sink `{}` refused it: {}", kept.sink, kept.why)));
     }
     let mut found = replay::Kept::default();
     let sealed = kept.as_ref().map(|kept| kept.sealed);
@@ -120,7 +120,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     receipts.stored += stored;
     receipts::write_receipts(&config.data, receipts)?;
     if stored < counted {
-        return Ok(Offered { stored, ..left(format!("{} messages of it cannot be read", counted - stored)) });
+        return Ok(Offered { stored, ..left(format!("{} of its messages cannot be read", counted - stored)) });
     }
     for path in [journal::path(&folder, number), state_file::path(&folder, number), Kept::path(&folder, number)] {
         match fs::remove_file(path) {
@@ -143,7 +143,7 @@ async fn newer(
     let replayed = match replay::replay(&bytes, Default::default(), None, &mut found) {
         Ok(replayed) if replayed.unknown.is_empty() => replayed,
         Ok(replayed) => {
-            return Ok(left(format!("{} records of it are of a newer program still", replayed.unknown.len())));
+            return Ok(left(format!("{} of its records still need a newer program", replayed.unknown.len())));
         }
         Err(error) => return Ok(left(error)),
     };

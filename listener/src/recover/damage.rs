@@ -27,7 +27,7 @@ pub fn say_gaps(numbers: &[u64], receipts: &Receipts, store: &str) {
     for number in numbers {
         if *number > due {
             let last = number - 1;
-            tracing::error!("the journal's segments {due} to {last} are missing: their files are gone from `journal`");
+            tracing::error!("journal segments {due} to {last} are missing: their files are gone from `journal`");
         }
         due = due.max(number + 1);
     }
@@ -49,8 +49,8 @@ pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &
     let missing = received.saturating_sub(found);
     let uncounted = found.saturating_sub(received);
     tracing::error!(
-        "the data folder is damaged: {missing} messages that were received are missing, {uncounted} were not counted; \
-         the ledger tells the missing as `missing`, a part of `set_aside`"
+        "the data folder is damaged: {missing} received messages are missing, {uncounted} were not counted; \
+         the ledger counts the missing ones as `missing`, a part of `set_aside`"
     );
     segments.receipts.set_aside += missing;
     segments.receipts.missing += missing;
@@ -94,7 +94,7 @@ pub fn keep_unknown(
     places.iter().for_each(|place| bytes.extend_from_slice(&segment[place.clone()]));
     let path = config.data.join("set_aside").join(format!("{}.newer", journal::file_name(number)));
     tracing::error!(
-        "{} records of {} are of a newer program: they are kept in {}",
+        "{} records of {} were written by a newer program: they are kept in {}",
         places.len(),
         journal::file_name(number),
         path.display()

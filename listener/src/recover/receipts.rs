@@ -34,7 +34,7 @@ pub fn read_receipts(data: &Path) -> io::Result<Option<Receipts>> {
         Err(error) => {
             let kept = data.join("set_aside").join("receipts.json");
             tracing::error!(
-                "{} cannot be read ({error}); it is kept as {}, and made anew from the journal",
+                "{} cannot be read ({error}); it is kept as {} and rebuilt from the journal",
                 path.display(),
                 kept.display()
             );
@@ -63,8 +63,8 @@ pub fn for_sinks(
             let stored = begin.closed_facts().saturating_sub(set_aside);
             if stored > 0 {
                 tracing::error!(
-                    "receipts.json is missing: what came before segment {} counts as stored, {stored} messages; what \
-                     is in the journal is offered to every sink again",
+                    "receipts.json is missing: everything before segment {} counts as stored ({stored} messages); \
+                     everything in the journal is offered to every sink again",
                     before + 1
                 );
             }

@@ -221,7 +221,7 @@ impl Config {
         let datagram_bytes = check_datagram("statsd_datagram_bytes", self.statsd_datagram_bytes)?;
         let prefix = self.statsd_prefix.trim_end_matches('.');
         if prefix.contains(|c: char| ":|@#".contains(c) || c.is_whitespace() || c.is_control()) {
-            let reason = "must not hold `:`, `|`, `@`, `#`, blanks or control characters: it begins every name";
+            let reason = "must not contain `:`, `|`, `@`, `#`, whitespace or control characters: it begins every name";
             return Err(invalid("statsd_prefix", reason.into()));
         }
         Ok(StatsdSettings {
@@ -235,8 +235,8 @@ impl Config {
     fn signing_key(&self) -> Result<Option<SigningKey>, ConfigError> {
         match (&self.key_id, &self.key) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(invalid("key_id", "needs `key` beside it".into())),
-            (None, Some(_)) => Err(invalid("key", "needs `key_id` beside it".into())),
+            (Some(_), None) => Err(invalid("key_id", "requires `key`".into())),
+            (None, Some(_)) => Err(invalid("key", "requires `key_id`".into())),
             (Some(_), Some(Err(reason))) => Err(invalid("key", (*reason).into())),
             (Some(_), Some(Ok(secret))) if secret.is_empty() => Err(invalid("key", "must not be empty".into())),
             (Some(id), Some(Ok(secret))) => {
@@ -258,7 +258,7 @@ impl Config {
         let statsd_datagrams = settings.statsd.as_ref().map_or(QUEUE_DATAGRAMS_MIN, |statsd| statsd.datagrams);
         if settings.message_datagrams.min(statsd_datagrams) < QUEUE_DATAGRAMS_MIN {
             let reason = format!(
-                "is {}: too little for {QUEUE_DATAGRAMS_MIN} datagrams of messages{}",
+                "is {}: too small for {QUEUE_DATAGRAMS_MIN} datagrams of messages{}",
                 self.queue_bytes,
                 if self.statsd { " and, in a quarter of it, as many of statsd lines" } else { "" },
             );
@@ -275,7 +275,7 @@ fn invalid(key: &'static str, reason: String) -> ConfigError {
 fn check_name(key: &'static str, name: &str) -> Result<(), ConfigError> {
     match name.len() {
         0..=NAME_BYTES_MAX => Ok(()),
-        bytes => Err(invalid(key, format!("has {bytes} bytes; at most {NAME_BYTES_MAX} may be"))),
+        bytes => Err(invalid(key, format!("has {bytes} bytes; the maximum is {NAME_BYTES_MAX}"))),
     }
 }
 

@@ -81,7 +81,7 @@ impl Connection {
             match timeout(self.write_timeout, stream.write(rest)).await {
                 Ok(Ok(0)) => return Err(failed(&"closed")),
                 Ok(written) => rest = &rest[written.map_err(|error| failed(&error))?..],
-                Err(_) => return Err(failed(&format!("nothing was taken within {:?}", self.write_timeout))),
+                Err(_) => return Err(failed(&format!("no progress within {:?}", self.write_timeout))),
             }
         }
         Ok(())
@@ -91,14 +91,14 @@ impl Connection {
     async fn connect(&mut self) -> Result<TcpStream, SinkError> {
         let failed = |said: &dyn std::fmt::Display| SinkError::retry(format!("connect to {}: {said}", self.address));
         let connecting = timeout(self.connect_timeout, TcpStream::connect(&self.address)).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {:?}", self.connect_timeout));
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("timed out after {:?}", self.connect_timeout));
         let mut stream = connecting.unwrap_or_else(|_| Err(late())).map_err(|error| failed(&error))?;
         stream.set_nodelay(true).map_err(|error| failed(&error))?;
         #[cfg(target_os = "linux")]
         SockRef::from(&stream).set_tcp_user_timeout(Some(self.write_timeout)).map_err(|error| failed(&error))?;
         let repeated: Vec<u8> = self.kept.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         if !repeated.is_empty() {
-            tracing::info!(bytes = repeated.len(), "graphite: repeats what the last connection may have lost");
+            tracing::info!(bytes = repeated.len(), "graphite: re-sending lines that the last connection may have lost");
             self.write_to(&mut stream, &repeated).await?;
         }
         Ok(stream)

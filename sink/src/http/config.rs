@@ -76,15 +76,15 @@ impl UrlTemplate {
     pub fn parse(text: &str) -> Result<UrlTemplate, String> {
         let rest = PLACES.iter().fold(text.to_owned(), |rest, place| rest.replace(place, "x"));
         if rest.contains(['{', '}']) {
-            return Err(format!("`{text}`: the places are {}", PLACES.join(", ")));
+            return Err(format!("`{text}`: the placeholders are {}", PLACES.join(", ")));
         }
         if !text.contains("{uuid}") {
-            return Err(format!("`{text}` lacks {{uuid}}, by which a repeated document is told from a new one"));
+            return Err(format!("`{text}`: {{uuid}} is required, to tell a retry from a new document"));
         }
         match Url::parse(&rest) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("`{text}` is not http or https")),
             Ok(url) if !text.contains(url.host_str().unwrap_or_default()) => {
-                Err(format!("`{text}`: the host may hold no place"))
+                Err(format!("`{text}`: the host cannot contain a placeholder"))
             }
             Ok(_) => Ok(UrlTemplate(text.to_owned())),
             Err(error) => Err(format!("`{text}`: {error}")),
@@ -154,12 +154,12 @@ mod tests {
     #[test]
     fn a_wrong_template_says_why() {
         for (text, said) in [
-            ("http://h/submit/{logger}", "lacks {uuid}"),
-            ("http://h/{uuid}/{loger}", "the places are {uuid}"),
-            ("http://h/{uuid}/{", "the places are"),
+            ("http://h/submit/{logger}", "{uuid} is required"),
+            ("http://h/{uuid}/{loger}", "the placeholders are {uuid}"),
+            ("http://h/{uuid}/{", "the placeholders are"),
             ("ftp://h/{uuid}", "not http or https"),
             ("h/{uuid}", "relative URL"),
-            ("http://{logger}/{uuid}", "the host may hold no place"),
+            ("http://{logger}/{uuid}", "the host cannot contain a placeholder"),
         ] {
             let error = UrlTemplate::parse(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

@@ -125,10 +125,10 @@ impl Http {
         let reason = match self.poster.post(&parcel.url, parcel.packed.clone()).await? {
             Answer::Taken => return Ok(Fate::Written),
             Answer::TooLarge if can_be_halved => return Ok(Fate::TooLarge),
-            Answer::TooLarge => format!("{}: 413: a single message, and too large", parcel.url),
+            Answer::TooLarge => format!("{}: 413: a single message is too large", parcel.url),
             Answer::Refused(reason) => reason,
         };
-        tracing::warn!(uuid = %parcel.uuid, reason, "http: a document was refused for good and is set aside");
+        tracing::warn!(uuid = %parcel.uuid, reason, "http: a document was permanently refused and is set aside");
         let (folder, uuid, body) = (self.config.set_aside.clone(), parcel.uuid, parcel.body.clone());
         let keep = move || set_aside::set_aside(&folder, uuid, &body, &reason);
         let kept = tokio::task::spawn_blocking(keep).await.map_err(SinkError::retry)?;

@@ -84,7 +84,10 @@ impl Parquet {
                 Err(error) => Err(error),
             };
             if let Err(error) = introduced {
-                tracing::warn!("parquet: {} has no object that shows its columns yet: {error}", table.name());
+                tracing::warn!(
+                    "parquet: cannot write an empty object with the columns of {} yet: {error}",
+                    table.name()
+                );
             }
         }
     }

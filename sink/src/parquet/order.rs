@@ -24,7 +24,7 @@ pub fn by_time(batches: &[RecordBatch], column: &str) -> Result<Vec<(Hour, Run)>
 
 fn times<'r>(rows: &'r RecordBatch, column: &str) -> Result<&'r [i64], ArrowError> {
     let times = rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    Ok(times.ok_or_else(|| ArrowError::SchemaError(format!("{column} is no column of timestamps")))?.values())
+    Ok(times.ok_or_else(|| ArrowError::SchemaError(format!("{column} is not a timestamp column")))?.values())
 }
 
 fn is_sorted(batches: &[&[i64]]) -> bool {

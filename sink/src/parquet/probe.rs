@@ -46,11 +46,11 @@ async fn find(objects: &dyn ObjectStore, folder: &Path, path: &Path) -> Result<(
         is_listed |= object.location == *path;
     }
     if !is_listed {
-        return Err(refused("listed", "what was just written is not among them"));
+        return Err(refused("listed", "the object just written is not in the listing"));
     }
     let object = objects.get(path).await.map_err(|error| refused("read", error))?;
     let content = object.bytes().await.map_err(|error| refused("read", error))?;
-    if content == CONTENT { Ok(()) } else { Err(refused("read", "they hold something else than was written")) }
+    if content == CONTENT { Ok(()) } else { Err(refused("read", "the content differs from what was written")) }
 }
 
 /// An error of the right that is missing.
