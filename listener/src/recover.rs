@@ -53,7 +53,7 @@ struct OnDisk {
     bytes: u64,
     path: PathBuf,
     head: Head,
-    /// The head was made anew, and says nothing of what the segment came to.
+    /// The head was rebuilt, and does not say how the segment ended.
     healed: bool,
     has_state: bool,
 }

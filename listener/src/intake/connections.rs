@@ -51,7 +51,7 @@ pub fn raise_descriptor_limit() -> usize {
     descriptor_limit()
 }
 
-/// Says once in a while that connections were turned away, however many there are.
+/// Logs refused connections at a limited rate, however many there are.
 #[derive(Debug, Default)]
 pub struct TurnedAway {
     count: AtomicU64,
@@ -113,7 +113,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     }
 }
 
-/// A stream whose writes fail when the other side takes nothing for too long.
+/// A stream whose writes fail when the peer reads nothing for too long.
 #[derive(Debug)]
 struct Watched {
     stream: TcpStream,

@@ -72,7 +72,7 @@ async fn messages(
     }
 }
 
-/// 200 where anything was accepted, or there was nothing; 400 where all of it was refused.
+/// 200 if anything was accepted, or the body had no messages; 400 if all of them were refused.
 fn answer(submitted: &Submitted) -> Response {
     let Submitted { accepted, rejected } = submitted;
     let listed: Vec<_> =
@@ -85,7 +85,7 @@ fn answer(submitted: &Submitted) -> Response {
 /// The messages of a body.
 ///
 /// # Errors
-/// In words, where it is no array, no object and no lines of objects.
+/// A description, if it is not an array, an object or lines of objects.
 fn split(body: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let text = body.trim_ascii();
     match text.first() {

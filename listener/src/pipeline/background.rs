@@ -58,17 +58,17 @@ impl Default for Work {
 }
 
 impl Work {
-    /// Rows of a window are owed.
+    /// Rows of a window are pending.
     pub fn close(&self, segment: u64, closing: Closing) {
         self.push(Item::Close(segment, closing));
     }
 
-    /// A state is owed.
+    /// A state is pending.
     pub fn state(&self, segment: u64, cut: Cut, senders: Senders) {
         self.push(Item::State(segment, Box::new((cut, senders))));
     }
 
-    /// A file is owed.
+    /// A file is pending.
     pub fn prepare(&self, segment: u64) {
         self.push(Item::Prepare(segment));
     }
@@ -103,7 +103,7 @@ impl Pipeline {
         }
     }
 
-    /// Does the next thing; false where there is none.
+    /// Runs the next task; false if there is none.
     ///
     /// # Errors
     /// Where the disk refuses; it is done again.

@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A loss is news for so long, µs.
+/// How long a loss counts as recent, µs.
 const RECENT: i64 = 10_000_000;
 
 /// Each is ended only by a success of its own kind, or, where it is a loss, by time.
@@ -29,7 +29,7 @@ struct Loss {
 }
 
 impl Failure {
-    /// Notes it, and says so where it is new.
+    /// Notes the failure, and logs it if it is new.
     pub fn began(&self, what: impl Display) {
         if !self.0.swap(true, Ordering::Relaxed) {
             tracing::error!("{what}");

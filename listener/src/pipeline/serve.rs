@@ -105,7 +105,7 @@ impl Pipeline {
     /// # Errors
     /// Where the receipt cannot be written: then the sink will be given the segment again.
     pub fn acknowledge(&self, sink: &str, number: u64, set_aside: bool, unreadable: u64) -> io::Result<()> {
-        // Two sinks that are told at once must not overwrite each other's receipts.
+        // Two sinks acknowledged at the same time must not overwrite each other's receipts.
         let acknowledging = self.acknowledging.lock();
         let mut segments = self.segments.lock();
         let Some(segment) = segments.get(number) else { return Ok(()) };

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// What is known of a segment that was set aside: in a file beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The sink that did not take it.
+    /// The sink that it was not delivered to.
     pub sink: String,
     /// Messages that count as set aside for it.
     pub messages: u64,
@@ -61,16 +61,16 @@ impl Kept {
 pub struct Offered {
     /// The file in `set_aside`.
     pub file: PathBuf,
-    /// Messages that are in the store now.
+    /// Messages that are now in the store.
     pub stored: u64,
-    /// Why it is still set aside; `None`: it is gone.
+    /// Why it is still set aside; `None`: it was removed.
     pub left: Option<String>,
 }
 
-/// Offers everything in `set_aside` to the store. The data folder must belong to nobody else meanwhile.
+/// Offers everything in `set_aside` to the store. No other process may use the data folder meanwhile.
 ///
 /// # Errors
-/// Where the folder is in use, or the disk refuses.
+/// If the folder is in use, or the disk refuses.
 pub async fn offer_again(config: &Config, store: &mut dyn Sink) -> io::Result<Vec<Offered>> {
     let _lock = lock(&config.data)?;
     let folder = config.data.join("set_aside");
@@ -101,7 +101,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     let folder = config.data.join("set_aside");
     let kept = Kept::read(&folder, number);
     if let Some(kept) = kept.as_ref().filter(|kept| kept.sink != store.name()) {
-        return Ok(left(format!("it is stored, but the sink `{}` refused it: {}", kept.sink, kept.why)));
+        return Ok(left(format!("it is stored, but was not delivered to the sink `{}`: {}", kept.sink, kept.why)));
     }
     let mut found = replay::Kept::default();
     let sealed = kept.as_ref().map(|kept| kept.sealed);
@@ -113,7 +113,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     if let Err(error) = store.write(&batch).await {
         return Ok(left(error));
     }
-    // One without a file beside it was never counted by its messages.
+    // The messages of a segment without a description file were never counted.
     let counted = kept.as_ref().map_or(0, |kept| kept.messages).min(receipts.set_aside);
     let stored = facts.min(counted);
     receipts.set_aside -= stored;
@@ -131,7 +131,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     Ok(Offered { file: PathBuf::new(), stored, left: None })
 }
 
-/// Records that the program could not read that set them aside.
+/// Records that the program which set them aside could not read.
 async fn newer(
     config: &Config,
     number: u64,
@@ -161,5 +161,5 @@ async fn newer(
     Ok(Offered { file: PathBuf::new(), stored: replayed.facts, left: None })
 }
 
-/// Behind the listener's name, in the names of such objects.
+/// Suffix of the listener's name in the names of such objects.
 const RECOVERED: &str = ".recovered";

@@ -14,13 +14,13 @@ use std::ops::Range;
 pub struct Damage {
     /// A record at the end that was cut off.
     pub torn_tails: u64,
-    /// Segments whose beginning was corrupt and is made anew; its bytes are in `set_aside`.
+    /// Segments whose first record was corrupt and was rebuilt; its bytes are in `set_aside`.
     pub healed: u64,
     /// Segments without anything that could be read; their files are in `set_aside`.
     pub unreadable_segments: u64,
 }
 
-/// Says which segments are missing between those that are there, or since the store had its last.
+/// Logs which segments are missing between the existing ones, or since the last one that the store received.
 pub fn say_gaps(numbers: &[u64], receipts: &Receipts, store: &str) {
     let stored = receipts.sinks.get(store).copied().unwrap_or_default();
     let mut due = stored + 1;
@@ -33,8 +33,8 @@ pub fn say_gaps(numbers: &[u64], receipts: &Receipts, store: &str) {
     }
 }
 
-/// Whatever happened to the disk, each message is in one column again: what was received and is found nowhere is
-/// missing, what is found and was not counted is counted now.
+/// Makes the ledger balance again, whatever happened to the disk: received messages that cannot be found are counted as
+/// missing, and messages found but not counted are counted now.
 pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &mut Segments) {
     totals.corrupt_records += healed;
     totals.received += healed;
@@ -57,7 +57,7 @@ pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &
     totals.received += uncounted;
 }
 
-/// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
+/// Keeps bytes of a segment that are not a record, for an operator; `metlog decode` reads them as a segment.
 ///
 /// # Errors
 /// Where the disk refuses.
@@ -66,7 +66,7 @@ pub fn keep_region(config: &Config, number: u64, at: usize, framing: Framing, re
     fs::write(path, [&framing.head()[..], region].concat())
 }
 
-/// Records of a newer program, as a segment of their own that `metlog recover` of that program can offer again.
+/// Keeps records of a newer program in a segment of their own, which `metlog recover` of that program can offer again.
 ///
 /// # Errors
 /// Where the disk refuses.

@@ -1,4 +1,4 @@
-//! Receipts: how far the sinks are, in one file, and made anew from the journal where that is lost.
+//! Receipts: how far each sink has got, in one file, rebuilt from the journal if that is lost.
 use crate::journal;
 use crate::journal::begin::Begin;
 use crate::ledger::Receipts;
@@ -18,7 +18,7 @@ pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
     journal::replace(&path(data), &serde_json::to_vec_pretty(receipts)?)
 }
 
-/// Reads them; `None` where there are none that can be read. A file that is something else is kept beside.
+/// Reads the receipts; `None` if there are none that can be read. An unreadable file is kept in `set_aside`.
 ///
 /// # Errors
 /// Where the disk refuses.
@@ -54,7 +54,7 @@ pub fn for_sinks(
     begin: Option<&Begin>,
     now: i64,
 ) -> Receipts {
-    // A sink that is new waits for nothing that others already let go; one that is gone is waited for no more.
+    // A new sink does not get segments that the others have released; a removed sink is no longer waited for.
     let before = first.unwrap_or_else(|| first_number(now)) - 1;
     let mut receipts = match (read, begin) {
         (Some(receipts), _) => receipts,
@@ -80,7 +80,7 @@ pub fn for_sinks(
 }
 
 /// Where numbering begins in a new data folder: hundredths of a second since 1970. A folder that was lost and
-/// made anew so never repeats a number, and no object in the store is overwritten by other rows.
+/// recreated therefore never repeats a number, and no object in the store is overwritten by other rows.
 fn first_number(now: i64) -> u64 {
     (now / 10_000).max(1).cast_unsigned()
 }

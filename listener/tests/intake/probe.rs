@@ -1,4 +1,4 @@
-//! The check of sinks at the start: it is told, and holds up neither intake nor the other sinks.
+//! The start-up check of sinks: it is reported, and holds up neither intake nor the other sinks.
 use super::*;
 
 /// A store that is well and a place beside it whose check ends as it is told, or never.

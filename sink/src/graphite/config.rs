@@ -1,4 +1,4 @@
-//! What the Graphite sink is told.
+//! The configuration of the Graphite sink.
 use std::time::Duration;
 
 /// What carbon is spoken to in.

@@ -1,4 +1,4 @@
-//! What the HTTP sink is told, and the template of its URLs.
+//! The configuration of the HTTP sink, and the template of its URLs.
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl Config {
     }
 }
 
-/// Without what may be secret: the token and the values of the headers.
+/// Omits secrets: the token and the values of the headers.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").field("url", &self.url).field("set_aside", &self.set_aside).finish_non_exhaustive()
@@ -71,8 +71,8 @@ impl UrlTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// In words for a human, where it is no URL of http or https, has a place that is not known, or lacks `{uuid}`:
-    /// without it a repeated document would be a second one.
+    /// A description, if it is not an http or https URL, has an unknown placeholder, or lacks `{uuid}`: without it a
+    /// retry would create a second document.
     pub fn parse(text: &str) -> Result<UrlTemplate, String> {
         let rest = PLACES.iter().fold(text.to_owned(), |rest, place| rest.replace(place, "x"));
         if rest.contains(['{', '}']) {
@@ -91,12 +91,12 @@ impl UrlTemplate {
         }
     }
 
-    /// True where documents are to be told apart by type.
+    /// True if documents are split by type.
     pub(super) fn has_type(&self) -> bool {
         self.0.contains("{type}")
     }
 
-    /// True where documents are to be told apart by logger.
+    /// True if documents are split by logger.
     pub(super) fn has_logger(&self) -> bool {
         self.0.contains("{logger}")
     }

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use metlog_schemas::object_path::Partition;
 use metlog_schemas::table::Table;
-use objects::Rows;
+use objects::OrderedRows;
 use put::Putter;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Parquet {
             return;
         }
         for table in Table::ALL.into_iter().filter(|table| batch.row_count(*table) == 0) {
-            let none = || encode(&Rows::none(table, partition), 0, batch, &self.config);
+            let none = || encode(&OrderedRows::none(table, partition), 0, batch, &self.config);
             let introduced = match self.putter.has_any(table.name()).await {
                 Ok(true) => Ok(()),
                 Ok(false) => match none() {
@@ -93,7 +93,7 @@ impl Parquet {
     }
 }
 
-fn encode(rows: &Rows, at: usize, batch: &Batch, config: &Config) -> Result<Option<(String, Bytes)>, SinkError> {
+fn encode(rows: &OrderedRows, at: usize, batch: &Batch, config: &Config) -> Result<Option<(String, Bytes)>, SinkError> {
     let encoded = rows.encode(at, batch, config).transpose().map_err(SinkError::set_aside)?;
     Ok(encoded.map(|(path, bytes)| (path.key(), bytes)))
 }
