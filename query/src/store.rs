@@ -17,6 +17,9 @@ use tokio::time::timeout;
 /// Longest wait for each MiB of an object, beyond the wait for its beginning.
 const WAIT_A_MIB: Duration = Duration::from_secs(1);
 
+/// Objects that are taken at a time from a listing, where they are there.
+const OBJECTS_A_STEP: usize = 1_000;
+
 /// What a query could not see.
 #[derive(Debug, Clone)]
 pub(crate) struct Gaps {
@@ -193,11 +196,18 @@ impl ObjectStore for Bounded {
 }
 
 impl Bounded {
-    /// All objects below a folder.
+    /// All objects below a folder. Each step may take its time, since there may be many of them.
     ///
     /// # Errors
-    /// What the store says, and where it takes too long.
+    /// What the store says, and where a step takes too long.
     pub(crate) async fn list_all(&self, prefix: &Path) -> Result<Vec<ObjectMeta>> {
-        self.bounded(Verb::List, self.wait, self.inner.list(Some(prefix)).try_collect()).await
+        let mut steps = self.inner.list(Some(prefix)).ready_chunks(OBJECTS_A_STEP);
+        let mut objects = Vec::new();
+        while let Some(step) = self.bounded(Verb::List, self.wait, async { Ok(steps.next().await) }).await? {
+            for object in step {
+                objects.push(object.inspect_err(|error| self.gaps.note(Verb::List, error))?);
+            }
+        }
+        Ok(objects)
     }
 }

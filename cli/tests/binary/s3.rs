@@ -144,17 +144,41 @@ fn the_last_hour_costs_a_handful_of_requests() {
     assert_eq!(metlog.wait().code(), Some(0), "{}", metlog.stderr());
 }
 
+/// A store at an address where nobody listens.
+fn away() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!(
+        "url = \"s3://bucket/ware/house\"\n[sink.parquet.options]\nendpoint = \"http://{free}\"\nregion = \"x\"\n\
+         access_key_id = \"key\"\nsecret_access_key = \"secret\"\nallow_http = \"true\"\n"
+    )
+}
+
+/// Scenario: the store is away, and there is room in memory for few of the rows that wait for it.
+/// Guarantees: SQL has all rows of all tables, those that are only in the journal as well.
+#[test]
+fn what_is_only_in_the_journal_is_seen() {
+    let metlog = Running::up(&format!("memory = \"1MiB\"\n---\n{}", away()));
+    let payload = "x".repeat(4_000);
+    for round in 1..=4 {
+        for n in 0..250 {
+            metlog.send("metlog", &format!("{{\"type\":\"t\",\"payload\":\"{round} {n} {payload}\"}}"));
+        }
+        metlog.send("statsd", "hits:1|c");
+        until("a round is received", || metlog.ledger()["received"] == round * 251);
+        // Longer than a segment is written to.
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    let counts = "select (select count(*) from messages) as m, (select count(distinct payload) from messages) as d, \
+                  (select cast(sum(count) as bigint) from metrics where name = 'hits') as h";
+    until("windows are closed", || metlog.ask(counts)[0]["h"] == 4);
+    assert_eq!(metlog.ask(counts), serde_json::json!([{"m": 1000, "d": 1000, "h": 4}]));
+}
+
 /// Scenario: the store goes away, with a segment on the way to it.
 /// Guarantees: what is held here is still there, marked as a part; who asks strictly gets an error.
 #[test]
 fn what_is_held_is_seen_while_the_store_is_away() {
-    // Nobody listens there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let away = format!(
-        "url = \"s3://bucket/ware/house\"\n[sink.parquet.options]\nendpoint = \"http://{free}\"\nregion = \"x\"\n\
-         access_key_id = \"key\"\nsecret_access_key = \"secret\"\nallow_http = \"true\"\n"
-    );
-    let metlog = Running::up(&away);
+    let metlog = Running::up(&away());
     metlog.send("metlog", r#"{"type":"x","payload":"held"}"#);
     until("it is received", || metlog.ledger()["received"] == 1);
     let sql = "select payload from messages";
