@@ -64,7 +64,8 @@ fn what_did_not_arrive_is_said() {
 }
 
 /// Scenario: the server has a small receive buffer and is held up while most of a replay is sent, also its end.
-/// Guarantees: the replay says what is missing; `status` says that the kernel dropped it, and that all is not well.
+/// Guarantees: the replay says what is missing, and the server counts it as lost; `status` says so, and that the kernel
+/// dropped it, with exit code 1.
 #[test]
 fn the_last_losses_are_seen() {
     const LINES: u32 = 5_000;
@@ -85,6 +86,7 @@ fn the_last_losses_are_seen() {
     assert_eq!(output.status.code(), Some(1));
     let said = text_of(&output.stderr);
     assert!(said.contains("error: not all of it arrived at") && said.contains("datagrams are missing"), "{said}");
+    until("the server counts its loss too", || metlog.ledger()["lost"].as_u64() > Some(0));
     let status = run(&["status", "--server", &metlog.http()]);
     assert_eq!(status.status.code(), Some(1), "{}", text_of(&status.stdout));
     assert!(text_of(&status.stdout).contains("LOST on the way"), "{}", text_of(&status.stdout));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod again;
 mod damage;
+mod formats;
 mod http;
 mod privacy;
 mod probe;

@@ -43,7 +43,7 @@ fn secret_event() -> String {
 }
 
 /// The bytes of every file below a folder. One that is gone by then had another name while it was written.
-fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -56,11 +56,11 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(super) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-fn objects(batch: &RecordBatch) -> Vec<Value> {
+pub(super) fn objects(batch: &RecordBatch) -> Vec<Value> {
     let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
     writer.write(batch).unwrap();
     writer.finish().unwrap();
