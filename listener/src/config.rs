@@ -54,7 +54,7 @@ impl Config {
         }
     }
 
-    /// Puts addresses in the place of those of the socket of a key; false where there is no such socket.
+    /// Puts addresses in the place of those of the socket of a key; false if there is no such socket.
     pub fn set_addresses(&mut self, key: &str, addresses: Vec<SocketAddr>) -> bool {
         let Some(socket) = format::sockets().into_iter().find(|socket| socket.key == key) else { return false };
         self.sockets.retain(|listen| listen.socket.key != key);

@@ -12,7 +12,7 @@ pub enum Metric {
     Dropped,
     /// Messages in the store, acknowledged.
     Stored,
-    /// Messages on disk in `set_aside`, for a human. Should be zero; alert on it.
+    /// Messages on disk in `set_aside`, for an operator. Should be zero; alert on it.
     SetAside,
     /// Of those set aside: were in the journal, and their files are gone. Should be zero; alert on it.
     Missing,

@@ -95,7 +95,7 @@ impl Listener {
     /// The table `senders`: [`crate::senders::SenderRow`] as columns.
     ///
     /// # Errors
-    /// Where Arrow refuses the columns, which would be a defect.
+    /// If Arrow refuses the columns, which would be a defect.
     pub fn senders_batch(&self) -> Result<RecordBatch, ArrowError> {
         let rows = self.senders();
         let text = |of: fn(&crate::senders::SenderRow) -> &str| -> ArrayRef {

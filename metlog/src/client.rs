@@ -105,7 +105,7 @@ impl Client {
         &self.owner.emitter
     }
 
-    /// True where another clone will close it.
+    /// True if another clone will close it.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.owner) > 1
     }

@@ -16,12 +16,12 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// True where no rule is set.
+    /// True if no rule is set.
     pub fn is_empty(&self) -> bool {
         *self == Filters::default()
     }
 
-    /// True where a message of this type and severity leaves.
+    /// True if a message of this type and severity leaves.
     pub fn passes(&self, r#type: &str, severity: Severity) -> bool {
         self.severity_max.is_none_or(|most| severity <= most)
             && !self.type_blacklist.contains(r#type)

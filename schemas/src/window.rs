@@ -32,7 +32,7 @@ pub struct Metric {
     pub name: Arc<str>,
     /// Sorted by key, no key twice.
     pub tags: Arc<[(String, String)]>,
-    /// False where nothing came in this window and the series is only remembered: Graphite is told its
+    /// False if nothing came in this window and the series is only remembered: Graphite is told its
     /// zero or its last gauge, the tables are not.
     pub fresh: bool,
     /// What it came to.

@@ -66,7 +66,7 @@ pub enum Next {
 pub struct SinkError {
     /// What to do about it.
     pub next: Next,
-    /// What happened, for a human.
+    /// What happened, for an operator.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! The binary from outside, as a user or a script meets it: exit codes, what is printed, and the whole road.
+//! The binary from outside, as a user or a script sees it: exit codes, output, and the whole pipeline.
 #![allow(clippy::unwrap_used)]
 mod attacks;
 mod commands;
@@ -11,4 +11,3 @@ mod sight;
 mod strays;
 #[cfg(feature = "toy")]
 mod toy;
-mod whole_road;

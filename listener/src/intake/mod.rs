@@ -99,7 +99,7 @@ impl Source {
     /// Starts receiving in a thread of its own, until asked to stop.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// If there is no thread to be had.
     pub fn start(
         self,
         pipeline: Arc<Pipeline>,

@@ -57,7 +57,7 @@ impl Failing {
         self.kernel.last.store(steady.max(1), Ordering::Relaxed);
     }
 
-    /// True where the kernel dropped something just now.
+    /// True if the kernel dropped something just now.
     pub fn is_losing(&self, steady: i64) -> bool {
         let last = self.kernel.last.load(Ordering::Relaxed);
         last > 0 && steady - last < RECENT

@@ -1,4 +1,4 @@
-//! What was wrong with the data folder: kept for a human, counted, and said.
+//! What was wrong with the data folder: kept for an operator, counted, and said.
 use crate::config::Config;
 use crate::journal;
 use crate::journal::begin::{Begin, Context};
@@ -60,7 +60,7 @@ pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &
 /// Keeps bytes of a segment that are not a record, for an operator; `metlog decode` reads them as a segment.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn keep_region(config: &Config, number: u64, at: usize, framing: Framing, region: &[u8]) -> io::Result<()> {
     let path = config.data.join("set_aside").join(format!("{}.{at}", journal::file_name(number)));
     fs::write(path, [&framing.head()[..], region].concat())
@@ -69,7 +69,7 @@ pub fn keep_region(config: &Config, number: u64, at: usize, framing: Framing, re
 /// Keeps records of a newer program in a segment of their own, which `metlog recover` of that program can offer again.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn keep_unknown(
     config: &Config,
     number: u64,

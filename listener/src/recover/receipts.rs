@@ -13,7 +13,7 @@ fn path(data: &Path) -> PathBuf {
 /// Replaces the receipts as a whole.
 ///
 /// # Errors
-/// Where the disk refuses; what is there then is what [`journal::replace`] leaves.
+/// If the disk refuses; what is there then is what [`journal::replace`] leaves.
 pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
     journal::replace(&path(data), &serde_json::to_vec_pretty(receipts)?)
 }
@@ -21,7 +21,7 @@ pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
 /// Reads the receipts; `None` if there are none that can be read. An unreadable file is kept in `set_aside`.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn read_receipts(data: &Path) -> io::Result<Option<Receipts>> {
     let path = path(data);
     let bytes = match fs::read(&path) {

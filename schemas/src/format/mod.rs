@@ -80,10 +80,10 @@ pub trait Format {
     /// Second part, in any order.
     fn decode(datagram: &[u8], at: Entry, scratch: &mut Scratch, out: &mut Decoded);
 
-    /// What it says, each message as a JSON value, for a human.
+    /// What it says, each message as a JSON value, for an operator.
     ///
     /// # Errors
-    /// Where it cannot be read at all, the reason.
+    /// If it cannot be read at all, the reason.
     fn describe(datagram: &[u8]) -> Result<Vec<Value>, String>;
 }
 
@@ -182,7 +182,7 @@ macro_rules! formats {
         /// See [`Format::describe`].
         ///
         /// # Errors
-        /// Where it cannot be read at all, the reason.
+        /// If it cannot be read at all, the reason.
         pub fn describe(code: u8, datagram: &[u8]) -> Result<Vec<Value>, String> {
             $($(#[$attribute])* if code == $module::$format::CODE && $module::$format::recognises(datagram) {
                 return $module::$format::describe(datagram);
@@ -193,7 +193,7 @@ macro_rules! formats {
         /// What a datagram says whose code is not known: the first format that can read it describes it.
         ///
         /// # Errors
-        /// Where none can, the reason of the first that recognises it.
+        /// If none can, the reason of the first that recognises it.
         pub fn describe_any(datagram: &[u8]) -> Result<Vec<Value>, String> {
             let mut why = None;
             $($(#[$attribute])* if $module::$format::recognises(datagram) {

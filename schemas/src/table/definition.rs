@@ -59,7 +59,7 @@ pub struct Definition {
     pub order: &'static [&'static str],
     /// The column (a timestamp) whose hour is the partition of a row.
     pub time: &'static str,
-    /// True where each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
+    /// True if each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
     pub rows_are_facts: bool,
     schema: SchemaRef,
 }

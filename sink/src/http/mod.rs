@@ -56,7 +56,7 @@ enum Fate {
 
 impl Http {
     /// # Errors
-    /// In words for a human, where a header or the token cannot be sent or TLS cannot be set up.
+    /// In words for an operator, where a header or the token cannot be sent or TLS cannot be set up.
     pub fn new(config: Config) -> Result<Http, String> {
         Ok(Http { poster: Poster::new(&config)?, config, progress: Progress::default() })
     }

@@ -32,7 +32,7 @@ pub enum Answer {
 /// A header as it is sent; its value is not printed.
 ///
 /// # Errors
-/// In words for a human, where it cannot be sent.
+/// In words for an operator, where it cannot be sent.
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let wrong = |what: &str| format!("header `{}`: {what} cannot be sent", name.escape_debug());
     let header = HeaderName::try_from(name).map_err(|_| wrong("the name"))?;
@@ -50,7 +50,7 @@ pub struct Poster {
 
 impl Poster {
     /// # Errors
-    /// In words for a human, where a header or the token cannot be sent or TLS cannot be set up.
+    /// In words for an operator, where a header or the token cannot be sent or TLS cannot be set up.
     pub fn new(config: &Config) -> Result<Poster, String> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -107,7 +107,7 @@ async fn in_background<T: Send + 'static>(
 /// Encodes a batch and forgets the bytes, whose count it returns: what the benchmark measures.
 ///
 /// # Errors
-/// Where the rows cannot be encoded.
+/// If the rows cannot be encoded.
 #[doc(hidden)]
 pub fn encode_only(batch: &Batch, config: &Config) -> Result<usize, SinkError> {
     let mut bytes = 0;

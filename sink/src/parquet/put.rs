@@ -32,7 +32,7 @@ impl Putter {
         Putter { store, timeout, writing: Arc::default() }
     }
 
-    /// True where anything is stored in a folder below the warehouse.
+    /// True if anything is stored in a folder below the warehouse.
     pub async fn has_any(&self, folder: &str) -> Result<bool, SinkError> {
         let path = Path::from_iter(self.store.prefix.parts().chain(Path::from(folder).parts()));
         let mut listed = self.store.objects.list(Some(&path));
