@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod attacks;
 mod commands;
+mod end_to_end;
 mod json_logs;
 mod results;
 mod running;

@@ -1,18 +1,18 @@
 //! The HTTP sink: messages as JSON arrays, each posted to a URL of its own, as Mozilla's Bagheera takes them.
 //! Windows are not for it.
 //!
-//! | answer | what is done |
+//! | response | action |
 //! |---|---|
-//! | 2xx | it is over there |
-//! | 413 | it is sent again as two halves; a single message is set aside |
+//! | 2xx | delivered |
+//! | 413 | sent again as two halves; a single message is set aside |
 //! | 401, 407, 408, 425, 429, 3xx, 5xx, none | an error to retry, not before `Retry-After` |
-//! | any other | set aside on disk, with the server's words |
+//! | any other | set aside on disk, with the server's response |
 //!
-//! The probe is a request for OPTIONS, with the same headers and token.
+//! The probe is an OPTIONS request, with the same headers and token.
 //!
-//! `Ok` means that every message is in a document that the server took or that lies in the folder. A document's
-//! uuid is made of what it says, so that a repeat is the same document; what the current batch has already
-//! delivered is remembered besides, and a retry goes on where it stopped.
+//! `Ok` means that every message is in a document that the server accepted or that is in the folder. A document's
+//! uuid is derived from its content, so that a retry is the same document. Documents of the current batch that were
+//! already delivered are remembered, so that a retry resumes where it stopped.
 pub mod config;
 mod documents;
 mod post;
