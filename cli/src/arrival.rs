@@ -163,7 +163,7 @@ fn missing(before: &Before, sent: &Sent, row: &Row, now: &Before) -> Option<Stri
     }
     (sent.json > 0 && dropped > 0).then(|| {
         let datagrams = counted(dropped, "datagram");
-        format!("its host's kernel dropped {datagrams} meanwhile, and whose is not known: Metlog JSON has no numbers")
+        format!("its host's kernel dropped {datagrams} meanwhile; the sender is unknown, because Metlog JSON has no sequence numbers")
     })
 }
 
@@ -213,7 +213,9 @@ mod tests {
             0,
             200,
             1,
-            Some("its host's kernel dropped 1 datagram meanwhile, and whose is not known: Metlog JSON has no numbers"),
+            Some(
+                "its host's kernel dropped 1 datagram meanwhile; the sender is unknown, because Metlog JSON has no sequence numbers",
+            ),
         );
     }
 

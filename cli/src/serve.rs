@@ -12,7 +12,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::stream;
 use metlog_listener::Listener;
-use metlog_listener::Rows;
+use metlog_listener::LiveRows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Hot, Pool, PoolConfig};
 use metlog_schemas::table::Table;
@@ -138,11 +138,11 @@ async fn tail(State(listener): State<Listener>, Query(query): Query<TailQuery>) 
 }
 
 /// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<Rows>, filter: &Filter) -> Option<Bytes> {
+async fn next_lines(batches: &mut Receiver<LiveRows>, filter: &Filter) -> Option<Bytes> {
     loop {
         match batches.recv().await {
             Ok(rows) if rows.table != Table::Messages => (),
-            Ok(Rows { batch, .. }) => {
+            Ok(LiveRows { batch, .. }) => {
                 let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
                 match lines {
                     Ok(lines) if lines.is_empty() => (),

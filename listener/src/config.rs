@@ -1,4 +1,4 @@
-//! What the listener is told, checked: nothing here is optional that must be there, and nothing is parsed.
+//! The listener's validated configuration: nothing required is optional here, and nothing is left to parse.
 use crate::privacy::Rule;
 use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Socket};
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything a listener is told.
+/// The whole configuration of a listener.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Its name in object paths (`metlog_schemas::object_path::is_listener_name`). Two listeners that share a
@@ -54,7 +54,7 @@ impl Config {
         }
     }
 
-    /// Puts addresses in the place of those of the socket of a key; false where there is no such socket.
+    /// Puts addresses in the place of those of the socket of a key; false if there is no such socket.
     pub fn set_addresses(&mut self, key: &str, addresses: Vec<SocketAddr>) -> bool {
         let Some(socket) = format::sockets().into_iter().find(|socket| socket.key == key) else { return false };
         self.sockets.retain(|listen| listen.socket.key != key);

@@ -1,5 +1,5 @@
 //! Delivery: one task for each sink, at that sink's own pace. A segment is offered again until the sink has
-//! it or refuses it for good; the journal keeps it so long.
+//! it or refuses it for good; the journal keeps it until then.
 use crate::pipeline::{ClosedWindows, Pipeline, batch_of};
 use crate::probe::Probe;
 use crate::recover::again::Kept;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const WAIT_MIN: Duration = Duration::from_millis(100);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What users are told about a sink.
+/// The state of a sink, as reported to users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SinkState {
     /// Batches handed over.
@@ -24,16 +24,16 @@ pub struct SinkState {
     pub set_aside: u64,
     /// Attempts that failed.
     pub failures: u64,
-    /// Why the last attempt failed; `None` where it did not.
+    /// Why the last attempt failed; `None` if it did not.
     pub failing: Option<String>,
-    /// What the check at the start found wrong, until it finds nothing.
+    /// Why the start-up check failed, until it passes.
     pub probe_failure: Option<String>,
 }
 
 /// The state of all sinks, by name.
 pub type SinkStates = Arc<Mutex<BTreeMap<&'static str, SinkState>>>;
 
-/// Serves a sink until the pipeline is gone.
+/// Serves a sink until the pipeline is dropped.
 pub async fn deliver(pipeline: Arc<Pipeline>, mut sink: Box<dyn Sink>, states: SinkStates) {
     let mut progress = pipeline.watch();
     let mut cursor = (0, 0);
@@ -59,10 +59,10 @@ pub async fn deliver(pipeline: Arc<Pipeline>, mut sink: Box<dyn Sink>, states: S
     }
 }
 
-/// Hands over the next sealed segment; false where there is none.
+/// Hands over the next sealed segment; false if there is none.
 async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkStates) -> std::io::Result<bool> {
     let Some(number) = pipeline.next_segment(sink.name()) else { return Ok(false) };
-    // A copy is told by its content whether it was there already, so the content must always be the same.
+    // A copy recognises by its content what it has already, so the content must always be the same.
     let in_order = sink.role() == Role::Copy;
     let batch = match blocking(pipeline, move |pipeline| pipeline.batch(number, in_order)).await {
         Ok(batch) => batch,
@@ -70,7 +70,7 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
     };
     let unreadable = pipeline.expected(number).saturating_sub(batch.fact_rows() + batch.value_count());
     if unreadable > 0 && sink.role() == Role::Store {
-        set_aside(pipeline, number, sink.name(), unreadable, "records of it cannot be read back")?;
+        set_aside(pipeline, number, sink.name(), unreadable, "some of its records cannot be read back")?;
     }
     let written = write(sink, &batch, states).await;
     if let Err(error) = &written {
@@ -82,7 +82,7 @@ async fn segment(pipeline: &Arc<Pipeline>, sink: &mut dyn Sink, states: &SinkSta
     Ok(true)
 }
 
-/// Hands over windows that closed since the last call; false where there are none.
+/// Hands over windows that closed since the last call; false if there are none.
 async fn windows(
     pipeline: &Arc<Pipeline>,
     sink: &mut dyn Sink,
@@ -90,7 +90,7 @@ async fn windows(
     cursor: &mut (u64, usize),
 ) -> std::io::Result<bool> {
     let (name, mut from) = (sink.name(), *cursor);
-    // The cursor comes back with an error too: it says which segment cannot be read.
+    // The cursor is returned even on error: it says which segment cannot be read.
     let (next, from) = blocking(pipeline, move |pipeline| Ok((pipeline.next_windows(name, &mut from), from))).await?;
     let ClosedWindows { segment, windows, last } = match next {
         Ok(Some(next)) => next,
@@ -111,7 +111,7 @@ async fn windows(
     Ok(true)
 }
 
-/// A segment that cannot be read back is set aside, or what is behind it would never come; another error may pass.
+/// Sets aside a segment that cannot be read back, since it would block all later ones; other errors may be temporary.
 async fn pass_over(
     pipeline: &Arc<Pipeline>,
     sink: &'static str,
@@ -140,9 +140,9 @@ async fn write(sink: &mut dyn Sink, batch: &Batch, states: &SinkStates) -> Resul
             Ok(receipt) => return Ok(receipt),
             Err(error) if error.next == Next::SetAside => return Err(error),
             Err(SinkError { next, message }) => {
-                tracing::warn!("{} is not available and will be tried again: {message}", sink.name());
+                tracing::warn!("{} is not available and will be retried: {message}", sink.name());
                 let asked = if let Next::Retry(after) = next { after } else { None };
-                // Up to the bound, so that many listeners do not come back at once; not before it was asked for.
+                // Jittered up to the bound, so that many listeners do not retry at once; never before the time requested.
                 tokio::time::sleep(asked.unwrap_or(WAIT_MIN) + wait.mul_f64(rand::random())).await;
                 wait = (wait * 2).min(WAIT_MAX);
             }
@@ -167,11 +167,11 @@ fn note(states: &SinkStates, name: &'static str, result: &Result<Receipt, SinkEr
     }
 }
 
-/// Keeps a segment that nobody can take where a human finds it; on a full disk too.
+/// Keeps a segment that cannot be delivered where an operator finds it, even on a full disk.
 fn set_aside(pipeline: &Pipeline, number: u64, sink: &str, messages: u64, why: &str) -> std::io::Result<()> {
     let Some(sealed) = pipeline.sealed(number) else { return Ok(()) };
     let folder = pipeline.config().data.join("set_aside");
-    tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` offers it again", folder.display());
+    tracing::error!("segment {number} is set aside in {}: {why}; `metlog recover` retries it", folder.display());
     let stored = pipeline.expected(number).saturating_sub(messages);
     Kept { sink: sink.to_owned(), messages, stored, sealed, why: why.to_owned() }.keep(&pipeline.config().data, number)
 }

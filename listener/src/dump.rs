@@ -1,4 +1,4 @@
-//! A datagram or a journal segment, described as JSON for a human.
+//! A datagram or a journal segment, described as JSON for an operator.
 use crate::journal::begin::Begin;
 use crate::journal::record::{Framing, Read, Record, code, read};
 use crate::journal::v01;
@@ -10,7 +10,7 @@ use std::io;
 /// Describes each record of a journal segment, or each message of a datagram, as one JSON value.
 ///
 /// # Errors
-/// Where the bytes are neither.
+/// If the bytes are neither.
 pub fn decode(bytes: &[u8], tell: &mut dyn FnMut(Value)) -> io::Result<()> {
     match Framing::of(bytes) {
         Some((framing, start)) => segment(framing, bytes, start, tell),

@@ -28,7 +28,7 @@ pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;
 pub use intake::submit::{Submit, Submitted, Unavailable};
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
-pub use pipeline::{Rejected, Rows};
+pub use pipeline::{LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
 pub use report::Health;
 
@@ -48,13 +48,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-/// How often windows, segments and batches are looked after.
+/// How often windows, segments and batches are checked.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long until a segment that could not be sealed at the end is tried again.
+/// Wait before sealing is retried at shutdown.
 const SEAL_AGAIN: Duration = Duration::from_secs(1);
 
-/// A lock whose holder panicked is still good: every change under it is whole.
+/// A lock whose holder panicked is still usable: every change under it is complete.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -81,12 +81,12 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-/// What is left after a stop.
+/// What remains after a stop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stopped {
     /// Messages that are still in the journal and will be stored after the next start.
     pub held: u64,
-    /// The sinks that have not had everything; they get it after the next start.
+    /// The sinks that have not received everything; they get the rest after the next start.
     pub waiting: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl std::fmt::Debug for Listener {
     }
 }
 
-/// Binds the HTTP intake where it is configured.
+/// Binds the HTTP intake if it is configured.
 fn bind_http(config: &Config) -> std::io::Result<Vec<(SocketAddr, std::net::TcpListener)>> {
     let bind = |address: &SocketAddr| {
         let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("HTTP {address}: {error}"));
@@ -191,12 +191,12 @@ impl Listener {
         Ok(())
     }
 
-    /// What is bound, and where.
+    /// Sockets and the addresses they are bound to.
     pub fn addresses(&self) -> Vec<(String, String)> {
         self.inner.addresses.clone()
     }
 
-    /// The ledger, exact at one moment. Waits for batches that are under way, some ms at most.
+    /// The ledger, exact at one moment. Waits for batches in progress, a few ms at most.
     pub fn ledger(&self) -> ledger::Ledger {
         self.inner.pipeline.ledger()
     }
@@ -207,17 +207,17 @@ impl Listener {
         self.inner.pipeline.with_ordered(|ordered| ordered.senders.clone()).rows()
     }
 
-    /// Rows of all tables that are not in the store. Blocking, for some ms at most.
+    /// Rows of all tables that are not in the store. Blocks for a few ms at most.
     pub fn hot(&self) -> HotRows {
         self.inner.pipeline.hot()
     }
 
-    /// Rows as they come, while somebody listens.
-    pub fn subscribe(&self) -> broadcast::Receiver<Rows> {
+    /// Rows as they arrive, while somebody subscribes.
+    pub fn subscribe(&self) -> broadcast::Receiver<LiveRows> {
         self.inner.pipeline.subscribe()
     }
 
-    /// Where requests are handed in that want an answer.
+    /// Intake for requests that expect a response.
     pub fn submit(&self) -> Submit {
         self.inner.submit.clone()
     }
@@ -227,14 +227,14 @@ impl Listener {
         self.inner.pipeline.rejected()
     }
 
-    /// The sinks that have not had everything that is sealed.
+    /// The sinks that have not received everything that is sealed.
     pub fn waiting(&self) -> Vec<String> {
         self.inner.pipeline.waiting()
     }
 
-    /// Closes the intake, waits for the end of the open window where it holds values, seals the last segment
-    /// and waits until every sink has everything. Once `hurry` is ready it waits no longer: what the sinks have
-    /// not had stays in the journal.
+    /// Closes the intake, waits for the end of the open window if it holds values, seals the last segment
+    /// and waits until every sink has everything. Once `hurry` is ready it stops waiting: what the sinks have
+    /// not received stays in the journal.
     pub async fn stop(&self, hurry: impl Future<Output = ()> + Send) -> Stopped {
         let inner = self.inner.clone();
         self.inner.end_intake.store(true, Ordering::Relaxed);
@@ -276,7 +276,7 @@ impl Listener {
 }
 
 impl Inner {
-    /// Starts what is done now and then: ticks, syncs, and what is made beside intake.
+    /// Starts the periodic work: ticks, syncs, and background tasks.
     fn start_clock(&self) -> std::io::Result<()> {
         let interval = self.pipeline.config().journal.sync_interval;
         self.repeat("clock", |pipeline| {
@@ -302,7 +302,7 @@ impl Inner {
         Ok(())
     }
 
-    /// True where a thread ended that nobody told to.
+    /// True if a thread ended unexpectedly.
     fn has_lost_a_thread(&self) -> bool {
         let lost = |end: &AtomicBool, threads: &Mutex<Vec<JoinHandle<()>>>| {
             !end.load(Ordering::Relaxed) && lock(threads).iter().any(JoinHandle::is_finished)

@@ -1,10 +1,10 @@
-//! Every metric that the listener tells about itself: the enum is the manual.
+//! Every metric that the listener exposes about itself: the enum is the manual.
 use std::fmt::Write;
 
 /// A metric at `/metrics`. Those that end in `_total` count since the data folder was made, unless they say otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// Messages that came, good or bad; a statsd value is one.
+    /// Messages received, valid or not; a statsd value is one.
     Received,
     /// Messages refused for good, by `reason`.
     Rejected,
@@ -12,13 +12,13 @@ pub enum Metric {
     Dropped,
     /// Messages in the store, acknowledged.
     Stored,
-    /// Messages on disk in `set_aside`, for a human. Should be zero; alert on it.
+    /// Messages on disk in `set_aside`, for an operator. Should be zero; alert on it.
     SetAside,
-    /// Of those set aside: were in the journal, and their files are gone. Should be zero; alert on it.
+    /// Part of those set aside: were in the journal, and their files are gone. Should be zero; alert on it.
     Missing,
     /// Messages in the journal, on the way to the store.
     Held,
-    /// Datagrams that never came, by the senders' sequence numbers. Should be zero.
+    /// Datagrams that never arrived, by the senders' sequence numbers. Should be zero.
     Lost,
     /// Messages that clients dropped before sending. Should be zero.
     DroppedByClients,
@@ -28,7 +28,7 @@ pub enum Metric {
     ReceiveBuffer,
     /// Bytes of journal on disk.
     JournalBytes,
-    /// Segments of the journal, with the one that is written.
+    /// Segments of the journal, including the one being written.
     JournalSegments,
     /// 1 while the disk or its budget refuses messages, else 0.
     JournalFailing,
@@ -38,15 +38,15 @@ pub enum Metric {
     CorruptRecords,
     /// Segments of the journal that could not be read at all, found at this start. Should be zero.
     UnreadableSegments,
-    /// Series that are remembered.
+    /// Series in memory.
     Series,
     /// Values refused because there were too many series or tags, by `name`; `*` stands for the rest.
     SeriesOverflow,
-    /// Senders of wire datagrams that are remembered.
+    /// Senders of wire datagrams in memory.
     Senders,
-    /// Batches that a `sink` has, since the process began.
+    /// Batches delivered to a `sink` since the process began.
     SinkBatches,
-    /// Messages or metrics that a `sink` has, since the process began.
+    /// Messages or metrics delivered to a `sink` since the process began.
     SinkWritten,
     /// Messages that a `sink` refused for good, since the process began. Should be zero.
     SinkSetAside,

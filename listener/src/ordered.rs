@@ -53,7 +53,7 @@ pub fn enter(record: &Record<'_>, ordered: &mut Ordered, scratch: &mut Scratch, 
     }
 }
 
-/// Second part, in any order. True where [`settle`] is owed.
+/// Second part, in any order. True if [`settle`] must follow.
 pub fn decode(record: &Record<'_>, scratch: &mut Scratch, decoded: &mut Decoded) -> bool {
     for (index, datagram) in record.datagrams().enumerate() {
         let at = Entry { index, received_at: record.received_at };

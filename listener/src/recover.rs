@@ -53,7 +53,7 @@ struct OnDisk {
     bytes: u64,
     path: PathBuf,
     head: Head,
-    /// The head was made anew, and says nothing of what the segment came to.
+    /// The head was rebuilt, and does not say how the segment ended.
     healed: bool,
     has_state: bool,
 }
@@ -216,7 +216,7 @@ fn on_disk(
                 list.push_back(found);
             }
             None => {
-                tracing::error!("{} has no beginning that can be read; it is set aside", path.display());
+                tracing::error!("the first record of {} cannot be read; the segment is set aside", path.display());
                 damage.unreadable_segments += 1;
                 fs::rename(&path, config.data.join("set_aside").join(journal::file_name(number)))?;
             }
@@ -309,7 +309,7 @@ fn heal(
         window_serial: state.aggregate.window_serial(),
         receipts: receipts.clone(),
     };
-    tracing::error!("the beginning of {} cannot be read; it is set aside and made anew", path.display());
+    tracing::error!("the first record of {} cannot be read; it is set aside and rebuilt", path.display());
     damage::keep_region(config, number, 0, framing, &bytes[start..start + first])?;
     let mut builder = journal::record::Builder::of(journal::record::code::BEGIN, &begin.encode());
     let healed = [&framing.head()[..], builder.finish(framing, begun_at), rest].concat();
@@ -331,7 +331,7 @@ fn newest(
 ) -> io::Result<(Segment, Last)> {
     let OnDisk { number, path, has_state, bytes, .. } = found;
     if !has_state && replay::state_at(folder, number)?.is_none() {
-        tracing::error!("the state at the begin of {} is lost: series and senders begin anew", path.display());
+        tracing::error!("the start state of {} is lost: series and senders start afresh", path.display());
     }
     let mut kept = Bounded { content: Content::empty(), bytes_max: config.memory_bytes };
     let mut replayed = replay::segment_from(folder, number, None, Missing::BeginsAnew, &mut kept)?;

@@ -24,7 +24,7 @@ impl Listener {
         let mut problems = self.inner.pipeline.problems();
         let ended = self.inner.has_lost_a_thread();
         if ended {
-            problems.push("a thread ended that takes or keeps messages: the log says why; start it again".to_owned());
+            problems.push("a thread that receives or stores messages has ended: see the log, and restart".to_owned());
         }
         for (sink, state) in lock(&self.inner.sinks).iter() {
             let why = state.failing.as_ref().or(state.probe_failure.as_ref());
@@ -95,7 +95,7 @@ impl Listener {
     /// The table `senders`: [`crate::senders::SenderRow`] as columns.
     ///
     /// # Errors
-    /// Where Arrow refuses the columns, which would be a defect.
+    /// If Arrow refuses the columns, which would be a defect.
     pub fn senders_batch(&self) -> Result<RecordBatch, ArrowError> {
         let rows = self.senders();
         let text = |of: fn(&crate::senders::SenderRow) -> &str| -> ArrayRef {

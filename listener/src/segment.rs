@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// What a segment came to, as far as it is known.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
-    /// Rows of every table; `None` where they are only in the journal.
+    /// Rows of every table; `None` if they are only in the journal.
     pub rows: Option<TableMap<Vec<RecordBatch>>>,
     /// Windows that closed in it, for sinks that take windows; `None` likewise.
     pub windows: Option<Vec<Arc<Window>>>,
@@ -139,7 +139,7 @@ impl Segment {
         Segment { number, path, content, sealed: None, bytes: 0, closing: 0, closing_values: 0, has_state: false }
     }
 
-    /// True where all of it is known: it may be handed to sinks.
+    /// True if all of it is known: it may be handed to sinks.
     pub fn is_whole(&self) -> bool {
         self.sealed.is_some() && self.closing == 0
     }

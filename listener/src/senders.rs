@@ -1,7 +1,7 @@
 //! Who sends wire v1 datagrams, and what of theirs was lost: exact, from the sequence numbers.
 //!
 //! A gap counts as lost until the datagram comes late. The last `SEEN` numbers are remembered one by one, so
-//! late and duplicate datagrams are told apart; a number older than that is a duplicate, since storing a
+//! out-of-order and duplicate datagrams are distinguished; a number older than that is a duplicate, since storing a
 //! message twice would be the greater harm.
 use metlog_schemas::format::Verdict;
 use metlog_schemas::time::SECOND;
@@ -17,7 +17,7 @@ pub(crate) const WORDS: usize = (SEEN / 64) as usize;
 /// forged or broken, and must not count as so many lost.
 const DATAGRAMS_PER_SECOND_MAX: u64 = 1_000_000;
 const JUMP_MAX: u64 = 1 << 20;
-/// From here on no sequence number is believed: no sender lives so long.
+/// From here on sequence numbers are implausible: no sender runs that long.
 const SEQUENCE_END: u64 = 1 << 62;
 /// Senders remembered at most; above it the one that was silent longest is forgotten.
 const SENDERS_MAX: usize = 10_000;
@@ -61,7 +61,7 @@ pub struct SenderRow {
     pub datagrams: u64,
     /// Datagrams that never came.
     pub lost: u64,
-    /// Datagrams that came after a later one.
+    /// Datagrams that arrived out of order.
     pub late: u64,
     /// Datagrams that came again.
     pub duplicates: u64,

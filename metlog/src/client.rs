@@ -12,11 +12,11 @@ use std::time::Duration;
 /// How long dropping the last [`Client`] or the guard of [`init`](crate::init) waits for the queue to empty.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// A client of its own, for those who dislike globals. Clones are cheap and share everything; when the last
-/// one is dropped, what waits is sent, within [`CLOSE_WAIT`].
+/// A client that is not global. Clones are cheap and share everything; when the last one is dropped, everything
+/// queued is sent, within [`CLOSE_WAIT`].
 ///
-/// No call blocks, panics or fails, whatever the state of network and listener. A forked child may go on
-/// using it: the child gets a queue, a sender thread and an identity of its own with its first call.
+/// No call blocks, panics or fails, whatever the state of network and listener. A forked child may continue to
+/// use it: the child gets a queue, a sender thread and an identity of its own with its first call.
 ///
 /// ```
 /// use metlog::{Client, Config, Destination, Outcome};
@@ -33,7 +33,7 @@ pub struct Client {
     owner: Arc<Owner>,
 }
 
-/// Closes the pipe when nobody has the client any more.
+/// Closes the pipe when the last client is dropped.
 #[derive(Debug)]
 struct Owner {
     emitter: Arc<Emitter>,
@@ -105,7 +105,7 @@ impl Client {
         &self.owner.emitter
     }
 
-    /// True where another clone will close it.
+    /// True if another clone will close it.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.owner) > 1
     }

@@ -21,18 +21,18 @@ pub(crate) enum Target {
     Unix(PathBuf),
     Capture(Captured),
     Noop,
-    /// Text that is no destination: refused, by name, when the client is made.
+    /// An invalid destination: refused, with its text, when the client is created.
     Malformed(String),
 }
 
 impl Destination {
-    /// A destination that keeps what it is sent, for tests; what it kept is read from the second value.
+    /// A destination that captures what is sent, for tests; read it from the second value.
     pub fn capture() -> (Destination, Captured) {
         let captured = Captured::default();
         (Destination(Target::Capture(captured.clone())), captured)
     }
 
-    /// A destination that takes everything and keeps nothing.
+    /// A destination that accepts everything and keeps nothing.
     pub fn noop() -> Destination {
         Destination(Target::Noop)
     }
@@ -78,7 +78,7 @@ fn parse(text: &str) -> Option<Target> {
     valid.then(|| Target::Udp { host: host.to_owned(), port })
 }
 
-/// Text that is no destination is refused when the client is made.
+/// Invalid text is refused when the client is created.
 impl From<&str> for Destination {
     fn from(text: &str) -> Destination {
         text.parse().unwrap_or_else(|MalformedDestination(text)| Destination(Target::Malformed(text)))

@@ -1,27 +1,27 @@
-//! The four filters that Metlog has had since 2011: which messages are kept back by type and severity.
+//! The four filters that Metlog has had since 2011: which messages are filtered out by type and severity.
 use metlog_wire::Severity;
 use std::collections::{HashMap, HashSet};
 
-/// Which messages leave. All of the rules that are set must agree; statsd values are not asked.
+/// Which messages are sent. A message must pass all rules that are set; statsd values are not filtered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
-    /// Keeps back what is less urgent (a greater number) than this.
+    /// Filters out messages that are less urgent (a greater number) than this.
     pub severity_max: Option<Severity>,
-    /// Keeps back these types.
+    /// Filters out these types.
     pub type_blacklist: HashSet<String>,
-    /// Where it is not empty: keeps back every other type.
+    /// If not empty: filters out every other type.
     pub type_whitelist: HashSet<String>,
     /// As `severity_max`, for single types.
     pub type_severity_max: HashMap<String, Severity>,
 }
 
 impl Filters {
-    /// True where no rule is set.
+    /// True if no rule is set.
     pub fn is_empty(&self) -> bool {
         *self == Filters::default()
     }
 
-    /// True where a message of this type and severity leaves.
+    /// True if a message of this type and severity is sent.
     pub fn passes(&self, r#type: &str, severity: Severity) -> bool {
         self.severity_max.is_none_or(|most| severity <= most)
             && !self.type_blacklist.contains(r#type)

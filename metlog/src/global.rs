@@ -11,7 +11,7 @@ use std::time::Duration;
 
 static EMITTER: Slot<Emitter> = Slot::empty();
 
-/// Keeps the process's client; when it is dropped, what waits is sent and later calls answer
+/// Keeps the process's client; when it is dropped, everything queued is sent and later calls return
 /// [`Outcome::Off`].
 #[derive(Debug)]
 #[must_use = "dropping the guard closes the client at once"]
@@ -20,8 +20,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The same client, for those who want to pass it on. While a clone of it lives, dropping the guard does
-    /// not close it, but flushes.
+    /// The same client, to pass it on. While a clone of it exists, dropping the guard does not close it, but
+    /// flushes.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -43,7 +43,7 @@ impl Drop for Guard {
 /// flushes.
 ///
 /// # Errors
-/// A configuration that cannot be; nothing has changed then.
+/// If the configuration is invalid; then nothing has changed.
 pub fn init(config: Config) -> Result<Guard, ConfigError> {
     let client = Client::new(config)?;
     while !EMITTER.replace(EMITTER.get(), Some(client.emitter().clone())) {}
@@ -69,7 +69,7 @@ pub fn send<S: AsRef<str>>(tokens: impl AsRef<[S]>, payload: impl AsRef<str>) ->
     emitter().map_or(Outcome::Off, |emitter| emitter.send(tokens.as_ref(), payload.as_ref()))
 }
 
-/// A message to be given type, logger, severity, tokens, fields or timestamp before it is sent.
+/// A message builder that sets type, logger, severity, tokens, fields or timestamp before sending.
 ///
 /// ```
 /// use metlog::Severity;
@@ -84,17 +84,17 @@ pub fn incr(name: &str) -> Outcome {
     count(name, 1)
 }
 
-/// Adds one to a counter, at a share `rate` of the calls; the listener scales it up again.
+/// Adds one to a counter, sampled at `rate`; the listener scales it up again.
 pub fn incr_with_rate(name: &str, rate: f64) -> Outcome {
     count_with_rate(name, 1, rate)
 }
 
-/// Adds to a counter, or takes from it.
+/// Adds to a counter, or subtracts from it.
 pub fn count(name: &str, increment: impl Number) -> Outcome {
     count_with_rate(name, increment, 1.0)
 }
 
-/// As [`count`], at a share `rate` of the calls; the listener scales it up again.
+/// As [`count`], sampled at `rate`; the listener scales it up again.
 pub fn count_with_rate(name: &str, increment: impl Number, rate: f64) -> Outcome {
     on_statsd(|statsd| statsd.count(name, increment.value(), rate))
 }
@@ -104,37 +104,37 @@ pub fn gauge(name: &str, value: impl Number) -> Outcome {
     gauge_with_rate(name, value, 1.0)
 }
 
-/// As [`gauge`], at a share `rate` of the calls.
+/// As [`gauge`], sampled at `rate`.
 pub fn gauge_with_rate(name: &str, value: impl Number, rate: f64) -> Outcome {
     on_statsd(|statsd| statsd.gauge(name, value.value(), rate))
 }
 
-/// Adds to a gauge, or takes from it.
+/// Adds to a gauge, or subtracts from it.
 pub fn gauge_delta(name: &str, delta: impl Number) -> Outcome {
     on_statsd(|statsd| statsd.gauge_delta(name, delta.value()))
 }
 
-/// Says how long something took. Sent in milliseconds with three decimals.
+/// Records a duration. Sent in milliseconds with three decimals.
 pub fn timing(name: &str, elapsed: Duration) -> Outcome {
     timing_with_rate(name, elapsed, 1.0)
 }
 
-/// As [`timing`], at a share `rate` of the calls; the listener scales the count up again.
+/// As [`timing`], sampled at `rate`; the listener scales the count up again.
 pub fn timing_with_rate(name: &str, elapsed: Duration, rate: f64) -> Outcome {
     emitter().map_or(Outcome::Off, |emitter| emitter.timing(name, elapsed, rate))
 }
 
-/// Adds a member to a set, of which the listener counts the distinct ones.
+/// Adds a member to a set; the listener counts distinct members.
 pub fn set(name: &str, member: impl Display) -> Outcome {
     set_with_rate(name, member, 1.0)
 }
 
-/// As [`set`], at a share `rate` of the calls. A count of distinct members cannot be scaled up.
+/// As [`set`], sampled at `rate`. A count of distinct members cannot be scaled up.
 pub fn set_with_rate(name: &str, member: impl Display, rate: f64) -> Outcome {
     on_statsd(|statsd| statsd.set(name, &member, rate))
 }
 
-/// Takes the time until the guard is dropped.
+/// Measures the time until the guard is dropped.
 ///
 /// ```
 /// let timer = metlog::timer("login.time");
@@ -145,12 +145,12 @@ pub fn timer(name: &str) -> Timer<'_> {
     timer_with_rate(name, 1.0)
 }
 
-/// As [`timer`], at a share `rate` of the calls. The others do not even read the clock.
+/// As [`timer`], sampled at `rate`. Calls that are not sampled do not even read the clock.
 pub fn timer_with_rate(name: &str, rate: f64) -> Timer<'_> {
     Timer::start(emitter(), name, rate)
 }
 
-/// Takes the time of a closure.
+/// Measures the duration of a closure.
 ///
 /// ```
 /// let sum = metlog::time("addition", || 1 + 1);
@@ -168,8 +168,8 @@ pub fn statsd() -> Option<&'static cadence::StatsdClient> {
     emitter()?.statsd.as_ref().map(Statsd::cadence)
 }
 
-/// Waits until what was put in before has been sent, at most for [`CLOSE_WAIT`](crate::CLOSE_WAIT). False: it
-/// has not. A service has no need of it: dropping the guard does the same.
+/// Waits until everything queued so far has been sent, at most for [`CLOSE_WAIT`](crate::CLOSE_WAIT). Returns false
+/// if it has not. A service does not need it: dropping the guard does the same.
 pub fn flush() -> bool {
     emitter().is_none_or(|emitter| emitter.pipes.flush(crate::CLOSE_WAIT))
 }

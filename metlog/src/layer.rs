@@ -8,7 +8,7 @@ use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
 
-/// Type of the messages that a [`Layer`] makes, unless it is told another.
+/// Default type of the messages that a [`Layer`] creates.
 pub const LAYER_TYPE_DEFAULT: &str = "log";
 
 /// A layer for `tracing_subscriber`: each event becomes one message. Its level is the severity (ERROR 3, WARN 4,

@@ -1,13 +1,13 @@
 //! The client library of metlog: messages and statsd values from an application, fire and forget.
 //!
 //! [`init`] once, then call [`send`], [`message`], [`incr`], [`timer`] and the others from anywhere. No call
-//! blocks on network or disk, panics, or fails its host: what could not be queued is an [`Outcome`] that may be
-//! ignored, is counted in [`Stats`], and travels to the listener in the next datagram's header.
+//! blocks on network or disk, panics, or fails its host. A message that cannot be queued is reported as an [`Outcome`],
+//! which may be ignored, is counted in [`Stats`], and is reported to the listener in the next datagram's header.
 //!
 //! ```
 //! use metlog::{Config, Destination, Outcome, Severity};
 //!
-//! // A service names its listener: `.destination("127.0.0.1:5565")`; a test keeps what is sent.
+//! // A service sets its listener: `.destination("127.0.0.1:5565")`; a test captures what is sent.
 //! let (destination, captured) = Destination::capture();
 //! let config = Config::default().logger("sync").destination(destination.clone()).statsd_destination(destination);
 //! let guard = metlog::init(config)?;
@@ -15,48 +15,48 @@
 //! metlog::send(["browserid", "login"], "user 25");
 //! metlog::message("bad password").of_type("login").severity(Severity::WARNING).field("userid", 25).send();
 //! metlog::incr("logins");
-//! let answer = metlog::time("work", || 6 * 7);
+//! let result = metlog::time("work", || 6 * 7);
 //!
-//! drop(guard); // sends what waits
-//! assert_eq!(answer, 42);
+//! drop(guard); // sends everything queued
+//! assert_eq!(result, 42);
 //! assert_eq!(captured.messages()[1].fields, [("userid".to_string(), "25".to_string())]);
 //! assert_eq!(captured.statsd_lines()[0], "logins:1|c");
 //! assert_eq!(metlog::send(["too", "late"], ""), Outcome::Off);
 //! # Ok::<(), metlog::ConfigError>(())
 //! ```
 //!
-//! # What a service's file may say
+//! # The configuration file
 //! ```toml
 //! [metlog]
 //! destinations = ["127.0.0.1:5565", "unix:/run/metlog.sock"] # each datagram goes to all of them
 //! statsd_destination = "127.0.0.1:8125"
-//! statsd = true                  # false: not a byte of statsd leaves
+//! statsd = true                  # false: no statsd is sent
 //! statsd_prefix = "sync"         # each statsd name becomes `sync.<name>`
 //! statsd_datagram_bytes = 1432
 //! logger = "sync"
-//! severity = 6                   # of messages that name none
-//! type = "metlog"                # of messages that name none
+//! severity = 6                   # default severity of messages
+//! type = "metlog"                # default type of messages
 //! hostname = "web1"              # default: the kernel's
 //! datagram_bytes = 1432          # 512 across the internet, 8932 in jumbo frames, 65507 on loopback
-//! queue_bytes = 1048576          # memory for what waits to be sent
+//! queue_bytes = 1048576          # memory for queued messages
 //! key_id = "web"                 # with `key`: datagrams of messages are signed
 //! key = "a shared secret"         # or `hex:` and hexadecimal digits
 //! disabled_timers = ["slow.one"] # or ["*"]
 //!
 //! [metlog.filters]               # of messages
-//! severity_max = 6               # keeps back what is less urgent
+//! severity_max = 6               # filters out less urgent messages
 //! type_blacklist = ["debug"]
 //! type_whitelist = ["login", "metlog"]
 //! type_severity_max = { login = 4 }
 //! ```
-//! The environment has them too: [`Config::with_env`].
+//! Environment variables can set them too: [`Config::with_env`].
 //!
 //! # What happens to a message
 //! The calling thread encodes it straight into the datagram that will carry it, under a mutex that is never held
-//! while anything is sent. A sender thread looks every 20 ms. The memory for datagrams is taken at the start; when
-//! all of it is full, messages are dropped, and counted. A process that ends without dropping the [`Guard`]
-//! loses what waits. In a forked child the first call starts a queue, a sender thread and an identity of its
-//! own. Calls are not for signal handlers.
+//! while anything is sent. A sender thread checks the queue every 20 ms. The memory for datagrams is allocated at the
+//! start; when it is full, messages are dropped and counted. A process that ends without dropping the [`Guard`]
+//! loses what is still queued. In a forked child the first call starts a queue, a sender thread and an identity of its
+//! own. Do not call this library from signal handlers.
 //!
 //! Deliberately absent: retries (the listener sees each lost datagram as a gap), an async runtime, and anything
 //! that a listener can do as well.

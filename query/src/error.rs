@@ -93,7 +93,7 @@ impl From<DataFusionError> for Error {
         let span = error.diagnostic().and_then(|diagnostic| diagnostic.span);
         let position = span.map(|span| (span.start.line, span.start.column));
         if is_missing_object(&error) {
-            return Error::new(Kind::Storage, "an object was removed while it was read: ask again");
+            return Error::new(Kind::Storage, "an object was removed while it was read: run the query again");
         }
         let root = root_of(&error);
         let position = position.or_else(|| match root {

@@ -153,7 +153,7 @@ impl Columns {
         let own = table.schema().fields().len();
         let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
         let of_time = match asked.iter().any(|at| *at >= own) {
-            true => Some(table.schema().index_of("timestamp")?),
+            true => Some(table.schema().index_of(table.definition().time)?),
             false => None,
         };
         let mut read: Vec<usize> = asked.iter().copied().filter(|at| *at < own).chain(of_time).collect();
@@ -162,15 +162,22 @@ impl Columns {
         Ok(Columns { table, schema: Arc::new(schema.project(&asked)?), asked, read: read.into(), own })
     }
 
-    /// The columns that are asked for, of a batch of those that are read; `dt` and `hour` are made from `timestamp`.
+    /// When the rows were, of a batch of those columns.
+    fn times<'b>(&self, batch: &'b RecordBatch) -> Result<&'b TimestampMicrosecondArray> {
+        let column = batch.column_by_name(self.table.definition().time);
+        let times = column.and_then(|column| column.as_any().downcast_ref());
+        times.ok_or_else(|| internal_datafusion_err!("hot rows without a time"))
+    }
+
+    /// The columns that are asked for, of a batch of those that are read; `dt` and `hour` are made from its time.
     fn finish(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let columns = self.asked.iter().map(|at| match at.checked_sub(self.own) {
             None => match self.read.binary_search(at) {
                 Ok(place) if place < batch.num_columns() => Ok(Arc::clone(batch.column(place))),
                 _ => internal_err!("no column {at}"),
             },
-            Some(0) => dates(batch),
-            Some(1) => hours(batch),
+            Some(0) => dates(self.times(batch)?),
+            Some(1) => hours(self.times(batch)?),
             Some(_) => internal_err!("no column {at}"),
         });
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -258,16 +265,11 @@ fn slices(
     })
 }
 
-fn timestamps(batch: &RecordBatch) -> Result<&TimestampMicrosecondArray> {
-    let column = batch.column_by_name("timestamp").and_then(|column| column.as_any().downcast_ref());
-    column.ok_or_else(|| internal_datafusion_err!("hot rows without a timestamp"))
-}
-
-fn dates(batch: &RecordBatch) -> Result<ArrayRef> {
+fn dates(times: &TimestampMicrosecondArray) -> Result<ArrayRef> {
     let mut dates = StringBuilder::new();
     let mut last = (i64::MIN, String::new());
-    for timestamp in timestamps(batch)?.values() {
-        let hour = Hour::of(*timestamp);
+    for time in times.values() {
+        let hour = Hour::of(*time);
         if hour.days() != last.0 {
             last = (hour.days(), hour.date());
         }
@@ -277,7 +279,7 @@ fn dates(batch: &RecordBatch) -> Result<ArrayRef> {
     Ok(Arc::new(dates))
 }
 
-fn hours(batch: &RecordBatch) -> Result<ArrayRef> {
-    let hours = timestamps(batch)?.values().iter().map(|timestamp| Hour::of(*timestamp).of_day() as i32);
+fn hours(times: &TimestampMicrosecondArray) -> Result<ArrayRef> {
+    let hours = times.values().iter().map(|time| Hour::of(*time).of_day() as i32);
     Ok(Arc::new(Int32Array::from_iter_values(hours)))
 }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A table as one query sees it.
-pub(crate) struct Rows {
+pub(crate) struct FactTable {
     table: Table,
     schema: SchemaRef,
     warehouse: Warehouse,
@@ -28,21 +28,21 @@ pub(crate) struct Rows {
     shared: Arc<Shared>,
 }
 
-impl Rows {
-    pub(crate) fn new(table: Table, warehouse: Warehouse, shared: Arc<Shared>) -> Rows {
+impl FactTable {
+    pub(crate) fn new(table: Table, warehouse: Warehouse, shared: Arc<Shared>) -> FactTable {
         let schema = Arc::clone(file_schema(table).table_schema());
-        Rows { table, schema, warehouse, shared }
+        FactTable { table, schema, warehouse, shared }
     }
 }
 
-impl fmt::Debug for Rows {
+impl fmt::Debug for FactTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rows").field(&self.table.name()).finish()
+        f.debug_tuple("FactTable").field(&self.table.name()).finish()
     }
 }
 
 #[async_trait]
-impl TableProvider for Rows {
+impl TableProvider for FactTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

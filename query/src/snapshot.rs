@@ -2,7 +2,7 @@
 use crate::error::HotError;
 use crate::hot::Source;
 use crate::hot_scan::HotView;
-use crate::rows::Rows;
+use crate::rows::FactTable;
 use crate::warehouse::Warehouse;
 use async_trait::async_trait;
 use datafusion::catalog::{
@@ -42,7 +42,7 @@ impl Shared {
 }
 
 pub(crate) struct Snapshot {
-    tables: [Arc<Rows>; Table::ALL.len()],
+    tables: [Arc<FactTable>; Table::ALL.len()],
     source: Option<Arc<dyn Source>>,
 }
 
@@ -56,7 +56,7 @@ impl Snapshot {
         source: Option<&Arc<dyn Source>>,
     ) -> Result<Arc<dyn CatalogProviderList>> {
         let shared = Arc::new(Shared { source: source.cloned(), hot: OnceCell::new() });
-        let tables = Table::ALL.map(|table| Arc::new(Rows::new(table, warehouse.clone(), Arc::clone(&shared))));
+        let tables = Table::ALL.map(|table| Arc::new(FactTable::new(table, warehouse.clone(), Arc::clone(&shared))));
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, Arc::new(Snapshot { tables, source: source.cloned() }))?;
         let catalogs = MemoryCatalogProviderList::new();

@@ -53,7 +53,7 @@ pub(crate) fn message(root: &DataFusionError) -> (Kind, String) {
         }
         DataFusionError::Internal(_) | DataFusionError::ExecutionJoin(_) | DataFusionError::Ffi(_) => {
             tracing::error!(error = %root, "a query failed inside the query engine");
-            (Kind::Internal, "the query failed inside the query engine; the log says more".to_owned())
+            (Kind::Internal, "the query failed inside the query engine; see the log".to_owned())
         }
         other => (Kind::Sql, shortened(&rephrased(&plain(&other.message())))),
     }

@@ -12,7 +12,7 @@ use std::fmt::Write;
 /// A column whose type has no name in a dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownType {
-    /// Where: `table.column`, and inside of it.
+    /// Where: `table.column`, and inside it.
     pub column: String,
     /// Arrow's name of the type.
     pub r#type: String,
@@ -292,7 +292,7 @@ fn azure_note(folder: &str) -> &'static str {
 }
 
 /// A location as a literal of Hive and Spark. Hadoop takes it without percent signs, and knows S3 as `s3a`. Hive
-/// reads variables and, in its old shell, ends of statements inside of quotes too, so these are escaped.
+/// reads variables and, in its old shell, ends of statements inside quotes too, so these are escaped.
 fn hadoop_location(folder: &str) -> String {
     let location = decoded(folder);
     let location = match location.strip_prefix("s3://") {

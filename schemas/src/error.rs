@@ -1,7 +1,7 @@
 //! Errors in words.
 use std::error::Error;
 
-/// An error and what caused it, outermost first, in one line. A cause that is already told is not told again.
+/// An error and its causes, outermost first, in one line. A cause whose text is already included is not repeated.
 pub fn with_causes(error: &dyn Error) -> String {
     let (mut words, mut next) = (error.to_string(), error.source());
     while let Some(cause) = next {

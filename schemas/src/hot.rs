@@ -1,4 +1,4 @@
-//! The rows that a listener holds and the store has not yet: what the write side gives to the read side.
+//! The rows that a listener holds and that are not stored yet: what the write side passes to the read side.
 use crate::table::TableMap;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -20,13 +20,13 @@ pub struct HotRows {
     pub cold: Vec<Arc<dyn ColdSegment>>,
 }
 
-/// A journal segment whose rows are not in memory: bytes that a [`Decoder`] makes rows of, in this process or in
-/// another one. They stay readable as long as this value lives.
+/// A journal segment whose rows are not in memory: bytes that a [`Decoder`] turns into rows, in this process or in
+/// another one. They stay readable as long as this value exists.
 pub trait ColdSegment: Send + Sync {
     /// What a decoder must know besides the bytes.
     fn description(&self) -> String;
 
-    /// How many bytes there are.
+    /// Size in bytes.
     ///
     /// # Errors
     /// What the file system says.
@@ -39,7 +39,7 @@ pub trait ColdSegment: Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
-/// Makes rows of the bytes of a [`ColdSegment`], given its description: blocking, and work for the processor.
+/// Decodes the bytes of a [`ColdSegment`] into rows, given its description: blocking and CPU-bound.
 pub type Decoder = Arc<dyn Fn(&str, &[u8]) -> Result<TableMap<Vec<RecordBatch>>, ArrowError> + Send + Sync>;
 
 impl fmt::Debug for HotRows {

@@ -1,7 +1,7 @@
 //! The contract: what any two programs must agree on. Pure: no I/O, no clock.
 //!
-//! Formats that come in (`format`), what is made of them (`rows`, `window`), where it goes (`table`, `object_path`,
-//! `ddl`), and the rows on their way there (`hot`).
+//! Input formats (`format`), what they are decoded to (`rows`, `window`), how it is stored (`table`, `object_path`,
+//! `ddl`), and rows that are not stored yet (`hot`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ddl;
@@ -17,7 +17,7 @@ pub mod window;
 pub use format::{metlog_json, statsd};
 pub use metlog_wire as wire;
 
-/// The module's earlier name.
+/// The module's former name.
 pub mod tables {
     pub use crate::table::*;
 }

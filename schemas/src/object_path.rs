@@ -1,4 +1,4 @@
-//! Where an object lies below the warehouse; written and read only here.
+//! The path of an object below the warehouse; written and parsed only here.
 //!
 //! `<table>/dt=YYYY-MM-DD/hour=HH/<listener>-<segment>.parquet`, by the time of the event, or Hive's name of the
 //! unknown partition for both where the rows are of many hours. The listener's name is checked when it is configured
@@ -12,7 +12,7 @@ pub const LISTENER_BYTES_MAX: usize = 64;
 /// Hive's name for the partition of rows whose value is null.
 pub const UNKNOWN_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// Which hour's folder an object lies in.
+/// The partition that an object is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Partition {
     /// All of its rows are of this hour.
@@ -22,7 +22,7 @@ pub enum Partition {
 }
 
 impl Partition {
-    /// The hour that all rows are of, where there is one.
+    /// The hour of all rows, if there is one.
     pub const fn hour(self) -> Option<Hour> {
         match self {
             Partition::Hour(hour) => Some(hour),
@@ -62,13 +62,13 @@ pub struct ObjectPath {
     pub table: Table,
     /// The hour that all of its rows fall in, if they do.
     pub partition: Partition,
-    /// Who wrote it; see [`is_listener_name`].
+    /// The listener that wrote it; see [`is_listener_name`].
     pub listener: String,
-    /// The journal segment that it was made from. Zero padded, so that name order is number order.
+    /// The journal segment that it was built from. Zero padded, so that name order is number order.
     pub segment: u64,
 }
 
-/// True for a name that may stand in a path: 1 to 64 of `a-z A-Z 0-9 _ .`, not beginning with a dot. (No `-`:
+/// True for a name that is valid in a path: 1 to 64 of `a-z A-Z 0-9 _ .`, not beginning with a dot. (No `-`:
 /// it divides the name from the segment.)
 pub fn is_listener_name(name: &str) -> bool {
     (1..=LISTENER_BYTES_MAX).contains(&name.len())
@@ -83,7 +83,7 @@ impl ObjectPath {
         format!("{table}/{partition}/{}-{:012}.parquet", self.listener, self.segment)
     }
 
-    /// Reads a key back; only the one spelling that [`ObjectPath::key`] writes.
+    /// Parses a key; accepts only the form that [`ObjectPath::key`] writes.
     pub fn parse(key: &str) -> Option<ObjectPath> {
         let mut parts = key.split('/');
         let table = Table::from_name(parts.next()?)?;

@@ -36,7 +36,7 @@ impl Strings {
         self.ends.len()
     }
 
-    /// True where there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -117,7 +117,7 @@ impl MessageRows {
         self.timestamp.len()
     }
 
-    /// True where no row is committed.
+    /// True if no row is committed.
     pub fn is_empty(&self) -> bool {
         self.timestamp.is_empty()
     }

@@ -1,10 +1,10 @@
-//! A closed window: what the statsd values of some seconds came to, ready for any sink.
+//! A closed window: the aggregated statsd values of some seconds, ready for any sink.
 //!
 //! The names of the parts follow etsy's statsd; `tables` says how a window becomes rows of `metrics`.
 use crate::format::statsd::Kind;
 use std::sync::Arc;
 
-/// All that one window came to.
+/// The aggregates of one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// End of the window, exclusive: µs since 1970 UTC, a multiple of its length.
@@ -28,18 +28,18 @@ pub struct Window {
 /// One series in one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metric {
-    /// Sanitised as etsy's statsd does it.
+    /// Sanitised as in etsy's statsd.
     pub name: Arc<str>,
     /// Sorted by key, no key twice.
     pub tags: Arc<[(String, String)]>,
-    /// False where nothing came in this window and the series is only remembered: Graphite is told its
+    /// False if nothing came in this window and the series is only remembered: Graphite is told its
     /// zero or its last gauge, the tables are not.
     pub fresh: bool,
-    /// What it came to.
+    /// Its aggregates.
     pub data: MetricData,
 }
 
-/// What a series came to.
+/// The aggregates of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricData {
     /// Increments, scaled by their sample rates.
@@ -79,9 +79,9 @@ impl MetricData {
 pub struct Timer {
     /// Samples, scaled by their sample rates.
     pub count: f64,
-    /// Samples as they came, not scaled.
+    /// Samples as received, not scaled.
     pub samples: u64,
-    /// Sum of the samples as they came, not scaled; likewise the rest.
+    /// Sum of the samples as received, not scaled; likewise the rest.
     pub sum: f64,
     /// Sum of their squares.
     pub sum_squares: f64,
@@ -91,7 +91,7 @@ pub struct Timer {
     pub upper: f64,
     /// Mean.
     pub mean: f64,
-    /// Middle, or the mean of the two in the middle.
+    /// Median: the middle sample, or the mean of the two in the middle.
     pub median: f64,
     /// Standard deviation of the population.
     pub std: f64,

@@ -1,5 +1,5 @@
-//! `tables.md` says of every table what its definition says. `METLOG_WRITE_TABLES=1 cargo test -p metlog-schemas --test
-//! tables` writes it anew from the definitions.
+//! `tables.md` matches the definition of every table. `METLOG_WRITE_TABLES=1 cargo test -p metlog-schemas --test tables`
+//! regenerates it from the definitions.
 #![allow(clippy::unwrap_used)]
 use arrow::datatypes::DataType;
 use metlog_schemas::table::{Column, PARTITION_COLUMNS, Table};

@@ -134,7 +134,7 @@ impl BlackHole {
     /// Opens one on this machine.
     ///
     /// # Errors
-    /// Where no socket can be had.
+    /// If no socket can be had.
     pub fn new() -> io::Result<BlackHole> {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         listener.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))?;
@@ -190,7 +190,7 @@ pub fn sample_batch() -> Result<Batch, ArrowError> {
 /// Two rows of any table, an hour apart, with something in every column.
 ///
 /// # Errors
-/// Where a column is of a type that is not made up here.
+/// If a column is of a type that is not made up here.
 pub fn sample_rows(table: Table) -> Result<RecordBatch, ArrowError> {
     let schema = table.schema();
     let row = |hour: i64| {

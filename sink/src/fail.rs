@@ -1,4 +1,4 @@
-//! For tests: a wrapper that fails on purpose, and a sink that remembers.
+//! For tests: a wrapper that injects failures, and a sink that keeps its batches in memory.
 use crate::{Batch, Next, Receipt, Role, Sink, SinkError};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum Failure {
     /// Nothing was written.
     Before(Next),
-    /// All of it was written, and the answer got lost.
+    /// All of it was written, and the response got lost.
     After(Next),
 }
 
-/// Fails by a schedule, one entry a write; `None` lets one pass. When it is used up, all pass.
+/// Fails by a schedule, one entry per write; `None` lets a write succeed. When it is used up, all succeed.
 #[derive(Debug)]
 pub struct Fail<S> {
     inner: S,

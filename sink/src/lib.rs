@@ -1,7 +1,7 @@
-//! Sinks: where batches go. A sink knows its own place and nothing of the journal, SQL or the other sinks.
+//! Sinks: destinations for batches. A sink knows its own destination and nothing of the journal, SQL or other sinks.
 //!
-//! `parquet`, `graphite` and `http` are places; `probe` tries them before the first batch; `fail` makes one fail on
-//! purpose; `conformance` is the contract of [`Sink`] as checks; `store` opens the object store of a URL.
+//! `parquet`, `graphite` and `http` are sinks; `probe` checks them before the first batch; `fail` injects failures;
+//! `conformance` is the contract of [`Sink`] as checks; `store` opens the object store of a URL.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 pub mod conformance;
 pub mod fail;
@@ -19,14 +19,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What one journal segment came to. The same id always brings the same content.
+/// The content of one journal segment. The same id always has the same content.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// Who took it in; fit for a path (`metlog_schemas::object_path::is_listener_name`).
+    /// The listener that received it; safe in a path (`metlog_schemas::object_path::is_listener_name`).
     pub listener: Arc<str>,
-    /// The journal segment that it was made from.
+    /// The journal segment that it was built from.
     pub segment: u64,
-    /// Rows of each table, in the order in which they came.
+    /// Rows of each table, in the order of arrival.
     pub rows: TableMap<Vec<RecordBatch>>,
     /// The windows that closed in it, oldest first: for a sink that takes no tables. Those of the table `metrics` are
     /// among the rows already.
@@ -34,18 +34,18 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// How many rows of a table it holds.
+    /// Number of rows of a table.
     pub fn row_count(&self, table: Table) -> u64 {
         self.rows[table].iter().map(|rows| rows.num_rows() as u64).sum()
     }
 
-    /// How many rows of it are facts of the ledger: messages and the like, and not what sums up values.
+    /// Number of rows that are facts of the ledger, such as messages, but not aggregated values.
     pub fn fact_rows(&self) -> u64 {
         let tables = Table::ALL.into_iter().filter(|table| table.definition().rows_are_facts);
         tables.map(|table| self.row_count(table)).sum()
     }
 
-    /// How many statsd values its windows hold.
+    /// Number of statsd values in its windows.
     pub fn value_count(&self) -> u64 {
         self.windows.iter().map(|window| window.values).sum()
     }
@@ -54,9 +54,9 @@ impl Batch {
 /// What the caller should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The place is unavailable and the batch is still ours: try again, not before this long.
+    /// The destination is unavailable and the batch is still ours: retry, not before this long.
     Retry(Option<Duration>),
-    /// Trying again cannot help: set the batch aside and tell a human.
+    /// A retry cannot help: set the batch aside and alert an operator.
     SetAside,
 }
 
@@ -66,17 +66,17 @@ pub enum Next {
 pub struct SinkError {
     /// What to do about it.
     pub next: Next,
-    /// What happened, for a human.
+    /// What happened, for an operator.
     pub message: String,
 }
 
 impl SinkError {
-    /// An error that may pass.
+    /// A temporary error.
     pub fn retry(message: impl Display) -> SinkError {
         SinkError { next: Next::Retry(None), message: message.to_string() }
     }
 
-    /// An error that stays.
+    /// A permanent error.
     pub fn set_aside(message: impl Display) -> SinkError {
         SinkError { next: Next::SetAside, message: message.to_string() }
     }
@@ -85,9 +85,9 @@ impl SinkError {
 /// What a sink did with a batch, counted as the ledger counts: in messages, where each statsd value is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Receipt {
-    /// What is over there, of what this sink takes: messages, values, or both.
+    /// Delivered, of what this sink takes: messages, values, or both.
     pub written: u64,
-    /// What was refused for good and now lies in the sink's folder of refused documents.
+    /// Refused for good, and kept in the sink's folder of refused documents.
     pub set_aside: u64,
 }
 
@@ -102,10 +102,10 @@ pub enum Role {
     Windows,
 }
 
-/// A place that batches are handed over to.
+/// A destination for batches.
 ///
-/// * `Ok`: the whole batch is over there, or what was refused for good is set aside; the caller may forget it.
-/// * `Err`: part of it may be over there; writing the same batch again does no harm and adds nothing twice.
+/// * `Ok`: the whole batch is delivered, or what was refused for good is set aside; the caller may forget it.
+/// * `Err`: part of it may be delivered; writing the same batch again is safe and adds nothing twice.
 /// * A sink never blocks the thread and gives up in bounded time: what takes longer is an error to retry.
 pub trait Sink: Send {
     /// Its name in the configuration, in metrics and in receipts.
@@ -116,8 +116,8 @@ pub trait Sink: Send {
     }
     /// Hands a batch over.
     fn write<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<Receipt, SinkError>>;
-    /// Tries whether the place can be reached and grants what writing needs, and leaves nothing there that a reader
-    /// would see. It may take long where the place does not answer: [`probe::probe`] bounds it.
+    /// Checks that the destination can be reached and grants the permissions that writing needs, and leaves nothing
+    /// there that a reader would see. It may take long if there is no response: [`probe::probe`] bounds it.
     fn probe(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(std::future::ready(Ok(())))
     }

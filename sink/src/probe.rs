@@ -1,17 +1,17 @@
-//! Tries places before the first batch: can they be reached, and do they grant what writing needs?
+//! Checks destinations before the first batch: are they reachable, and do they grant the permissions that writing needs?
 use crate::{Sink, SinkError};
 use futures::future::join_all;
 use std::time::Duration;
 
-/// Longest wait for one place.
+/// Maximum time for one check.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tries one place, for [`PROBE_TIMEOUT`] at most.
+/// Checks one destination, for [`PROBE_TIMEOUT`] at most.
 ///
 /// # Errors
-/// What is wrong, for a human.
+/// What is wrong, in words for an operator.
 pub async fn probe(sink: &mut dyn Sink) -> Result<(), SinkError> {
-    let late = |_| SinkError::retry(format!("no answer within {PROBE_TIMEOUT:?}"));
+    let late = |_| SinkError::retry(format!("no response within {PROBE_TIMEOUT:?}"));
     tokio::time::timeout(PROBE_TIMEOUT, sink.probe()).await.map_err(late)?
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let said = |(name, result): &(&'static str, Result<(), SinkError>)| {
             format!("{name}: {}", result.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned()))
         };
-        let expected = ["silent: no answer within 10s", "memory: ok", "silent: no answer within 10s"];
+        let expected = ["silent: no response within 10s", "memory: ok", "silent: no response within 10s"];
         assert_eq!(found.iter().map(said).collect::<Vec<_>>(), expected);
         assert_eq!(started.elapsed(), PROBE_TIMEOUT, "on the paused clock");
     }

@@ -20,20 +20,20 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the store's own client does about a request that failed; patience is the caller's.
 const RETRIES_MAX: usize = 2;
 
-/// The kinds of remote stores.
+/// The supported remote stores.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Provider {
     S3,
     Gs,
     Az,
 }
 
-/// Of the scheme of a URL.
-fn kind_of(scheme: &str) -> Option<Kind> {
+/// The provider for a URL scheme.
+fn provider_of(scheme: &str) -> Option<Provider> {
     match scheme {
-        "s3" | "s3a" => Some(Kind::S3),
-        "gs" => Some(Kind::Gs),
-        "az" | "abfs" | "abfss" => Some(Kind::Az),
+        "s3" | "s3a" => Some(Provider::S3),
+        "gs" => Some(Provider::Gs),
+        "az" | "abfs" | "abfss" => Some(Provider::Az),
         _ => None,
     }
 }
@@ -58,7 +58,7 @@ const AZ_USUAL: &[&str] = &[
 ];
 /// Options that say where a store is.
 const ADDRESSES: &[&str] = &["endpoint", "base_url"];
-/// What makes a store complete that has but one option more: so that this one alone can be tried.
+/// Completes the settings of a store, so that one option can be tried alone.
 const COMPLETE: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AZURE_STORAGE_ACCOUNT_NAME", "x")];
 
@@ -67,21 +67,21 @@ const COMPLETE: [(&str, &str); 3] =
 pub struct Store {
     /// The store. For `file://` its root is the folder itself, so nothing outside can be named.
     pub objects: Arc<dyn ObjectStore>,
-    /// The warehouse inside of it.
+    /// The warehouse's path within the store.
     pub prefix: Path,
     /// The folder, for `file://`.
     pub folder: Option<PathBuf>,
 }
 
-/// Why a URL leads nowhere.
+/// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The text is no URL, or one of another kind.
+    /// The text is not a URL, or of an unsupported kind.
     #[error("`{url}` is not file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix{detail}")]
     Url {
         /// What was given.
         url: String,
-        /// The parser's own words, with `: ` before them, or nothing.
+        /// The parser's error, with `: ` before it, or nothing.
         detail: String,
     },
     /// An option that this kind of store does not have.
@@ -92,7 +92,7 @@ pub enum StoreError {
         /// The option.
         key: String,
     },
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("folder `{}`: {error}", folder.display())]
     Folder {
         /// The folder.
@@ -105,24 +105,24 @@ pub enum StoreError {
     Store(#[from] object_store::Error),
 }
 
-/// Something that the store's client refuses.
+/// A configuration error reported by the store's client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The option that is to blame; `None`: something is missing, or the URL or the environment is wrong.
+    /// The invalid option; `None`: something is missing, or the URL or the environment is wrong.
     pub option: Option<String>,
     /// What is wrong.
     pub message: String,
 }
 
-/// Opens the store of `url`; for `file://` the folder is made. Nothing is asked of a remote store.
+/// Opens the store of `url`; for `file://` the folder is created. A remote store is not contacted.
 ///
-/// `environment` is the process's: those of its `AWS_…`, `GOOGLE_…` or `AZURE_…` that the store knows count.
-/// `options` are the configuration's; they go before the environment and are named as there, in small letters,
-/// with or without the first word: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`. An endpoint of
-/// `http://` implies `allow_http`.
+/// `environment` is the process's: the store uses the `AWS_…`, `GOOGLE_…` or `AZURE_…` variables that it knows.
+/// `options` come from the configuration. They take precedence over the environment and have the same names in lower
+/// case, with or without the prefix: `endpoint`, `region`, `access_key_id`, `allow_http`, `timeout`. An `http://`
+/// endpoint implies `allow_http`.
 ///
 /// # Errors
-/// For a URL that is none of the four kinds, an option unknown to the store or a folder that cannot be made.
+/// For a URL of an unsupported kind, an option unknown to the store, or a folder that cannot be created.
 pub fn open_store(
     url: &str,
     options: &[(String, String)],
@@ -137,15 +137,15 @@ pub fn open_store(
     if url.scheme() == "file" {
         return open_folder(&url, options, wrong);
     }
-    let objects: Arc<dyn ObjectStore> = match kind_of(url.scheme()) {
-        Some(Kind::S3) => {
+    let objects: Arc<dyn ObjectStore> = match provider_of(url.scheme()) {
+        Some(Provider::S3) => {
             let mut builder = AmazonS3Builder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<AmazonS3ConfigKey>("s3", "AWS_", options, environment)? {
                 builder = builder.with_config(key, value);
             }
             Arc::new(builder.build()?)
         }
-        Some(Kind::Gs) => {
+        Some(Provider::Gs) => {
             let mut builder =
                 GoogleCloudStorageBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<GoogleConfigKey>("gs", "GOOGLE_", options, environment)? {
@@ -153,7 +153,7 @@ pub fn open_store(
             }
             Arc::new(builder.build()?)
         }
-        Some(Kind::Az) => {
+        Some(Provider::Az) => {
             let mut builder =
                 MicrosoftAzureBuilder::new().with_client_options(client()).with_retry(retry()).with_url(given);
             for (key, value) in settings::<AzureConfigKey>("az", "AZURE_", options, environment)? {
@@ -166,29 +166,29 @@ pub fn open_store(
     Ok(Store { objects, prefix: prefix()?, folder: None })
 }
 
-/// Tells whether the store of `url` has this option.
+/// Checks that the store of `url` has this option.
 ///
 /// # Errors
-/// [`StoreError::Option`] where it has not.
+/// [`StoreError::Option`] if it does not.
 pub fn check_option(url: &str, key: &str) -> Result<(), StoreError> {
     let scheme = url.split(':').next().unwrap_or_default();
     let name = key.to_ascii_lowercase();
-    let known = match kind_of(scheme) {
-        Some(Kind::S3) => name.parse::<AmazonS3ConfigKey>().is_ok(),
-        Some(Kind::Gs) => name.parse::<GoogleConfigKey>().is_ok(),
-        Some(Kind::Az) => name.parse::<AzureConfigKey>().is_ok(),
+    let known = match provider_of(scheme) {
+        Some(Provider::S3) => name.parse::<AmazonS3ConfigKey>().is_ok(),
+        Some(Provider::Gs) => name.parse::<GoogleConfigKey>().is_ok(),
+        Some(Provider::Az) => name.parse::<AzureConfigKey>().is_ok(),
         None => false,
     };
     let unknown = || StoreError::Option { scheme: scheme.to_owned(), key: key.to_owned() };
     known.then_some(()).ok_or_else(unknown)
 }
 
-/// The options of the store of `url` that are usual: what a wrong name was probably meant to be.
+/// The common options of the store of `url`: candidates for a misspelt name.
 pub fn usual_options(url: &str) -> Vec<&'static str> {
-    let own = match kind_of(url.split(':').next().unwrap_or_default()) {
-        Some(Kind::S3) => S3_USUAL,
-        Some(Kind::Gs) => GS_USUAL,
-        Some(Kind::Az) => AZ_USUAL,
+    let own = match provider_of(url.split(':').next().unwrap_or_default()) {
+        Some(Provider::S3) => S3_USUAL,
+        Some(Provider::Gs) => GS_USUAL,
+        Some(Provider::Az) => AZ_USUAL,
         None => return Vec::new(),
     };
     [own, USUAL].concat()
@@ -214,8 +214,8 @@ pub fn faults(url: &str, options: &[(String, String)], environment: &[(String, S
     faults
 }
 
-/// Which option is to blame: one that is refused in the same words when it stands alone, as a value that cannot be
-/// read is, or one without which all is well, as a key without its other half.
+/// Which option is at fault: one that causes the same error alone, such as an invalid value, or one whose removal fixes
+/// the error, such as half of a key pair.
 fn blamed(url: &str, options: &[(String, String)], environment: &[(String, String)], message: &str) -> Option<usize> {
     let complete: Vec<_> = COMPLETE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let said = |options: &[(String, String)]| refused(url, options, &complete).is_some_and(|said| said == message);
@@ -225,7 +225,7 @@ fn blamed(url: &str, options: &[(String, String)], environment: &[(String, Strin
     alone.or_else(|| places.find(|&at| refused(url, &without(at), environment).is_none()))
 }
 
-/// Why the store cannot be opened, in the words of whoever found it.
+/// Why the store cannot be opened: the message of the innermost reporter.
 fn refused(url: &str, options: &[(String, String)], environment: &[(String, String)]) -> Option<String> {
     match open_store(url, options, environment.iter().cloned()).err()? {
         StoreError::Store(object_store::Error::Generic { source, .. }) => Some(with_causes(&*source)),
@@ -269,8 +269,8 @@ fn settings<K: std::str::FromStr + PartialEq>(
     Ok(settings)
 }
 
-/// Whoever names an endpoint of `http://` means it: the client would refuse it without `allow_http`. What is said
-/// about `allow_http` itself goes before that.
+/// An `http://` endpoint is intentional, but the client would refuse it without `allow_http`. An explicit `allow_http`
+/// takes precedence.
 fn allow_plain_http<K: std::str::FromStr + PartialEq>(settings: &mut Vec<(K, String)>) {
     let Ok(allow_http) = "allow_http".parse::<K>() else { return };
     let last = |wanted: &K| settings.iter().rfind(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(s3.prefix.as_ref(), "a/b");
         assert!(format!("{:?}", s3.objects).contains("eu-x"), "the environment counts");
         let s3 = open("s3://bucket", &[("region", "us-y"), ("allow_http", "true")]).unwrap();
-        assert!(format!("{:?}", s3.objects).contains("us-y"), "the configuration goes before it");
+        assert!(format!("{:?}", s3.objects).contains("us-y"), "the configuration takes precedence");
         assert!(open("az://container/p", &[("account_name", "a")]).is_ok());
         let gs = open("gs://bucket/p", &[("skip_signature", "true")]).unwrap();
         assert_eq!(gs.prefix.as_ref(), "p");

@@ -12,12 +12,12 @@ use metlog_schemas::ddl::Dialect;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Messages and metrics of many programs, in files that SQL reads. Nothing accepted is lost, and every message is
-/// accounted for.
+/// Collects messages and metrics from many programs into files that SQL can query. Nothing accepted is lost, and every
+/// message is accounted for.
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Begin with `metlog up --demo`, then `metlog query \"select type, count(*) from messages group by type\"`."
+    after_help = "Start with `metlog up --demo`, then `metlog query \"select type, count(*) from messages group by type\"`."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -29,52 +29,52 @@ pub struct Arguments {
 /// Our own logs.
 #[derive(Debug, Args)]
 pub struct LogOptions {
-    /// Log more on stderr; -vv and -vvv even more. The variable METLOG_LOG selects exactly what:
+    /// Log more on stderr; -vv and -vvv log even more. The variable METLOG_LOG sets an exact filter:
     /// `METLOG_LOG=metlog_listener=debug`.
     #[arg(short, long, global = true, help_heading = "Logs", hide_short_help = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// How logs are written. With json, everything on stderr is JSON except errors in the command line itself.
+    /// Log format. With json, everything on stderr is JSON except errors in the command line itself.
     #[arg(long, global = true, help_heading = "Logs", hide_short_help = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
-/// How logs are written.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people.
+    /// Lines of plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is to be done.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run everything in one process: receive messages, store them, serve SQL.
     #[command(
-        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nAfter ctrl-c or SIGTERM it stores everything and ends; a second one leaves the rest in the journal."
+        after_help = "Examples:\n  metlog up --demo\n  metlog up --config metlog.toml\n  metlog up --data /var/lib/metlog\n\nAfter ctrl-c or SIGTERM it stores everything and exits; a second one leaves the rest in the journal."
     )]
     Up(UpOptions),
     /// Receive and store messages, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
-    /// Run a query in SQL: on the running server, or directly on a warehouse.
+    /// Run an SQL query on the running server, or directly on a warehouse.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
-    /// Send one message. Exit code 1 where it was not sent, or nobody listens.
+    /// Send one message. Exits with 1 if it was not sent, or nobody listens.
     #[command(after_help = ship::SEND_HELP)]
     Send(SendOptions),
-    /// Send the lines of files: Metlog JSON as it is, any other line as the payload of a message.
+    /// Send the lines of files: Metlog JSON unchanged, any other line as the payload of a message.
     #[command(after_help = ship::REPLAY_HELP)]
     Replay(ReplayOptions),
     /// Show messages as they arrive.
     #[command(after_help = TAIL_HELP)]
     Tail(TailOptions),
-    /// Say where every message is: stored, held, rejected, dropped, lost. Exit code 1 where something is wrong or was
+    /// Show where every message is: stored, held, rejected, dropped, lost. Exits with 1 if something is wrong or was
     /// lost.
     #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
     Status(StatusOptions),
-    /// Check a configuration file. Exit code 2 where it has errors.
+    /// Check a configuration file. Exits with 2 if it has errors.
     #[command(
         after_help = "Examples:\n  metlog check --config metlog.toml\n  metlog check --online --config metlog.toml"
     )]
@@ -84,11 +84,11 @@ pub enum Command {
         after_help = "Examples:\n  metlog decode data/journal/segment-179527626525.mlj\n  socat -u UDP-RECV:5565 - | metlog decode -"
     )]
     Decode(DecodeOptions),
-    /// Offer what was set aside to the store again, while metlog is stopped. Exit code 1 where some of it is set aside
-    /// still.
+    /// Offer everything set aside to the store again, while metlog is stopped. Exits with 1 if some of it is still set
+    /// aside.
     #[command(after_help = "Example:\n  metlog recover --config metlog.toml")]
     Recover(ConfigOptions),
-    /// Print the statements that make the tables known to another engine.
+    /// Print the statements that define the tables in another engine.
     #[command(
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
@@ -96,7 +96,7 @@ pub enum Command {
     /// Run queries for the server that starts this.
     #[command(hide = true)]
     QueryWorker,
-    /// Print a script that completes commands and options in a shell.
+    /// Print a shell completion script for commands and options.
     #[command(
         after_help = "Examples:\n  source <(metlog completions bash)\n  metlog completions zsh > ~/.zfunc/_metlog\n  metlog completions fish > ~/.config/fish/completions/metlog.fish"
     )]
@@ -113,21 +113,21 @@ const QUERY_HELP: &str = "Examples:
 
 Tables: messages, metrics, senders.";
 
-const TAIL_HELP: &str = "A filter is words with blanks between; a message must match them all:
-  type=login          the same; also logger, hostname, payload, env_version, token, fields.<key>
-  logger!=web         not the same
-  payload~time.?out   a regular expression that is found in it; !~ where it is not
+const TAIL_HELP: &str = "A filter is a list of terms separated by spaces; a message must match all of them:
+  type=login          equal; also logger, hostname, payload, env_version, token, fields.<key>
+  logger!=web         not equal
+  payload~time.?out   matches a regular expression; !~ does not match
   severity<=warning   numbers: severity (also by name), pid; also < > >=
   refused             the payload contains it
-Words with blanks go in quotes: \"payload=not found\".
+Quote terms that contain spaces: \"payload=not found\".
 
 Example:
   metlog tail --filter 'type=login severity<=warning fields.user=25'";
 
-/// Which configuration.
+/// The configuration to use.
 #[derive(Debug, Args)]
 pub struct ConfigOptions {
-    /// The configuration; without it every key has its default.
+    /// Configuration file; without it every key has its default.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of the journal and the warehouse; overrides the file's `data`.
@@ -135,25 +135,25 @@ pub struct ConfigOptions {
     pub data: Option<PathBuf>,
 }
 
-/// Where is listened, for this process alone: these go before the configuration.
+/// Addresses to listen on. These flags take precedence over the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct AddressOptions {
-    /// UDP address of Metlog messages instead of `listener.metlog`; may be given several times.
+    /// UDP address for Metlog messages, instead of `listener.metlog`; may be given several times.
     #[arg(long, value_name = "ADDR")]
     pub metlog: Vec<SocketAddr>,
-    /// UDP address of statsd lines instead of `listener.statsd`; may be given several times.
+    /// UDP address for statsd lines, instead of `listener.statsd`; may be given several times.
     #[arg(long, value_name = "ADDR")]
     pub statsd: Vec<SocketAddr>,
-    /// HTTP address instead of `query.listen`.
+    /// HTTP address, instead of `query.listen`.
     #[arg(long, value_name = "ADDR")]
     pub http: Option<SocketAddr>,
-    /// Add this to every default port (5565, 8125, 5580), so that several can run on one host.
+    /// Add this to every default port (5565, 8125, 5580), so that several servers can run on one host.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub listen_offset: u16,
 }
 
 impl AddressOptions {
-    /// Those of a socket, by its key in `[listener]`; `None` where there is no flag for it, or none was given.
+    /// The addresses of a socket, by its key in `[listener]`; `None` if it has no flag, or none was given.
     pub fn of(&self, key: &str) -> Option<&[SocketAddr]> {
         let flag = match key {
             "metlog" => &self.metlog,
@@ -171,8 +171,7 @@ pub struct UpOptions {
     pub config: ConfigOptions,
     #[command(flatten)]
     pub addresses: AddressOptions,
-    /// Add a small service that sends messages and metrics through the client library, to have something to
-    /// query.
+    /// Run a small demo service that sends messages and metrics through the client library.
     #[arg(long)]
     pub demo: bool,
 }
@@ -186,10 +185,10 @@ pub struct ListenOptions {
     pub addresses: AddressOptions,
 }
 
-/// Which server.
+/// The server to use.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
-    /// The configuration of the server: its address is `[query] listen`.
+    /// Configuration file of the server; its address is `[query] listen`.
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     pub config: Option<PathBuf>,
     /// Address of the server, such as 127.0.0.1:5580.
@@ -202,22 +201,22 @@ pub struct ServerOptions {
 pub struct QueryOptions {
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Read this warehouse directly: file:///folder, s3://bucket/prefix, gs:// or az://. Only stored rows are there.
+    /// Read this warehouse directly: file:///folder, s3://bucket/prefix, gs:// or az://. It has only stored rows.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
-    /// How the result is written: table, json, csv, ndjson or parquet.
+    /// Format of the result: table, json, csv, ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
-    /// Fail where the store cannot be read, instead of returning what is known without it.
+    /// Fail if the store cannot be read, instead of returning a partial result.
     #[arg(long, conflicts_with = "warehouse")]
     pub strict: bool,
-    /// Columns of a table; those of the terminal unless said otherwise. In a file or a pipe nothing is cut.
+    /// Width of a table in columns; by default that of the terminal. In a file or a pipe nothing is truncated.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..).map(usize::from))]
     pub width: Option<usize>,
-    /// Run the queries of this file, which end with semicolons.
+    /// Run the queries in this file; each ends with a semicolon.
     #[arg(short, long, value_name = "FILE", conflicts_with = "sql")]
     pub file: Option<PathBuf>,
-    /// The query; `-` reads queries from stdin. Without one there is a prompt where stdin is a terminal.
+    /// The query; `-` reads queries from stdin. Without a query, a prompt opens if stdin is a terminal.
     pub sql: Option<String>,
 }
 
@@ -243,7 +242,7 @@ pub struct StatusOptions {
 pub struct TailOptions {
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Only messages that match all of these words; see below.
+    /// Show only messages that match all of these terms; see below.
     #[arg(long, value_name = "EXPR", default_value = "")]
     pub filter: String,
     /// Write JSON lines instead of text.
@@ -254,10 +253,10 @@ pub struct TailOptions {
 /// `metlog check`.
 #[derive(Debug, Args)]
 pub struct CheckOptions {
-    /// The file.
+    /// The configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Try also whether each sink can be reached and takes what is sent. Exit code 1 where one does not.
+    /// Also check that each sink can be reached and accepts data. Exits with 1 if one does not.
     #[arg(long)]
     pub online: bool,
 }
@@ -265,7 +264,7 @@ pub struct CheckOptions {
 /// `metlog decode`.
 #[derive(Debug, Args)]
 pub struct DecodeOptions {
-    /// One datagram as it was on the wire, or a journal segment; `-` is stdin.
+    /// A datagram as sent on the wire, or a journal segment; `-` is stdin.
     pub file: PathBuf,
 }
 
@@ -275,10 +274,10 @@ pub struct DdlOptions {
     /// hive (before version 4), hive4, spark, duckdb or datafusion.
     #[arg(long, value_parser = dialect)]
     pub dialect: Dialect,
-    /// Where the tables lie; without it as the configuration says.
+    /// Location of the tables; by default that of the configuration.
     #[arg(long, value_name = "URL")]
     pub warehouse: Option<String>,
-    /// The configuration whose `[sink.parquet] url` is meant.
+    /// Configuration file whose `[sink.parquet] url` is used.
     #[arg(long, value_name = "FILE", conflicts_with = "warehouse")]
     pub config: Option<PathBuf>,
 }
@@ -291,14 +290,14 @@ fn dialect(name: &str) -> Result<Dialect, String> {
 /// `metlog completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsOptions {
-    /// Which shell.
+    /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }
 
-/// What every help ends with.
-const EXIT_CODES: &str = "Exit codes: 0 it was done; 1 it failed, or something is wrong or missing; 2 the command line or the \
-     configuration is wrong.";
+/// Every help text ends with this.
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 it failed, or something is wrong or missing; 2 the command line or the \
+     configuration is invalid.";
 
 /// The whole command line, each help with the exit codes.
 pub fn command() -> clap::Command {

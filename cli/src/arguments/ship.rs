@@ -1,4 +1,4 @@
-//! What leaves: the options of `send` and `replay`.
+//! The options of the commands that send: `send` and `replay`.
 use super::ServerOptions;
 use crate::severity;
 use chrono::FixedOffset;
@@ -11,25 +11,25 @@ pub const SEND_HELP: &str = "Examples:
   metlog send --logger accounts --type login --token browserid --field user=25 \"signed in\"
   uptime | metlog send --type uptime -
 
-Signed where METLOG_KEY_ID and METLOG_KEY are set. UDP alone does not tell whether a message arrived: where the server of
-this host, or the one of --server or --config, answers, its count is compared.";
+Messages are signed if METLOG_KEY_ID and METLOG_KEY are set. UDP does not confirm that a message arrived: if the server on
+this host, or the one given by --server or --config, responds, its count is compared.";
 
 pub const REPLAY_HELP: &str = "Examples:
   metlog replay metrics_hdfs.log
   metlog replay --type sshd --logger web1 --rate 1000 auth.log
-  metlog replay old.log.gz older.log.zst          (known by their first bytes)
+  metlog replay old.log.gz older.log.zst          (recognised by their first bytes)
   zcat old.log.gz | metlog replay -
   metlog replay --type access --line-regex '^(?<client>\\S+) \\S+ \\S+ \\[(?<time>[^]]+)\\] \"(?<payload>[^\"]*)\"' access.log
   metlog replay --line-regex '^(?<time>\\S+ \\S+) (?<severity>\\w+) (?<payload>.*)' --time-format '%Y-%m-%d %H:%M:%S,%3f' app.log
   metlog replay --follow --state /var/lib/metlog/app.state /var/log/app.log
 
-Lines are kept as they are; bytes that are not UTF-8 become U+FFFD, which is counted. At the end, where the server of this
-host, or the one of --server or --config, answers, what was sent is compared with what it received.
+Lines are kept unchanged; invalid UTF-8 becomes U+FFFD, which is counted. At the end, if the server on this host, or the one
+given by --server or --config, responds, the number of messages sent is compared with the number it received.
 
-With --state, what was sent is asked for and repeated until the server has it, and the state file says how far the files
-were read: after any interruption the same command goes on where it was, nothing skipped and nothing twice.
+With --state, lines are re-sent until the server has them, and the state file records how far the files were read: after any
+interruption the same command resumes where it stopped, without skipping or repeating a line.
 
-Signed where METLOG_KEY_ID and METLOG_KEY are set.";
+Messages are signed if METLOG_KEY_ID and METLOG_KEY are set.";
 
 /// `metlog send`.
 #[derive(Debug, Args)]
@@ -39,10 +39,10 @@ pub struct SendOptions {
     pub to: String,
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Which program speaks.
+    /// The program that sends it.
     #[arg(long, default_value = "")]
     pub logger: String,
-    /// What kind of message it is [default: metlog].
+    /// The type of the message [default: metlog].
     #[arg(long = "type", value_name = "TYPE")]
     pub r#type: Option<String>,
     /// How urgent it is: emergency, alert, critical, error, warning, notice, info, debug, or 0 to 7.
@@ -54,7 +54,7 @@ pub struct SendOptions {
     /// A named value, KEY=VALUE; may be given several times.
     #[arg(long = "field", value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub fields: Vec<(String, String)>,
-    /// Its text; `-` reads it from stdin.
+    /// The text of the message; `-` reads it from stdin.
     pub payload: Option<String>,
 }
 
@@ -73,41 +73,41 @@ pub struct ReplayOptions {
     pub to: String,
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Messages a second; 0 for as fast as it goes, which UDP may lose some of.
+    /// Messages per second; 0 sends as fast as possible, and UDP may lose some of them.
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     pub rate: u64,
-    /// Type of the messages that are made of plain lines.
+    /// Type of the messages made from plain lines.
     #[arg(long = "type", value_name = "TYPE", default_value = "line")]
     pub r#type: String,
-    /// Logger of the messages that are made of plain lines; the file's name unless said otherwise.
+    /// Logger of the messages made from plain lines; by default the file's name.
     #[arg(long)]
     pub logger: Option<String>,
     #[command(flatten)]
     pub template: TemplateOptions,
-    /// Go on with what is appended to the files, also when they are rotated. It needs --state.
+    /// Keep sending lines appended to the files, across rotations. Requires --state.
     #[arg(long, requires = "state")]
     pub follow: bool,
-    /// Keep positions in this file, and repeat what the server has not received.
+    /// Keep positions in this file, and re-send what the server has not received.
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// What is sent; `-` is stdin. Files compressed by gzip or zstd are read too.
+    /// Files to send; `-` is stdin. Files compressed with gzip or zstd are supported.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
 
-/// What a plain line says besides its text.
+/// How the parts of a plain line are extracted.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TemplateOptions {
-    /// Regular expression with named groups: `time`, `severity`, `type`, `logger`, `hostname`, `pid` and `payload` are
-    /// those of the message, any other becomes a field. Without `payload` the payload is the whole line. A line that
-    /// does not match is sent whole, and counted.
+    /// Regular expression with named groups: `time`, `severity`, `type`, `logger`, `hostname`, `pid` and `payload` set
+    /// those of the message; any other group becomes a field. Without `payload` the payload is the whole line. A line
+    /// that does not match is sent whole, and counted.
     #[arg(long, value_name = "REGEX", value_parser = regex)]
     pub line_regex: Option<Regex>,
-    /// How `time` is written, in strftime's signs, such as `%d/%b/%Y:%H:%M:%S %z`; without it the usual forms are tried.
-    /// Where there is no year, it is the latest that is not in the future.
+    /// strftime format of `time`, such as `%d/%b/%Y:%H:%M:%S %z`; without it the usual formats are tried. A missing year
+    /// becomes the latest one that is not in the future.
     #[arg(long, value_name = "FORMAT", requires = "line_regex")]
     pub time_format: Option<String>,
-    /// Zone of times that name none: utc, or an offset such as +02:00.
+    /// Time zone of times without one: utc, or an offset such as +02:00.
     #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = zone)]
     pub time_zone: Option<FixedOffset>,
 }

@@ -78,7 +78,7 @@ fn every_help_has_the_exit_codes_and_the_logs_apart() {
     for name in ["", "up", "query", "send", "replay", "status", "check"] {
         let mut command = command();
         let command = if name.is_empty() { &mut command } else { command.find_subcommand_mut(name).unwrap() };
-        assert!(command.render_help().to_string().contains("Exit codes: 0 it was done; 1"), "{name}");
+        assert!(command.render_help().to_string().contains("Exit codes: 0 success; 1"), "{name}");
     }
     let said = |help| Arguments::try_parse_from(["metlog", "status", help]).unwrap_err().to_string();
     assert!(!said("-h").contains("--log-format"), "not in each short help");

@@ -11,10 +11,10 @@ use std::fmt::Write;
 const COLUMNS: [(&str, &str, &str); 6] = [
     ("received", " ", "messages that arrived; a statsd value is one"),
     ("stored", "=", "in the store, acknowledged"),
-    ("held", "+", "in the journal, on their way to the store"),
-    ("set_aside", "+", "on disk in `set_aside`: corrupt, or refused by the store; look at them"),
-    ("rejected", "+", "could not be read or were not allowed"),
-    ("dropped", "+", "no room: the journal's disk or its budget was used up"),
+    ("held", "+", "in the journal, on the way to the store"),
+    ("set_aside", "+", "on disk in `set_aside`: corrupt, or refused by the store; needs attention"),
+    ("rejected", "+", "invalid or not allowed"),
+    ("dropped", "+", "no space: the journal's disk or budget was used up"),
 ];
 
 /// Rejected messages that are shown, and how much of each.
@@ -23,9 +23,9 @@ const SAMPLE_CHARACTERS_MAX: usize = 80;
 
 /// What never arrived: each is a loss.
 const LOSSES: [(&str, &str); 3] = [
-    ("lost", "datagrams that senders numbered and that never came"),
-    ("dropped_by_clients", "messages that programs could not send, by their own count"),
-    ("dropped_by_kernel", "datagrams that this host had no room for, since the server started"),
+    ("lost", "numbered datagrams that never arrived"),
+    ("dropped_by_clients", "messages that clients dropped before sending, by their own count"),
+    ("dropped_by_kernel", "datagrams that did not fit into a receive buffer, since the server started"),
 ];
 
 /// Asks and prints.
@@ -61,7 +61,7 @@ fn wrong(health: &Value, ledger: &Value) -> Option<String> {
         return Some("the ledger does not balance".to_owned());
     }
     match (health["ok"].as_bool(), losses.is_empty()) {
-        (Some(true), true) => problems.then(|| "messages are taken, but something is wrong".to_owned()),
+        (Some(true), true) => problems.then(|| "messages are accepted, but something is wrong".to_owned()),
         (Some(true), false) => Some(format!("something was lost on the way: {}", losses.join(", "))),
         (_, true) => Some("not healthy".to_owned()),
         (_, false) => Some(format!("not healthy, and something was lost on the way: {}", losses.join(", "))),
@@ -89,7 +89,8 @@ async fn json(server: &Server, path: &str, even_if_failed: bool) -> Result<Value
 
 fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
     let is_fine = health["ok"].as_bool() == Some(true);
-    let mut text = format!("metlog at {address} {}\n", if is_fine { "takes messages." } else { "is NOT healthy." });
+    let mut text =
+        format!("metlog at {address} {}\n", if is_fine { "is accepting messages." } else { "is NOT healthy." });
     for problem in health["problems"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "  ! {}", problem.as_str().unwrap_or_default());
     }
@@ -120,7 +121,7 @@ fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
 fn sample(rejected: &Value) -> String {
     let mut text = String::new();
     for one in rejected.as_array().into_iter().flatten().take(SAMPLE_MAX) {
-        let begins = if text.is_empty() { "\nRejected of late (all that are kept: /api/rejected):\n" } else { "" };
+        let begins = if text.is_empty() { "\nRecently rejected (full sample: /api/rejected):\n" } else { "" };
         let (reason, source) =
             (one["reason"].as_str().unwrap_or_default(), one["source"].as_str().unwrap_or("a Unix socket"));
         let shown: String = one["text"].as_str().unwrap_or_default().chars().take(SAMPLE_CHARACTERS_MAX).collect();
@@ -145,7 +146,7 @@ mod tests {
             "rejected_by_reason": {"not_json": 2}, "lost": 3, "dropped_by_clients": 0});
         let text = in_words("a:1", &json!({"ok": true, "problems": ["graphite: connection refused"]}), &ledger);
         for said in [
-            "metlog at a:1 takes messages.",
+            "metlog at a:1 is accepting messages.",
             "! graphite: connection refused",
             "1,012",
             "not_json",

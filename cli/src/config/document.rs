@@ -200,7 +200,7 @@ impl<'d> Section<'d> {
         for (key, value) in section.table.into_iter().flat_map(|table| table.iter()) {
             let text = value.get_ref().as_str();
             match text.map_or_else(
-                || Err(format!("must be a text, not {}", described(value.get_ref()))),
+                || Err(format!("must be a string, not {}", described(value.get_ref()))),
                 |text| read(key.get_ref(), text),
             ) {
                 Ok(text) => texts.push(text),

@@ -83,7 +83,7 @@ fn listener_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {
     if is_listener_name(&name) {
         return Ok(name);
     }
-    Err(format!("must be 1 to {LISTENER_BYTES_MAX} of a-z A-Z 0-9 _ . (it stands in paths), such as `{}`", fit(&name)))
+    Err(format!("must be 1 to {LISTENER_BYTES_MAX} of a-z A-Z 0-9 _ . (it is part of paths), such as `{}`", fit(&name)))
 }
 
 /// Makes any text a name that may stand in a path.

@@ -171,7 +171,7 @@ fn wrong_types_are_named() {
         "[sink.graphite]\nlegacy_namespace = \"no\"\n",
         "2:20: sink.graphite.legacy_namespace: must be true or false, not the text `no`",
     );
-    check("[listener.keys]\na = 1\n", "2:5: listener.keys.a: must be a text, not the number 1");
+    check("[listener.keys]\na = 1\n", "2:5: listener.keys.a: must be a string, not the number 1");
     check(
         "[statsd]\npercentiles = 90\n",
         "2:15: statsd.percentiles: must be a list of numbers such as [90, 99.9, -10], not the number 90",
@@ -187,12 +187,12 @@ fn impossible_values_are_named() {
     );
     check(
         "[statsd]\npercentiles = [90, 0]\n",
-        "2:15: statsd.percentiles: a percentile is from -100 to 100 and not 0, unlike 0",
+        "2:15: statsd.percentiles: percentiles are from -100 to 100, except 0; not 0",
     );
     check("[journal]\nbudget = \"1\"\n", "2:10: journal.budget: must be a size such as \"64MiB\", not the text `1`");
     check(
         "[listener]\nname = \"a/b\"\n",
-        "2:8: listener.name: must be 1 to 64 of a-z A-Z 0-9 _ . (it stands in paths), such as `a_b`",
+        "2:8: listener.name: must be 1 to 64 of a-z A-Z 0-9 _ . (it is part of paths), such as `a_b`",
     );
     check(
         "[sink.parquet]\nurl = \"ftp://x\"\n",
@@ -208,7 +208,7 @@ fn impossible_values_are_named() {
     );
     check(
         "[sink.http]\nurl = \"http://h/\"\n",
-        "2:7: sink.http.url: `http://h/` lacks {uuid}, by which a repeated document is told from a new one",
+        "2:7: sink.http.url: `http://h/`: {uuid} is required, to tell a retry from a new document",
     );
     check(
         "[sink.http.headers]\n\"x y\" = \"1\"\n",

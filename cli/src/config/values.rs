@@ -28,7 +28,7 @@ pub fn text(value: &DeValue<'_>) -> Result<String, String> {
     match value.as_str() {
         Some("") => Err("must not be empty".to_owned()),
         Some(text) => Ok(text.to_owned()),
-        None => Err(format!("must be a text, not {}", described(value))),
+        None => Err(format!("must be a string, not {}", described(value))),
     }
 }
 
@@ -113,7 +113,7 @@ pub fn percentiles(value: &DeValue<'_>) -> Result<Vec<f64>, String> {
     let numbers: Option<Vec<f64>> = value.as_array().ok_or_else(refused)?.iter().map(|v| number(v.get_ref())).collect();
     let numbers = numbers.ok_or_else(refused)?;
     match numbers.iter().find(|n| !(0.0 < n.abs() && n.abs() <= 100.0)) {
-        Some(bad) => Err(format!("a percentile is from -100 to 100 and not 0, unlike {bad}")),
+        Some(bad) => Err(format!("percentiles are from -100 to 100, except 0; not {bad}")),
         None => Ok(numbers),
     }
 }

@@ -69,8 +69,8 @@ impl Counts {
         let remarks = [
             (self.not_utf8, "bytes that are not UTF-8, sent as U+FFFD", ("has", "have")),
             (self.unmatched, "not match --line-regex, and went whole", ("does", "do")),
-            (self.without_time, "a time that cannot be read, and got the time of sending", ("has", "have")),
-            (self.without_severity, "a severity that has no such name, and got the default", ("has", "have")),
+            (self.without_time, "an invalid time, and got the time of sending", ("has", "have")),
+            (self.without_severity, "an unknown severity, and got the default", ("has", "have")),
             (self.statistics, "counters or timers, whose arrival is not checked: they have no number", ("is", "are")),
         ];
         let remarks = remarks.into_iter().filter(|(count, ..)| *count > 0);

@@ -1,7 +1,8 @@
-//! The binary from outside, as a user or a script meets it: exit codes, what is printed, and the whole road.
+//! The binary from outside, as a user or a script sees it: exit codes, output, and the whole pipeline.
 #![allow(clippy::unwrap_used)]
 mod attacks;
 mod commands;
+mod end_to_end;
 mod json_logs;
 mod results;
 mod running;
@@ -11,4 +12,3 @@ mod sight;
 mod strays;
 #[cfg(feature = "toy")]
 mod toy;
-mod whole_road;

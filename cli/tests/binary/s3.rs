@@ -1,4 +1,4 @@
-//! The whole road into an S3 server that checks signatures (`sink/examples/s3_server.rs`), and back by SQL.
+//! The whole pipeline into an S3 server that checks signatures (`sink/examples/s3_server.rs`), and back by SQL.
 use crate::running::{Running, run, stdout_of, until};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -30,7 +30,7 @@ impl Closer {
     }
 
     /// The window's rows, sorted by name, kind and tags: of the series that had values, and, for Graphite, of those
-    /// that are only remembered. `None` where there is nothing to say.
+    /// that are only remembered. `None` if there is nothing to say.
     pub fn close(&mut self, closing: Closing, percentiles: &[f64]) -> Option<Window> {
         let Closing { open, parts, dead_until, set_back } = closing;
         let fresh = Part::into_merged(parts);

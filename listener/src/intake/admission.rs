@@ -37,7 +37,7 @@ impl Admission {
         Admission { keys: config.keys.clone(), rules: Rules::new(config.privacy.clone()) }
     }
 
-    /// True where rules of privacy are configured.
+    /// True if rules of privacy are configured.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
     }

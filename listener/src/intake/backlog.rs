@@ -1,6 +1,6 @@
 //! How many datagrams the kernel queues for a Unix socket, however small they are: 10 unless the system says otherwise.
 //!
-//! Beyond it a sender waits, or is refused and told so (`EAGAIN`); the kernel tells the receiver nothing, so what senders
+//! Beyond it a sender waits, or is refused with `EAGAIN`. The kernel does not notify the receiver, so what senders
 //! were refused can be counted by them alone. A socket keeps the limit that was there when it was made.
 use std::path::Path;
 

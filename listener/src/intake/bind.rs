@@ -1,4 +1,4 @@
-//! Sockets: made, told their options, bound; and what the kernel granted.
+//! Sockets: creation, options, binding; and what the kernel granted.
 use nix::sys::socket::{self as kernel, sockopt};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;

@@ -55,7 +55,7 @@ pub fn raise_descriptor_limit() -> usize {
     descriptor_limit()
 }
 
-/// Says once in a while that connections were turned away, however many there are.
+/// Logs refused connections at a limited rate, however many there are.
 #[derive(Debug, Default)]
 pub struct TurnedAway {
     count: AtomicU64,
@@ -71,7 +71,7 @@ impl TurnedAway {
             *said = Some(Instant::now());
             self.count.store(0, Ordering::Relaxed);
             let peer = peer.map_or_else(String::new, |peer| format!(", the last from {peer}"));
-            tracing::warn!("{what}: too many connections, {count} turned away{peer}");
+            tracing::warn!("{what}: too many connections, {count} refused{peer}");
         }
     }
 }
@@ -117,7 +117,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
     }
 }
 
-/// A body that must be there in time.
+/// A request body with a deadline.
 struct Timely {
     body: Incoming,
     until: Pin<Box<Sleep>>,
@@ -146,7 +146,7 @@ impl HttpBody for Timely {
     }
 }
 
-/// A stream whose writes fail when the other side takes nothing for too long.
+/// A stream whose writes fail when the peer reads nothing for too long.
 #[derive(Debug)]
 struct Watched {
     stream: TcpStream,
@@ -169,7 +169,7 @@ impl Watched {
         match waiting.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                tracing::warn!("an answer is given up: its reader took nothing for {unread:?}");
+                tracing::warn!("response aborted: the client read nothing for {unread:?}");
                 Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
             }
         }

@@ -34,7 +34,7 @@ pub fn router(submit: Submit) -> Router {
     });
     Router::new()
         .route("/api/messages", methods)
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "no such path: there is /api/messages") })
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not found: the only path is /api/messages") })
         .with_state(submit)
 }
 
@@ -58,7 +58,7 @@ async fn messages(
     }
     let room = match submit.room(length * ROOM_FACTOR) {
         Ok(room) => room,
-        Err(unavailable) => return come_back(unavailable),
+        Err(unavailable) => return retry_later(unavailable),
     };
     let body = match tokio::time::timeout(BODY_WAIT, to_bytes(request.into_body(), BODY_BYTES_MAX)).await {
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
@@ -76,26 +76,28 @@ async fn messages(
     let source = peer.map(|Extension(ConnectInfo(address))| address);
     match submit.submit(metlog_json::RECORD_CODE, items, source, room).await {
         Ok(submitted) => answer(&submitted),
-        Err(unavailable) => come_back(unavailable),
+        Err(unavailable) => retry_later(unavailable),
     }
 }
 
-/// Nothing was taken; when to come back.
-fn come_back(unavailable: Unavailable) -> Response {
+/// Nothing was accepted; when to retry.
+fn retry_later(unavailable: Unavailable) -> Response {
     match unavailable {
-        Unavailable::Busy(wait) => {
-            later(StatusCode::TOO_MANY_REQUESTS, "too many requests at a time: nothing was taken, send it again", wait)
-        }
+        Unavailable::Busy(wait) => later(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many concurrent requests: nothing was accepted, retry later",
+            wait,
+        ),
         Unavailable::Full(wait) => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "the journal has no room: nothing was taken, send it again", wait)
+            later(StatusCode::SERVICE_UNAVAILABLE, "the journal is full: nothing was accepted, retry later", wait)
         }
         Unavailable::Stopping => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "the listener is stopping: send it again", Duration::from_secs(5))
+            later(StatusCode::SERVICE_UNAVAILABLE, "the listener is stopping: retry later", Duration::from_secs(5))
         }
     }
 }
 
-/// 200 where anything was accepted, or there was nothing; 400 where all of it was refused.
+/// 200 if anything was accepted, or the body had no messages; 400 if all of them were refused.
 fn answer(submitted: &Submitted) -> Response {
     let Submitted { accepted, rejected } = submitted;
     let listed: Vec<_> =
@@ -108,17 +110,18 @@ fn answer(submitted: &Submitted) -> Response {
 /// The messages of a body.
 ///
 /// # Errors
-/// In words, where it is no array, no object and no lines of objects.
+/// A description, if it is not an array, an object or lines of objects.
 fn split(body: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let text = body.trim_ascii();
     match text.first() {
         None => Err("the body is empty".to_owned()),
         Some(b'{') => Ok(metlog_json::objects(text).map(<[u8]>::to_vec).collect()),
         Some(b'[') => {
-            let items = metlog_json::array_items(text).map_err(|why| format!("the body is no JSON array: {why}"))?;
+            let items =
+                metlog_json::array_items(text).map_err(|why| format!("the body is not a valid JSON array: {why}"))?;
             Ok(items.into_iter().map(<[u8]>::to_vec).collect())
         }
-        Some(_) => Err("the body is no JSON object, no array of objects and no lines of objects".to_owned()),
+        Some(_) => Err("the body is not a JSON object, an array of objects or lines of objects".to_owned()),
     }
 }
 

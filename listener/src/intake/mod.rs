@@ -29,11 +29,11 @@ pub struct Source {
     pub socket: Socket,
     /// Where it is bound, as text.
     pub address: String,
-    kind: Kind,
+    kind: SourceKind,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum SourceKind {
     Datagrams(Bound),
     Lines(socket2::Socket),
 }
@@ -49,19 +49,19 @@ pub fn bind_all(config: &Config) -> std::io::Result<Vec<Source>> {
         match (&listen.at, socket.transport) {
             (At::Path(path), Transport::UnixLines) => {
                 let (listener, address) = (bind::unix_stream(path)?, format!("unix:{}", path.display()));
-                sources.push(Source { socket, address, kind: Kind::Lines(listener) });
+                sources.push(Source { socket, address, kind: SourceKind::Lines(listener) });
             }
             (At::Path(path), _) => {
                 backlog.ensure();
                 let bound = bind::unix(path, config.receive_buffer)?;
-                sources.push(Source { socket, address: bound.address.clone(), kind: Kind::Datagrams(bound) });
+                sources.push(Source { socket, address: bound.address.clone(), kind: SourceKind::Datagrams(bound) });
             }
             (At::Addresses(addresses), Transport::TcpLines) => {
                 for address in addresses {
                     let listener = bind::tcp(*address)?;
                     let bound = listener.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(*address);
                     let bound = bound.to_string();
-                    sources.push(Source { socket, address: bound, kind: Kind::Lines(listener) });
+                    sources.push(Source { socket, address: bound, kind: SourceKind::Lines(listener) });
                 }
             }
             (At::Addresses(addresses), _) => {
@@ -71,7 +71,11 @@ pub fn bind_all(config: &Config) -> std::io::Result<Vec<Source>> {
                         let bound = bind::udp(address, config.workers > 1, config.receive_buffer)?;
                         // Where the port was 0, the other workers share the one that the kernel chose.
                         address = bound.address.parse().unwrap_or(address);
-                        sources.push(Source { socket, address: bound.address.clone(), kind: Kind::Datagrams(bound) });
+                        sources.push(Source {
+                            socket,
+                            address: bound.address.clone(),
+                            kind: SourceKind::Datagrams(bound),
+                        });
                     }
                 }
             }
@@ -84,18 +88,18 @@ impl Source {
     /// What is known of it while it is received from; `None` for streams.
     pub fn state(&self) -> Option<Arc<SocketState>> {
         match &self.kind {
-            Kind::Datagrams(bound) => {
+            SourceKind::Datagrams(bound) => {
                 let (address, receive_buffer) = (self.address.clone(), bound.receive_buffer);
                 Some(Arc::new(SocketState { address, receive_buffer, kernel_dropped: 0.into() }))
             }
-            Kind::Lines(_) => None,
+            SourceKind::Lines(_) => None,
         }
     }
 
-    /// Begins to take what comes, in a thread of its own, until told to end.
+    /// Starts receiving in a thread of its own, until asked to stop.
     ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// If there is no thread to be had.
     pub fn start(
         self,
         pipeline: Arc<Pipeline>,
@@ -106,11 +110,11 @@ impl Source {
         let Source { socket, address, kind } = self;
         let thread = std::thread::Builder::new().name(format!("{}-{worker}", socket.name));
         match (kind, state) {
-            (Kind::Datagrams(bound), Some(state)) => {
+            (SourceKind::Datagrams(bound), Some(state)) => {
                 thread.spawn(move || receive::receive(&pipeline, worker, socket.code, &bound, &state, &end))
             }
-            (Kind::Datagrams(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
-            (Kind::Lines(listener), _) => thread.spawn(move || {
+            (SourceKind::Datagrams(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
+            (SourceKind::Lines(listener), _) => thread.spawn(move || {
                 if let Err(error) = stream::accept(&pipeline, worker, &socket, &listener, &end) {
                     tracing::error!("{} on {address}: {error}", socket.name);
                 }

@@ -1,6 +1,6 @@
 //! What must not reach a disk: rules that drop, hash or mask parts of a message before it is journaled.
 //!
-//! A rule covers every form of what it is about (`pattern` says which keys a field may have), also inside of values that
+//! A rule covers every form of what it is about (`pattern` says which keys a field may have), also inside values that
 //! are JSON text: where a message cannot be looked through, because it is nested too deep, it is refused as a whole. Host
 //! names, loggers, types, names of metrics and members of sets are no fields: no rule changes them.
 mod pattern;
@@ -31,7 +31,7 @@ pub struct Rule {
 pub enum Target {
     /// Each token that matches as a whole.
     Tokens(Regex),
-    /// The value of each field whose key matches as a whole, and all that is inside of it; for statsd lines, of each tag.
+    /// The value of each field whose key matches as a whole, and all that is inside it; for statsd lines, of each tag.
     Fields(Regex),
     /// Each part of the payload that matches.
     Payload(Regex),
@@ -86,7 +86,7 @@ impl Rules {
         Rules { rules: rules.into_iter().map(ready).collect() }
     }
 
-    /// True where there are none.
+    /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -151,14 +151,14 @@ impl Redactor for Rules {
     }
 }
 
-/// A rule about fields, inside of a text that is JSON.
+/// A rule about fields, inside a text that is JSON.
 struct Inside<'r> {
     key: &'r Key,
     action: &'r Action,
 }
 
 impl nested::Taken for Inside<'_> {
-    /// The key of a value by itself counts too: in a text it is not told apart what is a field and what is inside of one.
+    /// The key of a value by itself counts too: in a text it is not told apart what is a field and what is inside one.
     fn covers(&self, path: &str, within: &str, name: &str) -> bool {
         self.key.matches(path) || self.key.matches(within) || (!name.is_empty() && self.key.matches(name))
     }

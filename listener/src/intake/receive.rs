@@ -51,7 +51,7 @@ struct Part {
     is_cut: bool,
 }
 
-/// Receives until told to end.
+/// Receives until asked to stop.
 pub fn receive(
     pipeline: &Pipeline,
     worker: usize,
@@ -74,7 +74,7 @@ pub fn receive(
         match fill(bound, &mut memory[..slots * STRIDE_BYTES], &mut parts, state, ends) {
             Ok(dropped) => pipeline.kernel_dropped(&state.address, dropped),
             Err(Errno::EAGAIN) => {
-                // What was dropped after the last datagram is not told with a datagram.
+                // Drops after the last datagram are not reported with a datagram.
                 if let Some(total) = bind::kernel_drops(&bound.socket) {
                     pipeline.kernel_dropped(&state.address, newly_dropped(state, total));
                 }
@@ -120,7 +120,7 @@ fn fill(
 ) -> Result<u64, Errno> {
     let mut slices: Vec<[IoSliceMut<'_>; 1]> =
         memory.chunks_mut(STRIDE_BYTES).map(|chunk| [IoSliceMut::new(&mut chunk[..DATAGRAM_BYTES])]).collect();
-    // Made anew for each call: the kernel shortens the control buffers to what it wrote.
+    // Rebuilt for each call: the kernel shortens the control buffers to what it wrote.
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slices.len(), Some(cmsg_space!(u32, i32)));
     let flags = if at_once { MsgFlags::MSG_DONTWAIT } else { MsgFlags::MSG_WAITFORONE };
     let received = recvmmsg(bound.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;

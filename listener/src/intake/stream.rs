@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A connection that brings nothing for so long is closed; sooner where there are many.
+/// A connection that sends nothing for this long is closed; sooner if there are many.
 const IDLE: Duration = Duration::from_secs(600);
 const IDLE_WHEN_MANY: Duration = Duration::from_secs(30);
 /// A line longer than this is refused and ends its connection.
@@ -19,10 +19,10 @@ const BUFFER_BYTES_MIN: usize = 4 * 1024;
 /// Of a connection's thread. Rules of privacy recurse into JSON, within half of it: see `metlog_json::nested`.
 const STACK_BYTES: usize = 1 << 20;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
-/// At the end what the kernel already took is still read, from a sender that never pauses so long.
+/// At the end, data that the kernel has already received is still read, from a sender that never pauses this long.
 const LAST_READS: Duration = Duration::from_millis(500);
 
-/// Accepts connections until told to end; waits for those that are open. They share one worker.
+/// Accepts connections until asked to stop, then waits for the open ones. They share one worker.
 pub fn accept(
     pipeline: &Arc<Pipeline>,
     worker: usize,

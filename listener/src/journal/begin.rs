@@ -100,7 +100,7 @@ impl Begin {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Reads [`Begin::encode`]'s bytes; `None` where they are none.
+    /// Reads [`Begin::encode`]'s bytes; `None` if they are none.
     pub fn decode(payload: &[u8]) -> Option<Begin> {
         serde_json::from_slice(payload).ok()
     }

@@ -45,7 +45,7 @@ impl Spare {
     /// Makes the file, synced, with its name. A file that never gets its first record is removed by the next start.
     ///
     /// # Errors
-    /// Where the disk refuses; then there is none.
+    /// If the disk refuses; then there is no file.
     pub fn new(folder: &Path, segment: u64) -> io::Result<Spare> {
         let framing = Framing::salted(rand::random());
         let path = folder.join(file_name(segment));
@@ -240,7 +240,7 @@ impl Journal {
     }
 
     /// The files that were written since the last call, and up to where. Syncing takes long, so the caller does it
-    /// without holding the journal, and gives back those that failed.
+    /// without holding the journal, and returns those that failed to [`Journal::sync_failed`].
     pub fn take_unsynced(&mut self) -> (Vec<Arc<File>>, u64) {
         let mut files = std::mem::take(&mut self.unsynced);
         if std::mem::take(&mut self.dirty) {
@@ -249,7 +249,7 @@ impl Journal {
         (files, self.position)
     }
 
-    /// A sync failed: it is owed again.
+    /// A sync failed: the file needs another.
     pub fn sync_failed(&mut self, file: Arc<File>) {
         self.unsynced.push(file);
     }

@@ -76,7 +76,7 @@ impl Framing {
         self.salt.is_none()
     }
 
-    /// True where what there is of these bytes may be the beginning of a record.
+    /// True if what there is of these bytes may be the beginning of a record.
     pub fn begins(&self, bytes: &[u8]) -> bool {
         bytes.iter().zip(&self.magic).all(|(byte, magic)| byte == magic)
     }
@@ -144,7 +144,7 @@ impl Builder {
         self.bytes.extend_from_slice(payload);
     }
 
-    /// True where nothing was added.
+    /// True if nothing was added.
     pub fn is_empty(&self) -> bool {
         self.bytes.len() <= HEADER_BYTES
     }

@@ -1,19 +1,19 @@
-//! Room on the disk for what gives room back: where the disk is full, receipts and the next segment are written in
-//! the place of a file that was put there for them.
+//! Reserved disk space: when the disk is full, this file is deleted so that receipts and the next segment, which allow
+//! space to be freed, can still be written.
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Enough for receipts and a state of some thousand series.
+/// Enough for receipts and a state of a few thousand series.
 const RESERVE_BYTES: usize = 4 << 20;
-/// More is never kept: a state is bounded too.
+/// Upper limit: the size of a state is bounded too.
 const RESERVE_BYTES_MAX: usize = 256 << 20;
-/// Until a full disk is tried again.
+/// Wait before a full disk is tried again.
 const RESTORE_AGAIN: Duration = Duration::from_secs(1);
 
-/// The file.
+/// The reserve file.
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
@@ -28,7 +28,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 impl Reserve {
-    /// Made at once, where there is room.
+    /// Created at once, if there is space.
     pub fn new(data: &Path) -> Reserve {
         let reserve = Reserve {
             path: data.join("reserve"),
@@ -40,14 +40,14 @@ impl Reserve {
         reserve
     }
 
-    /// Does what needs room; where there is none, once more without the file.
+    /// Does work that needs disk space; if the disk is full, deletes the file and tries once more.
     ///
     /// # Errors
     /// Those of the work.
     pub fn with<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         match work() {
             Err(error) if is_full(&error) && std::fs::remove_file(&self.path).is_ok() => {
-                tracing::warn!("the disk is full: {} is given up", self.path.display());
+                tracing::warn!("the disk is full: {} was deleted to free space", self.path.display());
                 self.given_up.store(true, Ordering::Relaxed);
                 work()
             }
@@ -55,13 +55,13 @@ impl Reserve {
         }
     }
 
-    /// True from when it was given up, or could not be made, until it is there again. So long its room is for what gives
-    /// room back, and no message may take it.
+    /// True from when the file was deleted, or could not be created, until it exists again. During that time the space is
+    /// for work that frees space, and no message may use it.
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
     }
 
-    /// As [`Reserve::restore`], but not again and again: each attempt writes what the disk takes.
+    /// As [`Reserve::restore`], but rate-limited: each attempt writes as much as the disk accepts.
     pub fn restore_at_times(&self) {
         let mut tried_at = self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
         if tried_at.is_none_or(|at| at.elapsed() >= RESTORE_AGAIN) {
@@ -70,7 +70,7 @@ impl Reserve {
         }
     }
 
-    /// What must be written on a full disk takes so many bytes by now.
+    /// Sets how many bytes must be writable on a full disk.
     pub fn want(&self, bytes: u64) {
         let bytes = usize::try_from(bytes).unwrap_or(RESERVE_BYTES).clamp(RESERVE_BYTES, RESERVE_BYTES_MAX);
         // It does not shrink: a state that was large is large again.
@@ -79,7 +79,7 @@ impl Reserve {
         }
     }
 
-    /// Makes the file again. Half a file would be no help, so one that cannot be made is none.
+    /// Creates the file again. Half a file would not help, so an incomplete one is deleted.
     pub fn restore(&self) {
         let bytes = self.bytes.load(Ordering::Relaxed);
         let length = self.path.metadata().map_or(0, |file| file.len());

@@ -31,7 +31,7 @@ pub fn path(folder: &Path, segment: u64) -> PathBuf {
 /// Writes it, synced; how many bytes it takes.
 ///
 /// # Errors
-/// Where the disk refuses; nothing half written is left.
+/// If the disk refuses; nothing half written is left.
 pub fn write(folder: &Path, segment: u64, state: &StateAt) -> io::Result<u64> {
     let bytes = encode(state)?;
     super::replace(&path(folder, segment), &bytes)?;
@@ -49,12 +49,12 @@ pub fn encode(state: &StateAt) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads it; `None` where there is none, or none that this program can read.
+/// Reads it; `None` if there is none, or none that this program can read.
 pub fn read(folder: &Path, segment: u64) -> Option<StateAt> {
     decode(&fs::read(path(folder, segment)).ok()?)
 }
 
-/// The state of its file's bytes; `None` where they are not whole.
+/// The state of its file's bytes; `None` if they are not whole.
 pub fn decode(bytes: &[u8]) -> Option<StateAt> {
     let mut rest = bytes.strip_prefix(&MAGIC)?;
     let (mut aggregate, mut senders) = (None, None);
@@ -91,7 +91,7 @@ struct Section<'b> {
     rest: &'b [u8],
 }
 
-/// `None` where the section is not whole.
+/// `None` if the section is not whole.
 fn next(bytes: &[u8]) -> Option<Section<'_>> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;

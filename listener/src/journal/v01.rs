@@ -81,7 +81,7 @@ struct Sender {
     last_seen: i64,
 }
 
-/// Reads a checkpoint: what a segment's begin and state are today. `None` where it is of another version or none.
+/// Reads a checkpoint: what a segment's begin and state are today. `None` if it is of another version or none.
 pub fn checkpoint(payload: &[u8]) -> Option<(Begin, StateAt)> {
     let (version, _) = postcard::take_from_bytes::<u32>(payload).ok()?;
     if version != CHECKPOINT_VERSION {

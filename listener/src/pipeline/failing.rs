@@ -3,7 +3,7 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// A loss is news for so long, µs.
+/// How long a loss counts as recent, µs.
 const RECENT: i64 = 10_000_000;
 
 /// Each is ended only by a success of its own kind, or, where it is a loss, by time.
@@ -29,7 +29,7 @@ struct Loss {
 }
 
 impl Failure {
-    /// Notes it, and says so where it is new.
+    /// Notes the failure, and logs it if it is new.
     pub fn began(&self, what: impl Display) {
         if !self.0.swap(true, Ordering::Relaxed) {
             tracing::error!("{what}");
@@ -57,7 +57,7 @@ impl Failing {
         self.kernel.last.store(steady.max(1), Ordering::Relaxed);
     }
 
-    /// True where the kernel dropped something just now.
+    /// True if the kernel dropped something just now.
     pub fn is_losing(&self, steady: i64) -> bool {
         let last = self.kernel.last.load(Ordering::Relaxed);
         last > 0 && steady - last < RECENT
@@ -66,8 +66,8 @@ impl Failing {
     /// In words.
     pub fn problems(&self, steady: i64) -> Vec<String> {
         let all = [
-            (&self.append, "messages are dropped: the journal cannot be written or its budget is used up"),
-            (&self.seal, "the journal's segment cannot be sealed, so nothing is stored: the log says why"),
+            (&self.append, "messages are being dropped: the journal cannot be written or its budget is used up"),
+            (&self.seal, "the journal segment cannot be sealed, so nothing is stored: see the log"),
             (&self.sync, "the journal cannot be synced: a power cut may cost more than usual"),
         ];
         let mut problems: Vec<String> =
@@ -76,7 +76,7 @@ impl Failing {
             let count = self.kernel.count.load(Ordering::Relaxed);
             let socket = self.kernel.socket.lock().unwrap_or_else(PoisonError::into_inner).clone();
             problems.push(format!(
-                "messages are lost: the kernel dropped {count} datagrams at {socket} within the last seconds, since \
+                "messages are lost: the kernel dropped {count} datagrams at {socket} in the last few seconds, because \
                  its receive buffer was full"
             ));
         }

@@ -3,7 +3,7 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// All locks of the pipeline, in the order in which they may be taken: whoever holds one takes only later ones.
+/// All locks of the pipeline, in the order in which they may be taken: the holder of one may take only later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     /// What makes rows of closed windows and states of segments: held for as long as that takes.

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 /// Rows of a table as they came.
 #[derive(Debug, Clone)]
-pub struct Rows {
+pub struct LiveRows {
     /// The table.
     pub table: Table,
     /// The rows.

@@ -27,7 +27,7 @@ mod sync;
 mod windows;
 
 pub use admit::Taken;
-pub use look::Rows;
+pub use look::LiveRows;
 pub use rejects::{Rejected, Source};
 pub use serve::{ClosedWindows, batch_of};
 
@@ -79,7 +79,7 @@ pub struct Pipeline {
     syncing: Syncing,
     /// Changes whenever a sink may have something to do.
     progress: watch::Sender<u64>,
-    live: broadcast::Sender<Rows>,
+    live: broadcast::Sender<LiveRows>,
     failing: Failing,
     rejects: Rejects,
     kernel_dropped: AtomicU64,
@@ -136,7 +136,7 @@ impl Pipeline {
         pipeline
     }
 
-    /// What it was told.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -163,8 +163,8 @@ impl Pipeline {
         self.progress.subscribe()
     }
 
-    /// Rows as they come, for whoever listens live.
-    pub fn subscribe(&self) -> broadcast::Receiver<Rows> {
+    /// Rows as they arrive, for live subscribers.
+    pub fn subscribe(&self) -> broadcast::Receiver<LiveRows> {
         self.live.subscribe()
     }
 

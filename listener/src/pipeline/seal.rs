@@ -1,6 +1,6 @@
 //! When a segment is sealed, and the switch to the next: prepared outside, done in microseconds.
 use super::admit::{SLOT_BYTES_MAX, SLOT_ROWS_MAX};
-use super::{Pipeline, Rows};
+use super::{LiveRows, Pipeline};
 use crate::clock::Now;
 use crate::journal::begin::Begin;
 use crate::journal::{self, Spare};
@@ -124,7 +124,7 @@ impl Pipeline {
             for (table, batch) in batches {
                 let Some(batch) = batch else { continue };
                 if self.live.receiver_count() > 0 {
-                    let _ = self.live.send(Rows { table, batch: batch.clone() });
+                    let _ = self.live.send(LiveRows { table, batch: batch.clone() });
                 }
                 active.content.add_rows(table, batch);
             }

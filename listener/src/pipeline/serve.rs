@@ -46,7 +46,7 @@ impl Pipeline {
     /// its windows were taken.
     ///
     /// # Errors
-    /// Where a segment must be read back and cannot be: `cursor` says which.
+    /// If a segment must be read back and cannot be: `cursor` says which.
     pub fn next_windows(&self, sink: &str, cursor: &mut (u64, usize)) -> io::Result<Option<ClosedWindows>> {
         let (number, is_whole, windows) = {
             let segments = self.segments.lock();
@@ -73,7 +73,7 @@ impl Pipeline {
     /// so that the rows are in the order of the journal, each time the same. In memory they are in that of the workers.
     ///
     /// # Errors
-    /// Where it must be read back and cannot be.
+    /// If it must be read back and cannot be.
     pub fn batch(&self, number: u64, in_order: bool) -> io::Result<Batch> {
         let Kept { rows, windows } = self.content_of(number, in_order)?;
         Ok(batch_of(self.config.name.as_str().into(), number, rows, windows))
@@ -82,9 +82,9 @@ impl Pipeline {
     /// Rows and windows of a sealed segment, as for [`Pipeline::batch`].
     ///
     /// # Errors
-    /// Where it must be read back and cannot be.
+    /// If it must be read back and cannot be.
     pub(super) fn content_of(&self, number: u64, in_order: bool) -> io::Result<Kept> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} is gone"));
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("segment {number} no longer exists"));
         let (sealed, content) = {
             let mut segments = self.segments.lock();
             let segment = segments.get(number).ok_or_else(missing)?;
@@ -103,9 +103,9 @@ impl Pipeline {
     /// A sink has a segment, or it was `set_aside`; `unreadable` messages of it could not be read back.
     ///
     /// # Errors
-    /// Where the receipt cannot be written: then the sink will be given the segment again.
+    /// If the receipt cannot be written: then the sink will be given the segment again.
     pub fn acknowledge(&self, sink: &str, number: u64, set_aside: bool, unreadable: u64) -> io::Result<()> {
-        // Two sinks that are told at once must not overwrite each other's receipts.
+        // Two sinks acknowledged at the same time must not overwrite each other's receipts.
         let acknowledging = self.acknowledging.lock();
         let mut segments = self.segments.lock();
         let Some(segment) = segments.get(number) else { return Ok(()) };
@@ -162,7 +162,7 @@ impl Pipeline {
         segments.receipts.sinks.iter().filter(|(_, last)| lacks(**last)).map(|(sink, _)| sink.clone()).collect()
     }
 
-    /// True where every sink has every segment before the one that is written.
+    /// True if every sink has every segment before the one that is written.
     pub fn is_drained(&self) -> bool {
         let segments = self.segments.lock();
         let sealed = segments.list.iter().rev().skip(1).map(|segment| segment.number).next();

@@ -62,7 +62,7 @@ impl Pipeline {
         synced
     }
 
-    /// Waits until somebody wants a sync, or `at_most` so long.
+    /// Waits until a sync is requested, for `at_most` at most.
     pub fn wait_for_sync(&self, at_most: Duration) {
         let wanted = self.syncing.wanted.0.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.syncing.wanted.1.wait_timeout_while(wanted, at_most, |wanted| !*wanted);

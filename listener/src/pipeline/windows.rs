@@ -23,7 +23,7 @@ impl WindowClock {
         clock
     }
 
-    /// A window began: it is over when the wall clock, if nobody sets it, says so; but after two lengths at most.
+    /// A window began: it ends by the wall clock as long as that is not set, but after two lengths at most.
     fn began(&self, aggregator: &Aggregator, now: Now) {
         let left = (aggregator.window_end() - now.wall).clamp(0, 2 * aggregator.window_length());
         self.due.store(now.steady + left, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// What is known of a segment that was set aside: in a file beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// The sink that did not take it.
+    /// The sink that it was not delivered to.
     pub sink: String,
     /// Messages that count as set aside for it.
     pub messages: u64,
@@ -64,16 +64,16 @@ impl Kept {
 pub struct Offered {
     /// The file in `set_aside`.
     pub file: PathBuf,
-    /// Messages that are in the store now.
+    /// Messages that are now in the store.
     pub stored: u64,
-    /// Why it is still set aside; `None`: it is gone.
+    /// Why it is still set aside; `None`: it was removed.
     pub left: Option<String>,
 }
 
-/// Offers everything in `set_aside` to the store. The data folder must belong to nobody else meanwhile.
+/// Offers everything in `set_aside` to the store. No other process may use the data folder meanwhile.
 ///
 /// # Errors
-/// Where the folder is in use, or the disk refuses.
+/// If the folder is in use, or the disk refuses.
 pub async fn offer_again(config: &Config, store: &mut dyn Sink) -> io::Result<Vec<Offered>> {
     let _lock = lock(&config.data)?;
     let folder = config.data.join("set_aside");
@@ -104,7 +104,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     let folder = config.data.join("set_aside");
     let kept = Kept::read(&folder, number);
     if let Some(kept) = kept.as_ref().filter(|kept| kept.sink != store.name()) {
-        return Ok(left(format!("it is stored; the sink `{}` did not take it: {}", kept.sink, kept.why)));
+        return Ok(left(format!("it is stored, but was not delivered to the sink `{}`: {}", kept.sink, kept.why)));
     }
     let mut found = replay::Kept::default();
     let sealed = kept.as_ref().map(|kept| kept.sealed);
@@ -116,7 +116,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     if let Err(error) = store.write(&batch).await {
         return Ok(left(error));
     }
-    // One without a file beside it was never counted by its messages. What an earlier run moved is not moved again.
+    // The messages of a segment without a description file were never counted. What an earlier run moved is not moved again.
     let name = journal::file_name(number);
     let (counted, before) = kept.map_or((0, 0), |kept| (kept.messages, kept.stored));
     let recovered = facts.saturating_sub(before).min(counted);
@@ -126,7 +126,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     receipts.recovered.insert(name.clone(), recovered);
     receipts::write_receipts(&config.data, receipts)?;
     if recovered < counted {
-        return Ok(Offered { stored, ..left(format!("{} messages of it cannot be read", counted - recovered)) });
+        return Ok(Offered { stored, ..left(format!("{} of its messages cannot be read", counted - recovered)) });
     }
     for path in [journal::path(&folder, number), state_file::path(&folder, number), Kept::path(&folder, number)] {
         match fs::remove_file(path) {
@@ -137,7 +137,7 @@ async fn segment(config: &Config, number: u64, store: &mut dyn Sink, receipts: &
     Ok(Offered { file: PathBuf::new(), stored, left: None })
 }
 
-/// Records that the program could not read that set them aside.
+/// Records that the program which set them aside could not read.
 async fn newer(
     config: &Config,
     number: u64,
@@ -153,7 +153,7 @@ async fn newer(
             replayed
         }
         Ok(replayed) => {
-            return Ok(left(format!("{} records of it are of a newer program still", replayed.unknown.len())));
+            return Ok(left(format!("{} of its records still need a newer program", replayed.unknown.len())));
         }
         Err(error) => return Ok(left(error)),
     };
@@ -174,5 +174,5 @@ async fn newer(
     Ok(Offered { file: PathBuf::new(), stored: replayed.facts, left: None })
 }
 
-/// Behind the listener's name, in the names of such objects.
+/// Suffix of the listener's name in the names of such objects.
 const RECOVERED: &str = ".recovered";

@@ -1,4 +1,4 @@
-//! What was wrong with the data folder: kept for a human, counted, and said.
+//! What was wrong with the data folder: kept for an operator, counted, and said.
 use crate::config::Config;
 use crate::journal;
 use crate::journal::begin::{Begin, Context};
@@ -14,27 +14,27 @@ use std::ops::Range;
 pub struct Damage {
     /// A record at the end that was cut off.
     pub torn_tails: u64,
-    /// Segments whose beginning was corrupt and is made anew; its bytes are in `set_aside`.
+    /// Segments whose first record was corrupt and was rebuilt; its bytes are in `set_aside`.
     pub healed: u64,
     /// Segments without anything that could be read; their files are in `set_aside`.
     pub unreadable_segments: u64,
 }
 
-/// Says which segments are missing between those that are there, or since the store had its last.
+/// Logs which segments are missing between the existing ones, or since the last one that the store received.
 pub fn say_gaps(numbers: &[u64], receipts: &Receipts, store: &str) {
     let stored = receipts.sinks.get(store).copied().unwrap_or_default();
     let mut due = stored + 1;
     for number in numbers {
         if *number > due {
             let last = number - 1;
-            tracing::error!("the journal's segments {due} to {last} are missing: their files are gone from `journal`");
+            tracing::error!("journal segments {due} to {last} are missing: their files are gone from `journal`");
         }
         due = due.max(number + 1);
     }
 }
 
-/// Whatever happened to the disk, each message is in one column again: what was received and is found nowhere is
-/// missing, what is found and was not counted is counted now.
+/// Makes the ledger balance again, whatever happened to the disk: received messages that cannot be found are counted as
+/// missing, and messages found but not counted are counted now.
 pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &mut Segments) {
     totals.corrupt_records += healed;
     totals.received += healed;
@@ -49,27 +49,27 @@ pub fn reconcile(totals: &mut Totals, open_values: u64, healed: u64, segments: &
     let missing = received.saturating_sub(found);
     let uncounted = found.saturating_sub(received);
     tracing::error!(
-        "the data folder is damaged: {missing} messages that were received are missing, {uncounted} were not counted; \
-         the ledger tells the missing as `missing`, a part of `set_aside`"
+        "the data folder is damaged: {missing} received messages are missing, {uncounted} were not counted; \
+         the ledger counts the missing ones as `missing`, a part of `set_aside`"
     );
     segments.receipts.set_aside += missing;
     segments.receipts.missing += missing;
     totals.received += uncounted;
 }
 
-/// Bytes of a segment that are no record, for a human; `metlog decode` takes them as a segment.
+/// Keeps bytes of a segment that are not a record, for an operator; `metlog decode` reads them as a segment.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn keep_region(config: &Config, number: u64, at: usize, framing: Framing, region: &[u8]) -> io::Result<()> {
     let path = config.data.join("set_aside").join(format!("{}.{at}", journal::file_name(number)));
     fs::write(path, [&framing.head()[..], region].concat())
 }
 
-/// Records of a newer program, as a segment of their own that `metlog recover` of that program can offer again.
+/// Keeps records of a newer program in a segment of their own, which `metlog recover` of that program can offer again.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn keep_unknown(
     config: &Config,
     number: u64,
@@ -94,7 +94,7 @@ pub fn keep_unknown(
     places.iter().for_each(|place| bytes.extend_from_slice(&segment[place.clone()]));
     let path = config.data.join("set_aside").join(format!("{}.newer", journal::file_name(number)));
     tracing::error!(
-        "{} records of {} are of a newer program: they are kept in {}",
+        "{} records of {} were written by a newer program: they are kept in {}",
         places.len(),
         journal::file_name(number),
         path.display()

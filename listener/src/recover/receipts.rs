@@ -1,4 +1,4 @@
-//! Receipts: how far the sinks are, in one file, and made anew from the journal where that is lost.
+//! Receipts: how far each sink has got, in one file, rebuilt from the journal if that is lost.
 use crate::journal;
 use crate::journal::begin::Begin;
 use crate::ledger::Receipts;
@@ -13,15 +13,15 @@ fn path(data: &Path) -> PathBuf {
 /// Replaces the receipts as a whole.
 ///
 /// # Errors
-/// Where the disk refuses; what is there then is what [`journal::replace`] leaves.
+/// If the disk refuses; what is there then is what [`journal::replace`] leaves.
 pub fn write_receipts(data: &Path, receipts: &Receipts) -> io::Result<()> {
     journal::replace(&path(data), &serde_json::to_vec_pretty(receipts)?)
 }
 
-/// Reads them; `None` where there are none that can be read. A file that is something else is kept beside.
+/// Reads the receipts; `None` if there are none that can be read. An unreadable file is kept in `set_aside`.
 ///
 /// # Errors
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn read_receipts(data: &Path) -> io::Result<Option<Receipts>> {
     let path = path(data);
     let bytes = match fs::read(&path) {
@@ -34,7 +34,7 @@ pub fn read_receipts(data: &Path) -> io::Result<Option<Receipts>> {
         Err(error) => {
             let kept = data.join("set_aside").join("receipts.json");
             tracing::error!(
-                "{} cannot be read ({error}); it is kept as {}, and made anew from the journal",
+                "{} cannot be read ({error}); it is kept as {} and rebuilt from the journal",
                 path.display(),
                 kept.display()
             );
@@ -54,7 +54,7 @@ pub fn for_sinks(
     begin: Option<&Begin>,
     now: i64,
 ) -> Receipts {
-    // A sink that is new waits for nothing that others already let go; one that is gone is waited for no more.
+    // A new sink does not get segments that the others have released; a removed sink is no longer waited for.
     let before = first.unwrap_or_else(|| first_number(now)) - 1;
     let mut receipts = match (read, begin) {
         (Some(receipts), _) => receipts,
@@ -63,8 +63,8 @@ pub fn for_sinks(
             let stored = begin.closed_facts().saturating_sub(set_aside);
             if stored > 0 {
                 tracing::error!(
-                    "receipts.json is missing: what came before segment {} counts as stored, {stored} messages; what \
-                     is in the journal is offered to every sink again",
+                    "receipts.json is missing: everything before segment {} counts as stored ({stored} messages); \
+                     everything in the journal is offered to every sink again",
                     before + 1
                 );
             }
@@ -80,7 +80,7 @@ pub fn for_sinks(
 }
 
 /// Where numbering begins in a new data folder: hundredths of a second since 1970. A folder that was lost and
-/// made anew so never repeats a number, and no object in the store is overwritten by other rows.
+/// recreated therefore never repeats a number, and no object in the store is overwritten by other rows.
 fn first_number(now: i64) -> u64 {
     (now / 10_000).max(1).cast_unsigned()
 }

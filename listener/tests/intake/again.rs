@@ -78,7 +78,7 @@ async fn a_record_of_a_newer_program_is_kept_and_said() {
     assert_eq!(store.payloads().len(), 3);
     drop(listener);
     let left = offer_again(&config(&data), &mut store.clone()).await.unwrap();
-    assert!(left[0].left.as_ref().unwrap().contains("2 records of it are of a newer program"), "{left:?}");
+    assert!(left[0].left.as_ref().unwrap().contains("2 of its records still need a newer program"), "{left:?}");
     // A program that knows the code: here it is one that we know.
     let kept = left[0].file.clone();
     let bytes = std::fs::read(&kept).unwrap();

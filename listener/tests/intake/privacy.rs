@@ -1,4 +1,4 @@
-//! Privacy in a whole listener: what a rule takes out is in no file below the data folder, by whatever road it came.
+//! Privacy in a whole listener: what a rule removes is in no file below the data folder, however it arrived.
 use super::*;
 use metlog_listener::privacy::{Action, Rule, Target};
 use regex::Regex;

@@ -1,4 +1,4 @@
-//! The check of sinks at the start: it is told, and holds up neither intake nor the other sinks.
+//! The start-up check of sinks: it is reported, and holds up neither intake nor the other sinks.
 use super::*;
 
 /// A store that is well and a place beside it whose check ends as it is told, or never.
@@ -53,7 +53,7 @@ async fn check(found: Option<Result<(), SinkError>>, problems: &[&str], is_deliv
 async fn what_the_check_of_a_sink_finds_is_a_problem_of_health() {
     check(Some(Ok(())), &[], true).await;
     let refused = Err(SinkError::retry("objects cannot be listed: 403"));
-    let problem = "checked: the check at the start failed: objects cannot be listed: 403";
+    let problem = "checked: start-up check failed: objects cannot be listed: 403";
     // What cannot be listed can be written all the same.
     check(Some(refused), &[problem], true).await;
 }

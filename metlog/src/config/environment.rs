@@ -10,7 +10,7 @@ impl Config {
     /// The defaults, changed by the environment.
     ///
     /// # Errors
-    /// [`ConfigError::Environment`] names the variable whose value cannot be.
+    /// [`ConfigError::Environment`] names the variable whose value is invalid.
     pub fn from_env() -> Result<Config, ConfigError> {
         Config::default().with_env()
     }
@@ -23,7 +23,7 @@ impl Config {
     /// `METLOG_TYPE_BLACKLIST`, `METLOG_TYPE_WHITELIST` (commas) and `METLOG_TYPE_SEVERITY_MAX` (`login=4,sync=3`).
     ///
     /// # Errors
-    /// [`ConfigError::Environment`] names the variable whose value cannot be.
+    /// [`ConfigError::Environment`] names the variable whose value is invalid.
     pub fn with_env(self) -> Result<Config, ConfigError> {
         let unreadable = Cell::new(None);
         let config = self.with_variables(|name| match std::env::var(name) {

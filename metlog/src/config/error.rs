@@ -13,7 +13,7 @@ pub enum ConfigError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// It is no TOML, or a key of `[metlog]` is unknown or of the wrong type.
+    /// The text is not valid TOML, or a key of `[metlog]` is unknown or has the wrong type.
     Toml {
         /// Which file, where it was one.
         path: Option<PathBuf>,
@@ -25,14 +25,14 @@ pub enum ConfigError {
         /// Which file, where it was one.
         path: Option<PathBuf>,
     },
-    /// A variable of the environment has a value that cannot be.
+    /// An environment variable has an invalid value.
     Environment {
         /// Its name.
         variable: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// A key has a value that cannot be.
+    /// A key has an invalid value.
     Invalid {
         /// Its name.
         key: &'static str,

@@ -49,7 +49,7 @@ struct FilterSection {
 
 /// A list of texts, or a single one.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
         let number = i64::deserialize(deserializer)?;
         let severity = u8::try_from(number).ok().and_then(Severity::new);
-        severity.map(Level).ok_or_else(|| de::Error::custom(format!("severity {number} is not 0 to 7")))
+        severity.map(Level).ok_or_else(|| de::Error::custom(format!("severity {number} is not between 0 and 7")))
     }
 }
 
@@ -79,8 +79,8 @@ impl Config {
     /// The `[metlog]` section of a TOML text.
     ///
     /// # Errors
-    /// Text that is no TOML, has no `[metlog]`, or has a key there that is unknown or of the wrong type: with
-    /// line, column and key. Whether values can be is checked by [`Config::validate`].
+    /// Invalid TOML, no `[metlog]` section, or a key there that is unknown or of the wrong type: with line, column
+    /// and key. [`Config::validate`] checks the values.
     pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
         read(text, None)
     }

@@ -1,6 +1,6 @@
-//! What a client is configured with: built in code, read from the service's own TOML file, or from the environment.
+//! The configuration of a client: built in code, read from the service's own TOML file, or from the environment.
 //!
-//! [`Config`] is what was typed; `Settings` is what is true after [`Config::validate`]: complete, and parsed.
+//! [`Config`] is the input; `Settings` is the result of [`Config::validate`]: complete and parsed.
 mod environment;
 mod error;
 mod file;
@@ -48,7 +48,7 @@ pub struct Config {
     datagram_bytes: usize,
     queue_bytes: usize,
     key_id: Option<String>,
-    /// As it was typed: wrong where it cannot be read.
+    /// As it was typed; an error if it is invalid.
     key: Option<Result<Vec<u8>, &'static str>>,
     disabled_timers: HashSet<String>,
     filters: Filters,
@@ -77,20 +77,20 @@ impl Default for Config {
 }
 
 impl Config {
-    /// One more place for messages; each datagram goes to all of them. The first call replaces the default,
+    /// Adds a destination for messages; each datagram goes to all of them. The first call replaces the default,
     /// `127.0.0.1:5565`.
     pub fn destination(mut self, destination: impl Into<Destination>) -> Config {
         self.destinations.get_or_insert_default().push(destination.into());
         self
     }
 
-    /// All places for messages, instead of those named before; with none, no message leaves.
+    /// Sets all destinations for messages, replacing earlier ones; with none, no message is sent.
     pub fn destinations<D: Into<Destination>>(mut self, destinations: impl IntoIterator<Item = D>) -> Config {
         self.destinations = Some(destinations.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether statsd values leave at all. Default: they do.
+    /// Whether statsd values are sent at all. Default: true.
     pub fn statsd(mut self, on: bool) -> Config {
         self.statsd = on;
         self
@@ -102,7 +102,7 @@ impl Config {
         self
     }
 
-    /// What each statsd name begins with; a dot is put between. Default: nothing.
+    /// Prefix of each statsd name, followed by a dot. Default: none.
     pub fn statsd_prefix(mut self, prefix: impl Into<String>) -> Config {
         self.statsd_prefix = prefix.into();
         self
@@ -114,7 +114,7 @@ impl Config {
         self
     }
 
-    /// Logger of the messages that name none. Default: the empty text.
+    /// Default logger of messages. Default: empty.
     pub fn logger(mut self, logger: impl Into<String>) -> Config {
         self.logger = logger.into();
         self
@@ -221,7 +221,7 @@ impl Config {
         let datagram_bytes = check_datagram("statsd_datagram_bytes", self.statsd_datagram_bytes)?;
         let prefix = self.statsd_prefix.trim_end_matches('.');
         if prefix.contains(|c: char| ":|@#".contains(c) || c.is_whitespace() || c.is_control()) {
-            let reason = "must not hold `:`, `|`, `@`, `#`, blanks or control characters: it begins every name";
+            let reason = "must not contain `:`, `|`, `@`, `#`, whitespace or control characters: it begins every name";
             return Err(invalid("statsd_prefix", reason.into()));
         }
         Ok(StatsdSettings {
@@ -235,8 +235,8 @@ impl Config {
     fn signing_key(&self) -> Result<Option<SigningKey>, ConfigError> {
         match (&self.key_id, &self.key) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(invalid("key_id", "needs `key` beside it".into())),
-            (None, Some(_)) => Err(invalid("key", "needs `key_id` beside it".into())),
+            (Some(_), None) => Err(invalid("key_id", "requires `key`".into())),
+            (None, Some(_)) => Err(invalid("key", "requires `key_id`".into())),
             (Some(_), Some(Err(reason))) => Err(invalid("key", (*reason).into())),
             (Some(_), Some(Ok(secret))) if secret.is_empty() => Err(invalid("key", "must not be empty".into())),
             (Some(id), Some(Ok(secret))) => {
@@ -258,7 +258,7 @@ impl Config {
         let statsd_datagrams = settings.statsd.as_ref().map_or(QUEUE_DATAGRAMS_MIN, |statsd| statsd.datagrams);
         if settings.message_datagrams.min(statsd_datagrams) < QUEUE_DATAGRAMS_MIN {
             let reason = format!(
-                "is {}: too little for {QUEUE_DATAGRAMS_MIN} datagrams of messages{}",
+                "is {}: too small for {QUEUE_DATAGRAMS_MIN} datagrams of messages{}",
                 self.queue_bytes,
                 if self.statsd { " and, in a quarter of it, as many of statsd lines" } else { "" },
             );
@@ -275,7 +275,7 @@ fn invalid(key: &'static str, reason: String) -> ConfigError {
 fn check_name(key: &'static str, name: &str) -> Result<(), ConfigError> {
     match name.len() {
         0..=NAME_BYTES_MAX => Ok(()),
-        bytes => Err(invalid(key, format!("has {bytes} bytes; at most {NAME_BYTES_MAX} may be"))),
+        bytes => Err(invalid(key, format!("has {bytes} bytes; the maximum is {NAME_BYTES_MAX}"))),
     }
 }
 

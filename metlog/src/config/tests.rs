@@ -64,7 +64,7 @@ fn what_cannot_be_is_refused_by_name() {
     check_refused("[metlog]\nloger = \"x\"", &["line 2", "loger", "`logger`"]);
     check_refused("[metlog.filters]\nseverity = 3", &["line 2", "severity", "severity_max"]);
     check_refused("[metlog]\nstatsd = \"no\"", &["line 2", "statsd", "boolean"]);
-    check_refused("[metlog]\n\nseverity = 8", &["line 3", "severity 8 is not 0 to 7"]);
+    check_refused("[metlog]\n\nseverity = 8", &["line 3", "severity 8 is not between 0 and 7"]);
     check_refused("[metlog.filters]\ntype_severity_max = { a = -1 }", &["severity -1"]);
     check_refused("[metlog", &["line 1"]);
     check_refused("[metlogs]", &["no [metlog] section"]);

@@ -74,7 +74,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    /// Of so many ticks in so much time; `None` where that cannot be.
+    /// Of so many ticks in so much time; `None` if that cannot be.
     fn new(nanos: u64, ticks: u64) -> Option<Rate> {
         let length = u64::try_from((u128::from(nanos) << 32) / u128::from(ticks.max(1))).ok()?;
         LENGTHS.contains(&length).then(|| Rate { length, reach: (REACH_NANOS << 32) / length })

@@ -37,7 +37,7 @@ impl Schedule {
         self.next = Some((now, AFTER_FLUSH));
     }
 
-    /// True where one must be sent now; then the next one is due after a pause.
+    /// True if one must be sent now; then the next one is due after a pause.
     pub fn take_due(&mut self, now: Instant) -> bool {
         let Some((due, which)) = self.next.filter(|(due, _)| *due <= now) else { return false };
         let following = (which + 1).min(PAUSES.len() - 1);

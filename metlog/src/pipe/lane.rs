@@ -105,7 +105,7 @@ impl<D: Datagram> Lane<D> {
         true
     }
 
-    /// True where more than half of the pool is full: the sender thread should not wait for its tick.
+    /// True if more than half of the pool is full: the sender thread should not wait for its tick.
     pub fn is_urgent(&self) -> bool {
         self.full.len() > self.free.len()
     }
@@ -115,7 +115,7 @@ impl<D: Datagram> Lane<D> {
         self.full.len() as f64 / (self.full.len() + self.free.len()).max(1) as f64
     }
 
-    /// True where nothing waits.
+    /// True if nothing waits.
     pub fn is_empty(&self) -> bool {
         self.full.is_empty() && self.current.is_empty()
     }

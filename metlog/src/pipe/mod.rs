@@ -88,7 +88,7 @@ impl Control {
         if self.life == Life::Failed { self.drop_one(Outcome::Dropped) } else { Outcome::Off }
     }
 
-    /// True where the sender thread must be woken for what was just put in.
+    /// True if the sender thread must be woken for what was just put in.
     fn must_wake(&mut self, urgent: bool) -> bool {
         let news = urgent && !self.urgent;
         self.urgent |= urgent;

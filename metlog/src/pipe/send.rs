@@ -157,7 +157,7 @@ impl Outlet {
         self.opened_at.is_none_or(|opened_at| opened_at.elapsed() >= after)
     }
 
-    /// A socket that is old enough is opened anew next time: name or path may lead elsewhere by now.
+    /// A socket that is old enough is reopened next time: its name or path may resolve elsewhere by now.
     fn close_where_due(&mut self) {
         if self.is_due() {
             self.socket = None;

@@ -51,7 +51,7 @@ pub(super) fn is_finite(value: &Quantity) -> bool {
     !matches!(value, Quantity::Float(value) if !value.is_finite())
 }
 
-/// True where the number is written with a minus; so is the float `-0.0`.
+/// True if the number is written with a minus; so is the float `-0.0`.
 pub(super) fn is_negative(value: &Quantity) -> bool {
     match value {
         Quantity::Signed(value) => *value < 0,

@@ -24,7 +24,7 @@ fn uniform() -> f64 {
         state.set((generation(), x));
         x.wrapping_mul(0x2545_F491_4F6C_DD1D)
     };
-    // While a thread ends there is no state of its own: then each call is seeded anew.
+    // While a thread ends there is no state of its own: then each call is seeded again.
     let bits = STATE.try_with(next).unwrap_or_else(|_| RandomState::new().hash_one(0));
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }

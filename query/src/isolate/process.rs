@@ -104,7 +104,7 @@ impl Worker {
                 (Kind::Limit, "the query needed more than its memory: ask for less")
             }
             () if words.contains("overflowed its stack") => (Kind::Limit, "the query is nested too deep"),
-            () => (Kind::Internal, "the query ended its process; the server's log says more"),
+            () => (Kind::Internal, "the query ended its process; see the server's log"),
         };
         match kind {
             Kind::Internal => tracing::error!(status, words, "a query ended its process"),

@@ -123,7 +123,7 @@ impl Outlet<'_> {
             self.begin(Some(self.text.len() as u64)).await?;
         }
         if self.gaps.reason() != self.partial {
-            let message = "the store failed while the result was on its way: ask again";
+            let message = "the store failed while the result was being sent: run the query again";
             return Err(Error::new(ErrorKind::Storage, message));
         }
         self.flush().await

@@ -147,7 +147,7 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
             }
         }
     });
-    let broken = || Error::new(ErrorKind::Internal, "the query failed inside the server; its log says more");
+    let broken = || Error::new(ErrorKind::Internal, "the query failed inside the server; see its log");
     match task.join_next().await {
         Some(Ok(outcome)) => outcome,
         // What it said is on stderr; the server keeps that.

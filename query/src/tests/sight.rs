@@ -164,7 +164,7 @@ async fn an_object_that_vanishes_is_an_error_that_says_so() {
     let error = answer.collect().await.unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
-        (Kind::Storage, "an object was removed while it was read: ask again")
+        (Kind::Storage, "an object was removed while it was read: run the query again")
     );
 }
 

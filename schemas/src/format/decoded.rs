@@ -27,7 +27,7 @@ pub enum Verdict {
     Late,
     /// One that was here before: its messages must not be taken again.
     Duplicate,
-    /// Too old to be told from a replay.
+    /// Too old to be distinguished from a replay.
     Stale,
     /// No sender can have sent so many: forged, or broken.
     Implausible,
@@ -111,7 +111,7 @@ impl OwnedSample {
     }
 }
 
-/// Input that was refused, for whoever looks for its sender.
+/// Refused input, for an operator who looks for its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// Which datagram of its record.

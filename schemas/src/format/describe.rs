@@ -1,8 +1,8 @@
-//! Messages as JSON for a human, the same whatever format they came in.
+//! Messages as JSON for an operator, the same whatever format they came in.
 use crate::wire::Message;
 use serde_json::{Value, json};
 
-/// A message; `timestamp`: `None` where it has none of its own, and so gets that of its receipt.
+/// A message; `timestamp`: `None` if it has none of its own, and so gets that of its receipt.
 pub(super) fn message(message: &Message, timestamp: Option<i64>) -> Value {
     let fields: serde_json::Map<_, _> = message.fields.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
     json!({

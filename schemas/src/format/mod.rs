@@ -1,8 +1,8 @@
-//! The formats that come in: one folder a format, and one registry that everything else goes by.
+//! The input formats: one folder per format, and one registry that all other code uses.
 //!
-//! A journal record says by its code which formats its datagrams may have; of these, the first that recognises a
-//! datagram takes it. Bytes in, rows out: pure, but for what must be known in the order of the journal, which is
-//! behind [`InOrder`]. Nothing outside of this folder matches on formats.
+//! The code of a journal record says which formats its datagrams may have; the first of these that recognises a
+//! datagram decodes it. Bytes in, rows out: pure, except for state that depends on the order of the journal, which is
+//! behind [`InOrder`]. Nothing outside this folder matches on formats.
 mod decoded;
 mod describe;
 mod redact;
@@ -17,7 +17,7 @@ use statsd::Sample;
 /// Codes below are the journal's own or were given before there was a registry; a new format takes one from here on.
 pub const CODE_FIRST_NEW: u8 = 16;
 
-/// How datagrams of a format come.
+/// How datagrams of a format arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// UDP datagrams.
@@ -30,24 +30,24 @@ pub enum Transport {
     UnixLines,
 }
 
-/// A place where a format comes in, as it is configured.
+/// A socket through which a format arrives, as configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
     /// Its key in the configuration's `[listener]`.
     pub key: &'static str,
-    /// What it is called in logs and in what users read.
+    /// Its name in logs and in texts for users.
     pub name: &'static str,
     /// The code of its records.
     pub code: u8,
-    /// How its datagrams come.
+    /// How its datagrams arrive.
     pub transport: Transport,
-    /// Where it listens unless configured otherwise; `None`: nowhere.
+    /// Its default address; `None`: it does not listen by default.
     pub default_port: Option<u16>,
 }
 
-/// A format: what of it is read, and how.
+/// A format: which datagrams it reads, and how.
 ///
-/// Datagrams are those that [`Format::recognises`] took. A datagram goes through [`Format::enter`] in the order of
+/// Its datagrams are those that [`Format::recognises`] accepts. Each goes through [`Format::enter`] in the order of
 /// the journal, and then through [`Format::decode`] in any order, with the same [`Entry`] and [`Scratch`].
 pub trait Format {
     /// Its name.
@@ -62,16 +62,16 @@ pub trait Format {
     /// True for a datagram that this format should read.
     fn recognises(datagram: &[u8]) -> bool;
 
-    /// Messages in a datagram, at least 1: what cannot be read counts as one.
+    /// Messages in a datagram, at least 1: an unreadable datagram counts as one.
     fn count(datagram: &[u8]) -> u64;
 
-    /// Checks that one of the keys signed it, where a format can be signed.
+    /// Checks that one of the keys signed it, if the format supports signatures.
     ///
     /// # Errors
     /// The reason of its refusal.
     fn verify(datagram: &[u8], keys: &[SigningKey]) -> Result<(), &'static str>;
 
-    /// Applies the rules of privacy. What cannot be read is refused: it must not reach a disk either.
+    /// Applies the privacy rules. Unreadable input is refused, since it must not reach a disk either.
     fn redact(datagram: &[u8], rules: &dyn Redactor) -> Redacted;
 
     /// First part, in the order of the journal: what depends on it.
@@ -80,10 +80,10 @@ pub trait Format {
     /// Second part, in any order.
     fn decode(datagram: &[u8], at: Entry, scratch: &mut Scratch, out: &mut Decoded);
 
-    /// What it says, each message as a JSON value, for a human.
+    /// Describes its content, each message as a JSON value, for an operator.
     ///
     /// # Errors
-    /// Where it cannot be read at all, the reason.
+    /// If it cannot be read at all, the reason.
     fn describe(datagram: &[u8]) -> Result<Vec<Value>, String>;
 }
 
@@ -182,7 +182,7 @@ macro_rules! formats {
         /// See [`Format::describe`].
         ///
         /// # Errors
-        /// Where it cannot be read at all, the reason.
+        /// If it cannot be read at all, the reason.
         pub fn describe(code: u8, datagram: &[u8]) -> Result<Vec<Value>, String> {
             $($(#[$attribute])* if code == $module::$format::CODE && $module::$format::recognises(datagram) {
                 return $module::$format::describe(datagram);
@@ -193,7 +193,7 @@ macro_rules! formats {
         /// What a datagram says whose code is not known: the first format that can read it describes it.
         ///
         /// # Errors
-        /// Where none can, the reason of the first that recognises it.
+        /// If none can, the reason of the first that recognises it.
         pub fn describe_any(datagram: &[u8]) -> Result<Vec<Value>, String> {
             let mut why = None;
             $($(#[$attribute])* if $module::$format::recognises(datagram) {

@@ -17,7 +17,7 @@ pub trait Redactor {
     /// Rewrites the tags of a value that is no message.
     fn tags(&self, tags: &mut Vec<(String, String)>);
 
-    /// True where [`Redactor::tags`] would rewrite a tag of this key.
+    /// True if [`Redactor::tags`] would rewrite a tag of this key.
     fn covers_tag(&self, key: &str) -> bool;
 }
 

@@ -10,7 +10,7 @@ pub trait RowBuilder: Any + Send + Debug {
     /// Finished rows.
     fn len(&self) -> usize;
 
-    /// True where there is none.
+    /// True if there is none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -57,7 +57,7 @@ impl Builders {
         self.0.iter().map(|(_, builder)| builder.len()).sum()
     }
 
-    /// True where there is no row of any table.
+    /// True if there is no row of any table.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|(_, builder)| builder.is_empty())
     }

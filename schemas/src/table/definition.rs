@@ -1,29 +1,29 @@
-//! What a table's file says of it: columns with their words, how they lie in a file, and in what order rows stand.
+//! The definition of a table: columns with their descriptions and encodings, and the order of rows.
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use std::sync::Arc;
 
-/// The partition columns that every table has besides its own: Hive gives them, no file holds them.
+/// The partition columns that every table has besides its own: they come from Hive paths and are in no file.
 pub const PARTITION_COLUMNS: [(&str, DataType); 2] = [("dt", DataType::Utf8), ("hour", DataType::Int32)];
 
-/// How a leaf of a column lies in a file, and so what readers can skip by.
+/// How a leaf of a column is encoded in a file, and so what readers can skip by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lay {
-    /// A moment: differences, which are small in sorted rows. Bounds of each page.
+    /// A timestamp: delta encoding, which is small in sorted rows. Bounds of each page.
     Time,
-    /// Few distinct values that equality is asked of: a dictionary, bounds of each page, and a small Bloom filter.
+    /// Few distinct values, queried by equality: a dictionary, bounds of each page, and a small Bloom filter.
     Label,
-    /// Nearly every value is another, and equality is asked of it: no dictionary, and a Bloom filter with room for as
-    /// many values as a row group has rows.
+    /// Nearly every value is distinct, and queried by equality: no dictionary, and a Bloom filter with room for as many
+    /// values as a row group has rows.
     Id,
-    /// Few distinct values, or many that come again: a dictionary, and no bounds.
+    /// Few distinct values, or many repeated ones: a dictionary, and no bounds.
     Word,
-    /// Text or bytes that hardly come twice: neither.
+    /// Text or bytes that rarely repeat: neither.
     Text,
     /// A number: a dictionary as long as it pays, and bounds of each page.
     Number,
 }
 
-/// A column: its type, how it lies, and its words.
+/// A column: its type, encoding and description.
 #[derive(Debug, Clone)]
 pub struct Column {
     /// Name, type, and whether it may be null.
@@ -40,7 +40,7 @@ impl Column {
         Column { field: Field::new(name, r#type, false), lays, meaning }
     }
 
-    /// The same column, where it may be null.
+    /// The same column, nullable.
     #[must_use]
     pub fn or_null(mut self) -> Column {
         self.field = self.field.with_nullable(true);
@@ -48,7 +48,7 @@ impl Column {
     }
 }
 
-/// All that is known of a table.
+/// The definition of a table.
 #[derive(Debug)]
 pub struct Definition {
     /// What one row is, in a sentence.
@@ -59,7 +59,7 @@ pub struct Definition {
     pub order: &'static [&'static str],
     /// The column (a timestamp) whose hour is the partition of a row.
     pub time: &'static str,
-    /// True where each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
+    /// True if each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
     pub rows_are_facts: bool,
     schema: SchemaRef,
 }

@@ -7,14 +7,14 @@ pub use crate::rows::MessageRows as Rows;
 /// See [`super::Table::definition`].
 pub(super) fn definition() -> Definition {
     Definition::new(
-        "One row a message.",
+        "One row per message.",
         &["timestamp"],
         vec![
             Column::new(
                 "timestamp",
                 timestamp_type(),
                 &[Lay::Time],
-                "when it happened, by the sender's clock; the time of receipt where the sender named none",
+                "when it happened, by the sender's clock; the time of receipt if the sender gave none",
             ),
             Column::new("received_at", timestamp_type(), &[Lay::Time], "when the listener received it"),
             Column::new(
@@ -23,15 +23,15 @@ pub(super) fn definition() -> Definition {
                 &[Lay::Label],
                 "what kind of message it is; `event` and `service_check` for those of DogStatsD",
             ),
-            Column::new("logger", Utf8, &[Lay::Label], "which program speaks; may be empty"),
+            Column::new("logger", Utf8, &[Lay::Label], "the program that sent it; may be empty"),
             Column::new(
                 "severity",
                 Int32,
                 &[Lay::Number],
-                "0 (emergency) to 7 (debug); 6 where the sender named none",
+                "0 (emergency) to 7 (debug); 6 if the sender gave none",
             ),
             Column::new("hostname", Utf8, &[Lay::Label], "host of the sender; may be empty"),
-            Column::new("pid", Int64, &[Lay::Number], "process of the sender; 0 where it named none"),
+            Column::new("pid", Int64, &[Lay::Number], "process of the sender; 0 if it gave none"),
             Column::new(
                 "tokens",
                 list_type(),
@@ -49,7 +49,7 @@ pub(super) fn definition() -> Definition {
                 "env_version",
                 Utf8,
                 &[Lay::Word],
-                "version of the envelope: `1` for wire v1, `0.8` for Metlog JSON, unless the sender named another",
+                "version of the envelope: `1` for wire v1, `0.8` for Metlog JSON, unless the sender gave another",
             ),
         ],
     )

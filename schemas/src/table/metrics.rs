@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) fn definition() -> Definition {
     let number = &[Lay::Number];
     Definition::new(
-        "One row for each series in each window in which something came. A series is a name, a kind and tags.",
+        "One row for each series in each window in which it received a value. A series is a name, a kind and tags.",
         &["timestamp"],
         vec![
             Column::new(
@@ -27,7 +27,7 @@ pub(super) fn definition() -> Definition {
                 "name",
                 Utf8,
                 &[Lay::Label],
-                "name, with what Graphite cannot hold replaced as etsy's statsd does it",
+                "name, with characters that Graphite cannot hold replaced as in etsy's statsd",
             ),
             Column::new(
                 "kind",
@@ -49,7 +49,7 @@ pub(super) fn definition() -> Definition {
                 "sum",
                 Float64,
                 number,
-                "counter: as `count`; timer: sum of the samples as they came, not scaled. Otherwise null",
+                "counter: as `count`; timer: sum of the samples as received, not scaled. Otherwise null",
             )
             .or_null(),
             Column::new("min", Float64, number, "timer: smallest sample. Otherwise null").or_null(),
@@ -62,21 +62,21 @@ pub(super) fn definition() -> Definition {
                 "timer: a DDSketch of the samples, weighted by the sample rate. Otherwise null",
             )
             .or_null(),
-            // Added in 0.2: null in what was stored before.
+            // Added in 0.2: null in rows stored before.
             Column::new(
                 "samples",
                 Int64,
                 number,
-                "timer: samples as they came, not scaled, so that `sum / samples` is their mean. Otherwise null, and in \
-                 rows that 0.1 stored",
+                "timer: number of samples as received, not scaled, so that `sum / samples` is their mean. Otherwise null, \
+                 and in rows stored by 0.1",
             )
             .or_null(),
             Column::new(
                 "window_start",
                 timestamp_type(),
                 &[Lay::Time],
-                "start of the window: `date_trunc('hour', window_start)` is the hour in which the values came. Null in \
-                 rows that 0.1 stored",
+                "start of the window: `date_trunc('hour', window_start)` is the hour in which the values arrived. Null \
+                 in rows stored by 0.1",
             )
             .or_null(),
         ],
@@ -87,7 +87,7 @@ pub(super) fn definition() -> Definition {
 /// The fresh rows of windows, as rows of `metrics`. `count` and `sum` of a counter are the same number.
 ///
 /// # Errors
-/// Only where Arrow refuses the columns, which would be a defect.
+/// Only if Arrow refuses the columns, which would be a bug.
 pub fn metrics_rows<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Result<RecordBatch, ArrowError> {
     let mut rows = MetricRows::default();
     for window in windows {
@@ -96,7 +96,7 @@ pub fn metrics_rows<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Result
     rows.finish()
 }
 
-/// Rows on their way to a batch of the table `metrics`.
+/// Rows being collected for a batch of the table `metrics`.
 #[derive(Debug)]
 pub struct MetricRows {
     timestamp: Vec<i64>,
@@ -135,7 +135,7 @@ impl Default for MetricRows {
 }
 
 impl MetricRows {
-    /// Appends the series of a window in which something came.
+    /// Appends the series of a window that received a value.
     pub fn push_window(&mut self, window: &Window) {
         for row in window.rows.iter().filter(|row| row.fresh) {
             self.push(window, row);

@@ -1,7 +1,7 @@
-//! The tables of the warehouse: one file a table, and one registry that everything else goes by.
+//! The tables of the warehouse: one file per table, and one registry that all other code uses.
 //!
-//! A table's file gives `definition()`, with its columns, what they mean, how they lie in a file and in what order,
-//! and `Rows`, which builds its rows. Nothing outside of this folder matches on tables.
+//! A table's file provides `definition()`, with its columns, their meaning, encoding and order, and `Rows`, which
+//! builds its rows. Nothing outside this folder matches on tables.
 //!
 //! Types are those that Hive 4, Spark, DuckDB and DataFusion all read: UTC microsecond timestamps, no unsigned
 //! numbers, no views.
@@ -73,7 +73,7 @@ impl Table {
         Table::ALL.into_iter().find(|table| table.name() == name)
     }
 
-    /// All that is known of it.
+    /// Its definition.
     pub fn definition(self) -> &'static Definition {
         &DEFINITIONS[self]
     }

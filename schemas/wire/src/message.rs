@@ -1,4 +1,4 @@
-//! The message: the one kind of fact that every part of metlog passes on.
+//! The message: the fact that every part of metlog passes on.
 
 /// How urgent a message is, 0 to 7 as in RFC 5424; 6 (informational) unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +19,7 @@ impl Severity {
     pub const NOTICE: Severity = Severity(5);
     /// Informational; the default.
     pub const INFORMATIONAL: Severity = Severity(6);
-    /// For those who debug.
+    /// For debugging.
     pub const DEBUG: Severity = Severity(7);
 
     /// The severity of a number, or `None` above 7.
@@ -39,7 +39,7 @@ impl Default for Severity {
     }
 }
 
-/// `env_version` of a message that came as wire v1 and names none.
+/// Default `env_version` of a wire v1 message.
 pub const ENV_VERSION_WIRE: &str = "1";
 /// `env_version` of Metlog JSON.
 pub const ENV_VERSION_JSON: &str = "0.8";
@@ -52,13 +52,13 @@ pub struct Message {
     pub timestamp: i64,
     /// What kind of fact it is: `login`, `counter`, `event`.
     pub r#type: String,
-    /// Which program or part of it speaks.
+    /// The program, or part of it, that sent the message.
     pub logger: String,
     /// How urgent it is.
     pub severity: Severity,
-    /// Where it was made.
+    /// The host that created it.
     pub hostname: String,
-    /// The process that made it.
+    /// The process that created it.
     pub pid: i64,
     /// Strings that classify it.
     pub tokens: Vec<String>,
@@ -66,6 +66,6 @@ pub struct Message {
     pub payload: String,
     /// Named values, flat: nested ones have dotted keys.
     pub fields: Vec<(String, String)>,
-    /// Version of the envelope it came in.
+    /// Version of its envelope.
     pub env_version: String,
 }

@@ -1,32 +1,32 @@
-//! What the Graphite sink is told.
+//! The configuration of the Graphite sink.
 use std::time::Duration;
 
-/// What carbon is spoken to in.
+/// Carbon's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
-    /// One line a point; carbon's port 2003.
+    /// One line per point; carbon's port 2003.
     #[default]
     Plaintext,
-    /// Python pickles behind their length; carbon's port 2004.
+    /// Python pickles, each preceded by its length; carbon's port 2004.
     Pickle,
 }
 
-/// Where carbon is and how names are made.
+/// Where carbon is and how names are built.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `host:port`; the name is looked up at each connect.
     pub address: String,
     /// The protocol.
     pub protocol: Protocol,
-    /// Goes before every name, with a dot between; `{hostname}` in it is the window's host, with `_` for its
-    /// dots. Empty: nothing.
+    /// Prefix of every name, followed by a dot; `{hostname}` in it is the window's host, with dots replaced by `_`.
+    /// Empty: none.
     pub prefix: String,
     /// `stats.K` and `stats_counts.K` for counters, as statsd named them first, in place of
     /// `stats.counters.K.rate` and `.count`.
     pub legacy_namespace: bool,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for what was written to be taken, by this kernel and then by the peer's.
+    /// Longest wait for written data to be accepted, by this kernel and then by the peer's.
     pub write_timeout: Duration,
 }
 

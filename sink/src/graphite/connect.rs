@@ -17,10 +17,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long what was written is kept, counted back from the last write that went well. Longer than the kernel
-/// waits for an acknowledgement and than a healthy carbon leaves bytes unread.
+/// How long written lines are kept, counted back from the last successful write. Longer than the kernel waits for an
+/// acknowledgement, and longer than a healthy carbon leaves bytes unread.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// Most bytes that are kept; the oldest go first.
+/// Maximum bytes kept; the oldest are dropped first.
 const KEPT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// See the module.
@@ -30,12 +30,12 @@ pub struct Connection {
     connect_timeout: Duration,
     write_timeout: Duration,
     stream: Option<TcpStream>,
-    /// Written on this connection or an earlier one, and perhaps not read.
+    /// Written on this connection or an earlier one, and possibly not read.
     kept: VecDeque<(Instant, Bytes)>,
 }
 
 impl Connection {
-    /// Connects when it is first written to.
+    /// Connects on the first write.
     pub fn new(config: &Config) -> Connection {
         Connection {
             address: config.address.clone(),
@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    /// Connects where no connection is open; the next write uses it.
+    /// Connects if no connection is open; the next write uses it.
     pub async fn open(&mut self) -> Result<(), SinkError> {
         self.stream = match self.stream.take().filter(is_open) {
             Some(stream) => Some(stream),
@@ -55,7 +55,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes all of it, or fails where nothing moves within the timeouts; then nothing may be taken as written.
+    /// Writes all of it, or fails if there is no progress within the timeouts; then nothing counts as written.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
         // Taken out, so that a write that fails or is given up on leaves no connection that ends inside a line.
         let mut stream = match self.stream.take().filter(is_open) {
@@ -77,28 +77,28 @@ impl Connection {
         let failed = |said: &dyn std::fmt::Display| SinkError::retry(format!("write to {}: {said}", self.address));
         let mut rest = bytes;
         while !rest.is_empty() {
-            // Each part has its time: much is no reason to fail, standing still is.
+            // Each part has its own timeout: a large write may take long, but must make progress.
             match timeout(self.write_timeout, stream.write(rest)).await {
                 Ok(Ok(0)) => return Err(failed(&"closed")),
                 Ok(written) => rest = &rest[written.map_err(|error| failed(&error))?..],
-                Err(_) => return Err(failed(&format!("nothing was taken within {:?}", self.write_timeout))),
+                Err(_) => return Err(failed(&format!("no progress within {:?}", self.write_timeout))),
             }
         }
         Ok(())
     }
 
-    /// Opens a connection and repeats on it what is kept.
+    /// Opens a connection and re-sends the kept lines on it.
     async fn connect(&mut self) -> Result<TcpStream, SinkError> {
         let failed = |said: &dyn std::fmt::Display| SinkError::retry(format!("connect to {}: {said}", self.address));
         let connecting = timeout(self.connect_timeout, TcpStream::connect(&self.address)).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {:?}", self.connect_timeout));
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("timed out after {:?}", self.connect_timeout));
         let mut stream = connecting.unwrap_or_else(|_| Err(late())).map_err(|error| failed(&error))?;
         stream.set_nodelay(true).map_err(|error| failed(&error))?;
         #[cfg(target_os = "linux")]
         SockRef::from(&stream).set_tcp_user_timeout(Some(self.write_timeout)).map_err(|error| failed(&error))?;
         let repeated: Vec<u8> = self.kept.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         if !repeated.is_empty() {
-            tracing::info!(bytes = repeated.len(), "graphite: repeats what the last connection may have lost");
+            tracing::info!(bytes = repeated.len(), "graphite: re-sending lines that the last connection may have lost");
             self.write_to(&mut stream, &repeated).await?;
         }
         Ok(stream)

@@ -1,11 +1,11 @@
 //! The Graphite sink: windows as points, to carbon, in its plaintext or its pickle protocol. Messages are not for it.
 //!
-//! `Ok` means that every point was given to the kernel on a connection that carbon had not closed. Carbon
-//! acknowledges nothing, so what was written in the last minute is kept and written again where that
-//! connection turns out to be broken. What can still be lost: points that carbon's machine took and carbon never
-//! read, where this process ends before it notices.
+//! `Ok` means that every point was passed to the kernel on a connection that carbon had not closed. Carbon
+//! acknowledges nothing, so the lines written in the last minute are kept and written again if that connection
+//! turns out to be broken. Points can still be lost if carbon's machine received them, carbon never read them, and
+//! this process ends before it notices.
 //!
-//! The same window always comes to the same points, and a point that arrives twice overwrites itself.
+//! The same window always yields the same points, and a point that arrives twice overwrites itself.
 pub mod config;
 mod connect;
 mod points;
@@ -31,7 +31,7 @@ pub struct Graphite {
 }
 
 impl Graphite {
-    /// Connects when it is first written to.
+    /// Connects on the first write.
     pub fn new(config: Config) -> Graphite {
         Graphite { connection: Connection::new(&config), config, last: Flush::default() }
     }

@@ -1,4 +1,4 @@
-//! What the HTTP sink is told, and the template of its URLs.
+//! The configuration of the HTTP sink, and the template of its URLs.
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl Config {
     }
 }
 
-/// Without what may be secret: the token and the values of the headers.
+/// Omits secrets: the token and the values of the headers.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").field("url", &self.url).field("set_aside", &self.set_aside).finish_non_exhaustive()
@@ -71,32 +71,32 @@ impl UrlTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// In words for a human, where it is no URL of http or https, has a place that is not known, or lacks `{uuid}`:
-    /// without it a repeated document would be a second one.
+    /// A description, if it is not an http or https URL, has an unknown placeholder, or lacks `{uuid}`: without it a
+    /// retry would create a second document.
     pub fn parse(text: &str) -> Result<UrlTemplate, String> {
         let rest = PLACES.iter().fold(text.to_owned(), |rest, place| rest.replace(place, "x"));
         if rest.contains(['{', '}']) {
-            return Err(format!("`{text}`: the places are {}", PLACES.join(", ")));
+            return Err(format!("`{text}`: the placeholders are {}", PLACES.join(", ")));
         }
         if !text.contains("{uuid}") {
-            return Err(format!("`{text}` lacks {{uuid}}, by which a repeated document is told from a new one"));
+            return Err(format!("`{text}`: {{uuid}} is required, to tell a retry from a new document"));
         }
         match Url::parse(&rest) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => Err(format!("`{text}` is not http or https")),
             Ok(url) if !text.contains(url.host_str().unwrap_or_default()) => {
-                Err(format!("`{text}`: the host may hold no place"))
+                Err(format!("`{text}`: the host cannot contain a placeholder"))
             }
             Ok(_) => Ok(UrlTemplate(text.to_owned())),
             Err(error) => Err(format!("`{text}`: {error}")),
         }
     }
 
-    /// True where documents are to be told apart by type.
+    /// True if documents are split by type.
     pub(super) fn has_type(&self) -> bool {
         self.0.contains("{type}")
     }
 
-    /// True where documents are to be told apart by logger.
+    /// True if documents are split by logger.
     pub(super) fn has_logger(&self) -> bool {
         self.0.contains("{logger}")
     }
@@ -154,12 +154,12 @@ mod tests {
     #[test]
     fn a_wrong_template_says_why() {
         for (text, said) in [
-            ("http://h/submit/{logger}", "lacks {uuid}"),
-            ("http://h/{uuid}/{loger}", "the places are {uuid}"),
-            ("http://h/{uuid}/{", "the places are"),
+            ("http://h/submit/{logger}", "{uuid} is required"),
+            ("http://h/{uuid}/{loger}", "the placeholders are {uuid}"),
+            ("http://h/{uuid}/{", "the placeholders are"),
             ("ftp://h/{uuid}", "not http or https"),
             ("h/{uuid}", "relative URL"),
-            ("http://{logger}/{uuid}", "the host may hold no place"),
+            ("http://{logger}/{uuid}", "the host cannot contain a placeholder"),
         ] {
             let error = UrlTemplate::parse(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

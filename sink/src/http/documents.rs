@@ -78,7 +78,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// The columns of rows of `messages`, or `None` where one is missing or of another type, which would be a defect.
+    /// The columns of rows of `messages`, or `None` if one is missing or of another type, which would be a defect.
     pub fn of(rows: &RecordBatch) -> Option<Columns> {
         let text = |name| Some(rows.column_by_name(name)?.as_string_opt::<i32>()?.clone());
         Some(Columns {

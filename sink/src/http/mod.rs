@@ -1,18 +1,18 @@
 //! The HTTP sink: messages as JSON arrays, each posted to a URL of its own, as Mozilla's Bagheera takes them.
 //! Windows are not for it.
 //!
-//! | answer | what is done |
+//! | response | action |
 //! |---|---|
-//! | 2xx | it is over there |
-//! | 413 | it is sent again as two halves; a single message is set aside |
+//! | 2xx | delivered |
+//! | 413 | sent again as two halves; a single message is set aside |
 //! | 401, 407, 408, 425, 429, 3xx, 5xx, none | an error to retry, not before `Retry-After` |
-//! | any other | set aside on disk, with the server's words |
+//! | any other | set aside on disk, with the server's response |
 //!
-//! The probe is a request for OPTIONS, with the same headers and token.
+//! The probe is an OPTIONS request, with the same headers and token.
 //!
-//! `Ok` means that every message is in a document that the server took or that lies in the folder. A document's
-//! uuid is made of what it says, so that a repeat is the same document; what the current batch has already
-//! delivered is remembered besides, and a retry goes on where it stopped.
+//! `Ok` means that every message is in a document that the server accepted or that is in the folder. A document's
+//! uuid is derived from its content, so that a retry is the same document. Documents of the current batch that were
+//! already delivered are remembered, so that a retry resumes where it stopped.
 pub mod config;
 mod documents;
 mod post;
@@ -56,7 +56,7 @@ enum Fate {
 
 impl Http {
     /// # Errors
-    /// In words for a human, where a header or the token cannot be sent or TLS cannot be set up.
+    /// In words for an operator, where a header or the token cannot be sent or TLS cannot be set up.
     pub fn new(config: Config) -> Result<Http, String> {
         Ok(Http { poster: Poster::new(&config)?, config, progress: Progress::default() })
     }
@@ -125,10 +125,10 @@ impl Http {
         let reason = match self.poster.post(&parcel.url, parcel.packed.clone()).await? {
             Answer::Taken => return Ok(Fate::Written),
             Answer::TooLarge if can_be_halved => return Ok(Fate::TooLarge),
-            Answer::TooLarge => format!("{}: 413: a single message, and too large", parcel.url),
+            Answer::TooLarge => format!("{}: 413: a single message is too large", parcel.url),
             Answer::Refused(reason) => reason,
         };
-        tracing::warn!(uuid = %parcel.uuid, reason, "http: a document was refused for good and is set aside");
+        tracing::warn!(uuid = %parcel.uuid, reason, "http: a document was permanently refused and is set aside");
         let (folder, uuid, body) = (self.config.set_aside.clone(), parcel.uuid, parcel.body.clone());
         let keep = move || set_aside::set_aside(&folder, uuid, &body, &reason);
         let kept = tokio::task::spawn_blocking(keep).await.map_err(SinkError::retry)?;

@@ -1,4 +1,4 @@
-//! Posts one document and says what came of it.
+//! Posts one document and returns the outcome.
 use super::config::Config;
 use super::documents::Document;
 use crate::{Next, SinkError};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// Longest wait that a server may ask for; beyond it we ask again.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
-/// Characters of a refusal that are told to a human.
+/// Maximum characters of a refusal that are shown to an operator.
 const REFUSAL_CHARS_MAX: usize = 200;
 
 /// What a server made of a document.
@@ -32,7 +32,7 @@ pub enum Answer {
 /// A header as it is sent; its value is not printed.
 ///
 /// # Errors
-/// In words for a human, where it cannot be sent.
+/// In words for an operator, where it cannot be sent.
 pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
     let wrong = |what: &str| format!("header `{}`: {what} cannot be sent", name.escape_debug());
     let header = HeaderName::try_from(name).map_err(|_| wrong("the name"))?;
@@ -50,7 +50,7 @@ pub struct Poster {
 
 impl Poster {
     /// # Errors
-    /// In words for a human, where a header or the token cannot be sent or TLS cannot be set up.
+    /// In words for an operator, where a header or the token cannot be sent or TLS cannot be set up.
     pub fn new(config: &Config) -> Result<Poster, String> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -81,8 +81,8 @@ impl Poster {
         judge(url, response).await
     }
 
-    /// Asks for the options of a URL, which harms nothing. Most servers know no such request, and any answer shows that
-    /// they are there; only a proxy's word that they are not, and a refusal of the token, are told.
+    /// Sends OPTIONS to a URL, which is harmless. Most servers do not support it, and any response shows that they are
+    /// reachable; only a proxy's report that they are not, and a refusal of the token, count as failures.
     pub async fn probe(&self, url: &str) -> Result<(), SinkError> {
         let request = self.client.request(Method::OPTIONS, url);
         let failed = |error: reqwest::Error| SinkError::retry(format!("{url}: {}", with_causes(&error.without_url())));
@@ -97,7 +97,7 @@ impl Poster {
         }
     }
 
-    /// The bytes that go out for a document: compressed, where that is configured.
+    /// The bytes sent for a document: compressed if configured.
     pub fn pack(&self, body: Vec<u8>) -> std::io::Result<Vec<u8>> {
         if !self.gzip {
             return Ok(body);
@@ -108,8 +108,7 @@ impl Poster {
     }
 }
 
-/// What a status means. 401 and 407 are the operator's to mend and not the document's fault, as is a redirect;
-/// with them the batch waits.
+/// What a status means. 401, 407 and redirects are for the operator to fix and not the document's fault; the batch waits.
 async fn judge(url: &str, response: Response) -> Result<Answer, SinkError> {
     let status = response.status();
     match status {

@@ -1,4 +1,4 @@
-//! What the Parquet sink is told.
+//! The configuration of the Parquet sink.
 use std::time::Duration;
 
 /// How objects are written. Where they go is a [`crate::store::Store`].

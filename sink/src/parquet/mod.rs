@@ -1,10 +1,10 @@
 //! The Parquet sink: the tables as objects of a warehouse that any engine reads.
 //!
-//! One object for each table and hour of a batch, under a name made of the batch's id
-//! (`metlog_schemas::object_path`), so a batch that is written again overwrites itself. Rows lie in it in the order of
-//! their table. A late event goes into an object of its own hour; rows of many hours that have few rows each go into one
-//! object together. With the first batch, a table that nothing is stored of gets an object without rows: engines that
-//! ask the files for the columns find them.
+//! One object for each table and hour of a batch, under a name derived from the batch's id
+//! (`metlog_schemas::object_path`), so a batch that is written again overwrites itself. Rows are in the order of their
+//! table. An event that arrives late goes into an object of its own hour; hours with few rows share one object if there
+//! are many of them. With the first batch, a table without stored objects gets an object without rows, so that engines
+//! which infer the columns from the files find them.
 //!
 //! `Ok` means that every object is complete, and for a folder that it is synced to the disk.
 pub mod config;
@@ -24,7 +24,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use metlog_schemas::object_path::Partition;
 use metlog_schemas::table::Table;
-use objects::Rows;
+use objects::OrderedRows;
 use put::Putter;
 use std::sync::Arc;
 
@@ -67,14 +67,14 @@ impl Parquet {
         Ok(receipt)
     }
 
-    /// Once in the life of a process: tables that nothing is stored of get an object without rows. Nothing is lost
-    /// where that fails, so it is no error.
+    /// Once per process: tables without stored objects get an object without rows. Nothing is lost if that fails, so it
+    /// is not an error.
     async fn introduce(&mut self, partition: Partition, batch: &Batch) {
         if std::mem::replace(&mut self.has_introduced, true) {
             return;
         }
         for table in Table::ALL.into_iter().filter(|table| batch.row_count(*table) == 0) {
-            let none = || encode(&Rows::none(table, partition), 0, batch, &self.config);
+            let none = || encode(&OrderedRows::none(table, partition), 0, batch, &self.config);
             let introduced = match self.putter.has_any(table.name()).await {
                 Ok(true) => Ok(()),
                 Ok(false) => match none() {
@@ -84,13 +84,16 @@ impl Parquet {
                 Err(error) => Err(error),
             };
             if let Err(error) = introduced {
-                tracing::warn!("parquet: {} has no object that shows its columns yet: {error}", table.name());
+                tracing::warn!(
+                    "parquet: cannot write an empty object with the columns of {} yet: {error}",
+                    table.name()
+                );
             }
         }
     }
 }
 
-fn encode(rows: &Rows, at: usize, batch: &Batch, config: &Config) -> Result<Option<(String, Bytes)>, SinkError> {
+fn encode(rows: &OrderedRows, at: usize, batch: &Batch, config: &Config) -> Result<Option<(String, Bytes)>, SinkError> {
     let encoded = rows.encode(at, batch, config).transpose().map_err(SinkError::set_aside)?;
     Ok(encoded.map(|(path, bytes)| (path.key(), bytes)))
 }
@@ -101,10 +104,10 @@ async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(SinkError::retry)?
 }
 
-/// Encodes a batch and forgets the bytes, whose count it returns: what the benchmark measures.
+/// Encodes a batch, discards the bytes and returns their count, for the benchmark.
 ///
 /// # Errors
-/// Where the rows cannot be encoded.
+/// If the rows cannot be encoded.
 #[doc(hidden)]
 pub fn encode_only(batch: &Batch, config: &Config) -> Result<usize, SinkError> {
     let mut bytes = 0;

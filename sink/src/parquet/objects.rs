@@ -35,7 +35,7 @@ const SLICED_ROWS: usize = 1024;
 
 /// Rows of one table, in their order and cut into objects.
 #[derive(Debug)]
-pub struct Rows {
+pub struct OrderedRows {
     table: Table,
     batches: Vec<RecordBatch>,
     parts: Vec<(Partition, Vec<Run>)>,
@@ -45,17 +45,17 @@ pub struct Rows {
 ///
 /// # Errors
 /// Only where Arrow refuses the columns, which would be a defect.
-pub fn rows_of(batch: &Batch) -> Result<Vec<Rows>, ArrowError> {
+pub fn rows_of(batch: &Batch) -> Result<Vec<OrderedRows>, ArrowError> {
     let tables = batch.rows.iter().filter(|(table, _)| batch.row_count(*table) > 0);
-    tables.map(|(table, rows)| Rows::new(table, rows.clone())).collect()
+    tables.map(|(table, rows)| OrderedRows::new(table, rows.clone())).collect()
 }
 
-impl Rows {
+impl OrderedRows {
     /// Orders rows as their table says; those that are equal in that stay as they came.
     ///
     /// # Errors
     /// Only where a column to sort by is missing or of another type, which would be a defect.
-    pub fn new(table: Table, batches: Vec<RecordBatch>) -> Result<Rows, ArrowError> {
+    pub fn new(table: Table, batches: Vec<RecordBatch>) -> Result<OrderedRows, ArrowError> {
         let definition = table.definition();
         let runs = by_time(&batches, definition.time)?;
         let own = Own::of(&runs);
@@ -69,12 +69,12 @@ impl Rows {
                 *runs = by_columns(&batches, columns, runs)?;
             }
         }
-        Ok(Rows { table, batches, parts: parts.into_iter().collect() })
+        Ok(OrderedRows { table, batches, parts: parts.into_iter().collect() })
     }
 
     /// An object without rows, so that a reader finds a table's columns before its first row is stored.
-    pub fn none(table: Table, partition: Partition) -> Rows {
-        Rows { table, batches: Vec::new(), parts: vec![(partition, Vec::new())] }
+    pub fn none(table: Table, partition: Partition) -> OrderedRows {
+        OrderedRows { table, batches: Vec::new(), parts: vec![(partition, Vec::new())] }
     }
 
     /// The partition of the first of its objects.

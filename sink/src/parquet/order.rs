@@ -16,7 +16,7 @@ pub struct Run {
 /// Rows by a column of timestamps, each run of one hour. Rows of one timestamp stay as they came.
 ///
 /// # Errors
-/// Where there is no such column.
+/// If there is no such column.
 pub fn by_time(batches: &[RecordBatch], column: &str) -> Result<Vec<(Hour, Run)>, ArrowError> {
     let times: Vec<&[i64]> = batches.iter().map(|rows| times(rows, column)).collect::<Result<_, _>>()?;
     Ok(if is_sorted(&times) { as_they_came(&times) } else { sorted(&times) })
@@ -24,7 +24,7 @@ pub fn by_time(batches: &[RecordBatch], column: &str) -> Result<Vec<(Hour, Run)>
 
 fn times<'r>(rows: &'r RecordBatch, column: &str) -> Result<&'r [i64], ArrowError> {
     let times = rows.column_by_name(column).and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
-    Ok(times.ok_or_else(|| ArrowError::SchemaError(format!("{column} is no column of timestamps")))?.values())
+    Ok(times.ok_or_else(|| ArrowError::SchemaError(format!("{column} is not a timestamp column")))?.values())
 }
 
 fn is_sorted(batches: &[&[i64]]) -> bool {
@@ -73,7 +73,7 @@ fn sorted(batches: &[&[i64]]) -> Vec<(Hour, Run)> {
 /// The rows of `runs` by several columns, first to last, ascending; equal ones stay as they are in the batches.
 ///
 /// # Errors
-/// Where there is no such column, or it is of a type without an order.
+/// If there is no such column, or it is of a type without an order.
 pub fn by_columns(batches: &[RecordBatch], columns: &[&str], runs: &[Run]) -> Result<Vec<Run>, ArrowError> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
     let field = |name: &&str| Ok(SortField::new(first.schema().field_with_name(name)?.data_type().clone()));

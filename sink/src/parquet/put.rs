@@ -32,7 +32,7 @@ impl Putter {
         Putter { store, timeout, writing: Arc::default() }
     }
 
-    /// True where anything is stored in a folder below the warehouse.
+    /// True if anything is stored in a folder below the warehouse.
     pub async fn has_any(&self, folder: &str) -> Result<bool, SinkError> {
         let path = Path::from_iter(self.store.prefix.parts().chain(Path::from(folder).parts()));
         let mut listed = self.store.objects.list(Some(&path));
@@ -40,7 +40,7 @@ impl Putter {
         match first.await {
             Ok(Some(Err(error))) => Err(sink_error(error)),
             Ok(found) => Ok(found.is_some()),
-            Err(_) => Err(SinkError::retry(format!("{folder} is not listed within {:?}", self.timeout))),
+            Err(_) => Err(SinkError::retry(format!("listing {folder} timed out after {:?}", self.timeout))),
         }
     }
 
@@ -60,7 +60,7 @@ impl Putter {
                 }
             }
         };
-        let late = |_| SinkError::retry(format!("not stored within {:?}", self.timeout));
+        let late = |_| SinkError::retry(format!("not written within {:?}", self.timeout));
         let error = match tokio::time::timeout(self.timeout, put).await.map_err(late) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) | Err(error) => error,

@@ -1,7 +1,7 @@
 //! What the Parquet sink writes, read back with a reader of its own.
 mod strays;
 
-use super::objects::Rows as Ordered;
+use super::objects::OrderedRows;
 use super::*;
 use crate::conformance::{self, Place, sample_batch};
 use crate::store::open_store;
@@ -117,7 +117,7 @@ fn metadata(bytes: &Bytes) -> Arc<ParquetMetaData> {
 fn an_object_has_what_readers_skip_by() {
     let batch = batch_of(vec![messages(&(0..1_000).collect::<Vec<_>>())]);
     let config = Config { row_group_rows: 400, ..Config::default() };
-    let ordered = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
+    let ordered = OrderedRows::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
     let (_, bytes) = ordered.encode(0, &batch, &config).unwrap().unwrap();
     let metadata = metadata(&bytes);
     let groups: Vec<i64> = metadata.row_groups().iter().map(|group| group.num_rows()).collect();
@@ -164,7 +164,7 @@ proptest! {
         expected.sort_by_key(|(time, ..)| *time);
         let expected: Vec<(i64, String)> = expected.iter().map(|(time, _, row)| (*time, row.to_string())).collect();
         let batch = batch_of(parts.iter().map(|times| messages(times)).collect());
-        let ordered = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
+        let ordered = OrderedRows::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
         let mut found = Vec::new();
         for at in 0..ordered.len() {
             let (path, bytes) = ordered.encode(at, &batch, &Config::default()).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Patterns of rules that must match a whole text: made anew from what was typed, so that nothing slips by.
+//! Patterns of rules that must match a whole text: rebuilt from what was typed, so that nothing slips by.
 //!
 //! As a regular expression means it, `session-.*` ends at a newline, `a|ab` finds the `a` of `ab`, and `^` and `$` forbid
 //! what a key has around it. Here a pattern is about all of a text: `.` is any character, anchors are left out, and every

@@ -15,12 +15,12 @@
 //!
 //! `fields` become flat: `{"headers": {"path": "/"}, "list": [1, {"a": 2}]}` has the keys `headers.path`,
 //! `list[0]`, `list[1].a`. Numbers, `true`, `false` and `null` are kept as they are written, `{}` and `[]`
-//! inside of `fields` too. `fields` that are no object are `fields` (a scalar) or `fields[0]`… (an array); null, `{}` and
+//! inside `fields` too. `fields` that are no object are `fields` (a scalar) or `fields[0]`… (an array); null, `{}` and
 //! `[]` are no field at all. A key that comes twice gets `#2` (see [`Row::field`]), in `fields`; of the other keys the
 //! last one counts.
 //!
 //! Short messages cannot make long rows, and nothing is lost by it. Kept as JSON text, under its own key, is
-//! * what is more than [`DEPTH_MAX`] levels deep, or inside of what has a key of more than [`PATH_BYTES_MAX`] bytes;
+//! * what is more than [`DEPTH_MAX`] levels deep, or inside what has a key of more than [`PATH_BYTES_MAX`] bytes;
 //! * a member of `fields` (or another key of the message) as a whole, where the keys and values that come of nested ones
 //!   would be more than [`EXPANSION_FACTOR`] times the bytes of the message and [`EXPANSION_BYTES`], or where there would
 //!   be more than [`FIELDS_MAX`] fields. All keys and values together are then at most 4 times the message and 16 KiB.

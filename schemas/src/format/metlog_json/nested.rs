@@ -1,4 +1,4 @@
-//! JSON that is kept as text inside of a message, written again without what rules of privacy take out.
+//! JSON that is kept as text inside a message, written again without what rules of privacy take out.
 //!
 //! Texts are what is nested too deep or too long to become fields (see the parent module), payloads and tokens that are
 //! objects or arrays, and any text of a sender that is JSON by itself. What is written again is compact, and no character
@@ -18,7 +18,7 @@ pub struct Unreadable;
 
 /// What is taken out of a text.
 pub trait Taken {
-    /// True for a value that must go. `path` begins with the key of the text, `within` is what of the path is inside of
+    /// True for a value that must go. `path` begins with the key of the text, `within` is what of the path is inside
     /// it, and `name` the key of the value in its own object, empty for an item of an array.
     fn covers(&self, path: &str, within: &str, name: &str) -> bool;
 
@@ -40,7 +40,7 @@ pub fn may_nest(text: &str) -> bool {
     text.trim_ascii_start().starts_with(['{', '['])
 }
 
-/// Writes the text of a field again; `None` where it is no JSON object or array.
+/// Writes the text of a field again; `None` if it is no JSON object or array.
 ///
 /// # Errors
 /// [`Unreadable`]
@@ -84,7 +84,7 @@ struct At {
     depth: usize,
     /// Bytes of the key of the whole text, in the path.
     root: usize,
-    /// It is inside of what is taken out: nothing needs to be looked for.
+    /// It is inside what is taken out: nothing needs to be looked for.
     is_taken: bool,
 }
 

@@ -260,7 +260,7 @@ impl Reading<'_, '_, '_> {
         Ok(())
     }
 
-    /// True where the member at hand has become too large, or too many fields.
+    /// True if the member at hand has become too large, or too many fields.
     fn is_over(&mut self) -> bool {
         self.is_over |= self.row.field_bytes() > self.bytes_max || self.row.field_count() > FIELDS_MAX;
         self.is_over
@@ -271,7 +271,7 @@ impl Reading<'_, '_, '_> {
         if self.is_over() { self.skip(peek) } else { self.flatten(peek, depth) }
     }
 
-    /// Adds the value at hand, and all inside of it, under the path. `depth` levels are around it.
+    /// Adds the value at hand, and all inside it, under the path. `depth` levels are around it.
     fn flatten(&mut self, peek: Peek, depth: usize) -> Result<(), Refusal> {
         let is_short = depth < DEPTH_MAX && self.path.len() <= PATH_BYTES_MAX;
         match peek {

@@ -50,7 +50,7 @@ fn own_fields_first(row: &Row<'_>, message: &mut Message) {
     }
 }
 
-/// Metlog JSON of a message. `timestamp`: `None` where it has none.
+/// Metlog JSON of a message. `timestamp`: `None` if it has none.
 pub fn as_json(message: &Message, timestamp: Option<i64>) -> Vec<u8> {
     let fields: serde_json::Map<_, _> =
         message.fields.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();

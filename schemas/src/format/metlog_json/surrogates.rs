@@ -2,7 +2,7 @@
 //! that cut a string between the halves send them, and a message is not worth losing over one character.
 use memchr::{memchr, memmem};
 
-/// The text with each half replaced by `\ufffd`; `None` where there is none, as nearly always.
+/// The text with each half replaced by `\ufffd`; `None` if there is none, as nearly always.
 pub(super) fn replaced(text: &str) -> Option<String> {
     // Every surrogate is written \uD… or \ud….
     let first = memchr(b'\\', text.as_bytes())?;

@@ -116,7 +116,7 @@ fn check(rest: &str) -> Option<Check<'_>> {
     (!name.is_empty()).then_some(check)
 }
 
-/// What stands between the `|`; `None` where `rest` neither is empty nor begins with one.
+/// What stands between the `|`; `None` if `rest` neither is empty nor begins with one.
 fn sections(rest: &str) -> Option<impl Iterator<Item = &str>> {
     if !(rest.is_empty() || rest.starts_with('|')) {
         return None;

@@ -157,7 +157,7 @@ impl<S: InOrder> Lines for Taken<'_, S> {
 struct Described<'l> {
     line: &'l [u8],
     values: Vec<Json>,
-    /// True where any line can be read.
+    /// True if any line can be read.
     readable: bool,
     why: Option<Reason>,
 }

@@ -98,7 +98,7 @@ impl Lines for Rewritten<'_> {
 }
 
 impl Rewritten<'_> {
-    /// True where a tag that a rule is about is part of the name, or of another tag's value: spellings were mixed, so
+    /// True if a tag that a rule is about is part of the name, or of another tag's value: spellings were mixed, so
     /// that no rule reaches it.
     fn hides_a_tag(&self, sample: &Sample<'_>) -> bool {
         let Ok((name, tags)) = parts(sample.name, sample.tags) else { return true };

@@ -29,7 +29,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Reads what follows the last value of a header; `None` where the datagram is an ordinary one.
+    /// Reads what follows the last value of a header; `None` if the datagram is an ordinary one.
     pub(super) fn read(header: &Header<'_>, rest: &[u8], frames: &[u8]) -> Option<Heartbeat> {
         if header.sender != HEARTBEAT_SENDER || header.sequence != 0 || !frames.is_empty() {
             return None;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Hours from 1970 to 2099.
 const HOURS: i64 = 1_139_544;
 
-fn objects_of(rows: &Ordered, batch: &Batch) -> Vec<(ObjectPath, Bytes)> {
+fn objects_of(rows: &OrderedRows, batch: &Batch) -> Vec<(ObjectPath, Bytes)> {
     (0..rows.len()).map(|at| rows.encode(at, batch, &Config::default()).unwrap().unwrap()).collect()
 }
 
@@ -20,7 +20,7 @@ fn a_batch_of_all_times_comes_to_few_objects() {
     times.extend((0..3_000).map(|n| 400_000 * HOUR + n));
     times.extend((0..1_100).map(|n| 400_001 * HOUR + n));
     let batch = batch_of(times.chunks(4_096).map(messages).collect());
-    let rows = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
+    let rows = OrderedRows::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
     let objects = objects_of(&rows, &batch);
     assert!(objects.len() <= HOURS_MAX + times.len() / OWN_ROWS_MIN + 1, "{}", objects.len());
     let mut found = Vec::new();
@@ -46,7 +46,7 @@ fn a_batch_of_all_times_comes_to_few_objects() {
     times.sort_unstable();
     assert_eq!(found, times);
     let keys = |objects: Vec<(ObjectPath, Bytes)>| objects.into_iter().map(|(path, _)| path.key()).collect::<Vec<_>>();
-    let again = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
+    let again = OrderedRows::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
     assert_eq!(keys(objects_of(&again, &batch)), keys(objects), "a repeat writes the same objects");
 }
 
@@ -62,7 +62,7 @@ fn times_of_strays(times: &[i64]) -> usize {
 fn up_to_64_hours_have_objects_of_their_own() {
     for (hours, expected) in [(64, 64), (65, 65), (70, 65)] {
         let batch = batch_of(vec![messages(&(0..hours).map(|hour| hour * HOUR).collect::<Vec<_>>())]);
-        let rows = Ordered::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
+        let rows = OrderedRows::new(Table::Messages, batch.rows[Table::Messages].clone()).unwrap();
         assert_eq!(objects_of(&rows, &batch).len(), expected, "{hours} hours");
     }
 }
@@ -118,7 +118,7 @@ mod toy {
                 }
                 batches.push(builder.finish().unwrap());
             }
-            let ordered = Ordered::new(Table::Toy, batches.clone()).unwrap();
+            let ordered = OrderedRows::new(Table::Toy, batches.clone()).unwrap();
             let mut found = Vec::new();
             for (path, bytes) in objects_of(&ordered, &batch_of(Vec::new())) {
                 let sorting = metadata(&bytes).row_group(0).sorting_columns().unwrap().clone();

@@ -37,7 +37,7 @@ fn what_is_sent_is_answered_stored_and_accounted_for() {
     assert_eq!(sender, json!([{"datagrams": 1, "lost": 0, "late": 0, "duplicates": 0, "dropped": 0}]));
     let status = stdout_of(&["status", "--server", &metlog.http()]);
     assert!(
-        status.contains("takes messages") && status.contains("The ledger balances, and nothing was lost"),
+        status.contains("is accepting messages") && status.contains("The ledger balances, and nothing was lost"),
         "{status}"
     );
     assert!(metlog.get("/metrics").1.contains("metlog_"), "Prometheus text");
