@@ -59,7 +59,10 @@ class Bound:
         """Most memory that its processes had at once: of the first as Linux tells it, together as it was looked at."""
         if self.metlog and hasattr(self.metlog, "process") and self.metlog.process.poll() is None:
             tree = family(self.metlog.process.pid)
-            self.peak = max(self.peak, status_kib(tree[0], "VmHWM:") // 1024, sum(status_kib(p, "VmRSS:") for p in tree) // 1024)
+            # Pages of the program's file are the same in each process.
+            files = max(status_kib(p, "RssFile:") for p in tree)
+            together = files + sum(status_kib(p, "RssAnon:") for p in tree)
+            self.peak = max(self.peak, status_kib(tree[0], "VmHWM:") // 1024, together // 1024)
         return self.peak
 
     def _watch(self):

@@ -201,7 +201,7 @@ impl Exchange {
         let permit = match timeout(STALL_TIME, self.body.reserve()).await {
             Ok(permit) => permit,
             Err(_) => {
-                self.turn.give_back();
+                self.turn.give_back(self.worker.memory_bytes());
                 let last = (began + self.pool.config.reader_wait).min(self.given_up);
                 tokio::select! {
                     permit = timeout_at(last, self.body.reserve()) => match permit {

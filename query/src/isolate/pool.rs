@@ -77,7 +77,8 @@ pub struct Pool {
 impl Pool {
     /// A pool that starts its first worker at once, in the background. Needs the runtime that it will run on.
     pub fn new(config: PoolConfig, launch: Launch, hot: Option<Arc<dyn Hot>>) -> Arc<Pool> {
-        let turns = Turns::new(config.query.concurrency);
+        // All that wait for readers may hold what one query may use.
+        let turns = Turns::new(config.query.concurrency, config.query.memory_bytes as u64);
         let pool = Arc::new(Pool { config, launch, hot, idle: Mutex::default(), turns, counts: Counts::default() });
         pool.keep_one_ready();
         tokio::spawn(look_after(Arc::downgrade(&pool)));

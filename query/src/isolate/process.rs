@@ -31,6 +31,8 @@ struct End {
 /// A worker. Dropping it kills the process.
 pub(crate) struct Worker {
     channel: BufReader<UnixStream>,
+    /// Its number, as the system knows it.
+    process: u32,
     child: Arc<Mutex<Child>>,
     end: watch::Receiver<Option<End>>,
     /// Since when it has had nothing to do.
@@ -65,7 +67,8 @@ impl Worker {
         std::thread::Builder::new().name("query-worker".into()).spawn(move || watch_over(command, started, &ended))?;
         let child = is_started.await.map_err(|_| io::Error::other("the thread of a worker ended"))??;
         let channel = BufReader::new(UnixStream::from_std(ours)?);
-        Ok(Worker { channel, child, end, idle_since: Instant::now() })
+        let process = child.lock().unwrap_or_else(PoisonError::into_inner).id();
+        Ok(Worker { channel, process, child, end, idle_since: Instant::now() })
     }
 
     pub(crate) async fn send(&mut self, frame: &Frame) -> io::Result<()> {
@@ -75,6 +78,15 @@ impl Worker {
     /// The next frame. After it is cancelled, the worker is of no more use.
     pub(crate) async fn receive(&mut self) -> io::Result<Frame> {
         frame::receive(&mut self.channel, BYTES_MAX_TO_SERVER).await
+    }
+
+    /// Memory of its own, in bytes: `RssAnon`. 0 where it has ended.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap_or_default();
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        kib.unwrap_or_default() << 10
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -5,7 +5,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from attack import BEYOND_MIB, MEMORY_MIB, Sender, accounted, attacked, main
 from metlog_process import until
 
-READERS, TAILS, ROWS, PER_SECOND, QUERY_MIB = 40, 4, 60_000, 10_000, 256
+READERS, TAILS, ROWS, PER_SECOND = 40, 4, 60_000, 10_000
+# Memory of one query, and how many run at the same time. All that wait for readers may use that of one more, and one
+# may be about to end.
+QUERY_MIB, CONCURRENCY = 64, 4
+LIMIT_MIB = MEMORY_MIB + QUERY_MIB * (CONCURRENCY + 2) + BEYOND_MIB
 
 
 def asked(metlog, request):
@@ -17,8 +21,8 @@ def asked(metlog, request):
 
 
 def attack(binary):
-    extra = f'memory = "{QUERY_MIB}MiB"\n'
-    with attacked(binary, extra=extra, limit_mib=MEMORY_MIB + QUERY_MIB + BEYOND_MIB) as metlog:
+    extra = f'memory = "{QUERY_MIB}MiB"\nconcurrency = {CONCURRENCY}\n'
+    with attacked(binary, extra=extra, limit_mib=LIMIT_MIB) as metlog:
         sender, payload = Sender(metlog.metlog), b"x" * 1_000
         rows = [b'{"type":"large","payload":"%d %s"}' % (n, payload) for n in range(ROWS)]
         sender.send(rows, PER_SECOND)
