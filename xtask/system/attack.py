@@ -25,9 +25,9 @@ def family(process):
     return found
 
 
-def status_kib(process, key):
+def status_kib(process, key, file="status"):
     with contextlib.suppress(OSError, StopIteration):
-        status = pathlib.Path(f"/proc/{process}/status").read_text().splitlines()
+        status = pathlib.Path(f"/proc/{process}/{file}").read_text().splitlines()
         return int(next(line for line in status if line.startswith(key)).split()[1])
     return 0
 
@@ -59,9 +59,8 @@ class Bound:
         """Most memory that its processes had at once: of the first as Linux tells it, together as it was looked at."""
         if self.metlog and hasattr(self.metlog, "process") and self.metlog.process.poll() is None:
             tree = family(self.metlog.process.pid)
-            # Pages of the program's file are the same in each process.
-            files = max(status_kib(p, "RssFile:") for p in tree)
-            together = files + sum(status_kib(p, "RssAnon:") for p in tree)
+            # What processes share, such as the program's file, or everything just after a fork, counts once.
+            together = sum(status_kib(p, "Pss:", "smaps_rollup") for p in tree)
             self.peak = max(self.peak, status_kib(tree[0], "VmHWM:") // 1024, together // 1024)
         return self.peak
 

@@ -6,10 +6,9 @@ from attack import BEYOND_MIB, MEMORY_MIB, Sender, accounted, attacked, main
 from metlog_process import until
 
 READERS, TAILS, ROWS, PER_SECOND = 40, 4, 60_000, 10_000
-# Memory of one query, and how many run at the same time. All that wait for readers may use that of one more, and one
-# may be about to end.
+# Memory of one query, and how many run at the same time. All that wait for readers may use that of one more.
 QUERY_MIB, CONCURRENCY = 64, 4
-LIMIT_MIB = MEMORY_MIB + QUERY_MIB * (CONCURRENCY + 2) + BEYOND_MIB
+LIMIT_MIB = MEMORY_MIB + QUERY_MIB * (CONCURRENCY + 1) + BEYOND_MIB
 
 
 def asked(metlog, request):
