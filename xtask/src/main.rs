@@ -159,6 +159,7 @@ fn test() -> Result<(), String> {
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     let acceptance = root().join("../shared/acceptance/run.py");
     if acceptance.exists() {
