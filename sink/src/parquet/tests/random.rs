@@ -1,10 +1,11 @@
 //! Whatever a table is: what goes into files comes out of them, in order, in its folder, and is never skipped.
+use super::super::order::ORDER;
 use super::*;
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use ::parquet::file::statistics::Statistics;
 use arrow::array::{Array, ArrayRef};
-use arrow::compute::{filter, is_not_null};
+use arrow::compute::{SortColumn, filter, is_not_null, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
 use metlog_schemas::table::{Definition, Lay};
 use random_table::{Cell, Random, cell, definition, rows};
@@ -174,6 +175,27 @@ fn check_sorting_columns(definition: &Definition, folder: &str, bytes: &Bytes) {
     }
 }
 
+/// The rows of a batch in the order of their table, as those of one sender often are.
+fn in_order(definition: &Definition, rows: &RecordBatch) -> RecordBatch {
+    let key = |name: &&str| SortColumn { values: rows.column_by_name(name).unwrap().clone(), options: Some(ORDER) };
+    let order = lexsort_to_indices(&definition.order.iter().map(key).collect::<Vec<_>>(), None).unwrap();
+    take_record_batch(rows, &order).unwrap()
+}
+
+fn check(definition: &'static Definition, batches: &[RecordBatch], row_group_rows: usize) -> Result<(), TestCaseError> {
+    let files = files(definition, batches, &Config { row_group_rows, ..Config::default() });
+    let found: BTreeMap<_, _> =
+        files.iter().map(|(folder, bytes)| (folder.clone(), cells(&read(bytes.clone())))).collect();
+    prop_assert_eq!(&found, &expected(definition, batches, &files));
+    for (folder, bytes) in &files {
+        prop_assert_eq!(&read(bytes.clone()).schema().fields, &definition.schema().fields);
+        check_sorting_columns(definition, folder, bytes);
+        (0..metadata(bytes).num_row_groups()).for_each(|group| check_group(definition, bytes, group));
+    }
+    prop_assert!(files.len() > 64 || !files.contains_key(UNKNOWN));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     /// Guarantees: of any table each row is in the file of its hour, once, as it was; rows lie in the order that the
@@ -189,16 +211,28 @@ proptest! {
     ) {
         let mut random = Random(seed);
         let batches: Vec<_> = counts.iter().map(|count| rows(definition, *count, hours, &mut random)).collect();
-        let config = Config { row_group_rows, ..Config::default() };
-        let files = files(definition, &batches, &config);
-        let found: BTreeMap<_, _> = files.iter().map(|(folder, bytes)| (folder.clone(), cells(&read(bytes.clone())))).collect();
-        prop_assert_eq!(&found, &expected(definition, &batches, &files));
-        prop_assert!(hours > 64 || !files.contains_key(UNKNOWN));
-        for (folder, bytes) in &files {
-            let file = read(bytes.clone());
-            prop_assert_eq!(&file.schema().fields, &definition.schema().fields);
-            check_sorting_columns(definition, folder, bytes);
-            (0..metadata(bytes).num_row_groups()).for_each(|group| check_group(definition, bytes, group));
-        }
+        check(definition, &batches, row_group_rows)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 64, ..ProptestConfig::with_cases(12) })]
+    /// Guarantees: the same where rows are so many that they are written piece by piece, with and without a copy, and
+    /// come to several pages.
+    #[test]
+    fn any_table_is_read_as_it_was_written_in_pieces(
+        definition in definition(),
+        counts in prop::collection::vec((1_000_usize..3_000, any::<bool>()), 2..4),
+        hours in prop_oneof![3 => 1_u64..3, 1 => 300_u64..500],
+        row_group_rows in 1_000_usize..6_000,
+        seed in any::<u64>(),
+    ) {
+        let mut random = Random(seed);
+        let batch = |(count, is_in_order): &(usize, bool)| {
+            let rows = rows(definition, *count, hours, &mut random);
+            if *is_in_order { in_order(definition, &rows) } else { rows }
+        };
+        let batches: Vec<_> = counts.iter().map(batch).collect();
+        check(definition, &batches, row_group_rows)?;
     }
 }
