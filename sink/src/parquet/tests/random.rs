@@ -131,6 +131,19 @@ fn page_bounds(index: &ColumnIndexMetaData) -> Vec<(Vec<u8>, Vec<u8>)> {
     }
 }
 
+/// Each value of a column that is not nested lies within the bounds of its own page, and no page of nulls has it.
+fn check_pages(metadata: &ParquetMetaData, group: usize, leaf: usize, column: &ArrayRef) {
+    let index = &metadata.column_index().unwrap()[group][leaf];
+    let starts = metadata.offset_index().unwrap()[group][leaf].page_locations();
+    let mut bounds = page_bounds(index).into_iter();
+    let pages: Vec<_> = (0..starts.len()).map(|page| (!index.is_null_page(page)).then(|| bounds.next())).collect();
+    for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+        let page = starts.partition_point(|start| start.first_row_index <= row as i64) - 1;
+        let Some(Some((min, max))) = &pages[page] else { panic!("no bounds of page {page}, which has row {row}") };
+        assert!(is_within(column, row, min, max), "row {row} of page {page}: not in {min:?} to {max:?}");
+    }
+}
+
 /// What one row group says of its values is true, and it says what the definition promises.
 fn check_group(definition: &Definition, bytes: &Bytes, nth: usize) {
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
@@ -144,6 +157,15 @@ fn check_group(definition: &Definition, bytes: &Bytes, nth: usize) {
     let mut found = Vec::new();
     rows.columns().iter().for_each(|column| leaves(column, &mut found));
     assert_eq!(found.len(), group.num_columns());
+    let mut leaf = 0;
+    for (column, array) in definition.columns.iter().zip(rows.columns()) {
+        // An index is left out of a chunk where a page has no bounds, as that of NaN alone.
+        let has_index = metadata.column_index().is_some_and(|of| !page_bounds(&of[nth][leaf]).is_empty());
+        if !array.data_type().is_nested() && has_index {
+            check_pages(&metadata, nth, leaf, array);
+        }
+        leaf += column.lays.len();
+    }
     for (at, (leaf, lay)) in found.iter().zip(definition.lays()).enumerate() {
         let (chunk, name) = (group.column(at), group.column(at).column_path().string());
         let filter = reader.get_row_group_column_bloom_filter(nth, at).unwrap();
