@@ -4,7 +4,7 @@
 //! do touches a file: tables are external, and what exists already is left as it is, but for views.
 use crate::object_path::UNKNOWN_PARTITION;
 use crate::table::{PARTITION_COLUMNS, Table};
-use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -101,28 +101,42 @@ impl Dialect {
 pub fn statements(dialect: Dialect, warehouse_url: &str) -> Result<String, UnknownType> {
     let mut sql = dialect.comment().to_owned();
     for table in Table::ALL {
-        let folder = format!("{}/{}", warehouse_url.trim_end_matches('/'), table.name());
-        let names = Names { dialect, table };
         sql.push('\n');
-        sql.push_str(&match dialect {
-            Dialect::Hive => names.hive_raw(&folder)?,
-            Dialect::Hive4 => names.hive_table(table.name(), &folder)?,
-            Dialect::Spark => names.spark(&folder)?,
-            Dialect::Duckdb => names.duckdb(&folder)?,
-            Dialect::Datafusion => names.datafusion(&folder)?,
-        });
+        sql.push_str(&table_statements(dialect, warehouse_url, table.name(), &table.schema())?);
     }
     Ok(sql)
 }
 
-/// Names the columns and types of a table.
-#[derive(Clone, Copy)]
-struct Names {
+/// The statements of one table: its name, which is that of its folder too, and its columns.
+///
+/// # Errors
+/// As those of [`statements`].
+pub fn table_statements(
     dialect: Dialect,
-    table: Table,
+    warehouse_url: &str,
+    table: &str,
+    schema: &Schema,
+) -> Result<String, UnknownType> {
+    let folder = format!("{}/{table}", warehouse_url.trim_end_matches('/'));
+    let names = Names { dialect, table, schema };
+    match dialect {
+        Dialect::Hive => names.hive_raw(&folder),
+        Dialect::Hive4 => names.hive_table(table, &folder),
+        Dialect::Spark => names.spark(&folder),
+        Dialect::Duckdb => names.duckdb(&folder),
+        Dialect::Datafusion => names.datafusion(&folder),
+    }
 }
 
-impl Names {
+/// Names the columns and types of a table.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    dialect: Dialect,
+    table: &'a str,
+    schema: &'a Schema,
+}
+
+impl Names<'_> {
     fn hive_table(self, name: &str, folder: &str) -> Result<String, UnknownType> {
         let partitions = self.partitions()?.map(|(name, r#type)| format!("`{name}` {type}")).join(", ");
         Ok(format!(
@@ -135,10 +149,9 @@ impl Names {
     }
 
     fn hive_raw(self, folder: &str) -> Result<String, UnknownType> {
-        let (name, raw) = (self.table.name(), format!("{}_raw", self.table.name()));
+        let (name, raw) = (self.table, format!("{}_raw", self.table));
         let mut sql = self.hive_table(&raw, folder)?;
-        let schema = self.table.schema();
-        let own = schema.fields().iter().map(|field| match field.data_type() {
+        let own = self.schema.fields().iter().map(|field| match field.data_type() {
             // Seconds as a decimal: exact, and never taken for milliseconds, as Hive takes a whole number.
             DataType::Timestamp(..) => {
                 format!("  CAST(CAST(`{0}` AS DECIMAL(20, 0)) / 1000000 AS TIMESTAMP) AS `{0}`", field.name())
@@ -152,7 +165,7 @@ impl Names {
     }
 
     fn spark(self, folder: &str) -> Result<String, UnknownType> {
-        let name = self.table.name();
+        let name = self.table;
         let mut columns = self.columns()?;
         for (name, r#type) in self.partitions()? {
             let _ = write!(columns, ",\n  `{name}` {type}");
@@ -176,14 +189,14 @@ impl Names {
         Ok(format!(
             "CREATE OR REPLACE VIEW \"{}\" AS SELECT\n{select}\nFROM read_parquet({},\n  hive_partitioning = true, \
              hive_types = {{{types}}}, union_by_name = true);\n",
-            self.table.name(),
+            self.table,
             standard_literal(&objects),
         ))
     }
 
     fn datafusion(self, folder: &str) -> Result<String, UnknownType> {
         self.checked()?;
-        let name = self.table.name();
+        let name = self.table;
         Ok(format!(
             "CREATE EXTERNAL TABLE IF NOT EXISTS \"{name}_objects\"\nSTORED AS PARQUET\nPARTITIONED BY ({})\n\
              LOCATION {};\nCREATE OR REPLACE VIEW \"{name}\" AS SELECT\n{}\nFROM \"{name}_objects\";\n",
@@ -196,27 +209,25 @@ impl Names {
 
     /// The columns of a `SELECT` in standard quotes.
     fn selected(self) -> String {
-        let schema = self.table.schema();
-        let own = schema.fields().iter().map(|field| format!("  \"{}\"", field.name()));
+        let own = self.schema.fields().iter().map(|field| format!("  \"{}\"", field.name()));
         let partitions = PARTITION_COLUMNS.iter().map(|(name, r#type)| format!("  {}", known_partition(name, r#type)));
         own.chain(partitions).collect::<Vec<_>>().join(",\n")
     }
 
     /// The columns of a `CREATE TABLE` of Hive or Spark.
     fn columns(self) -> Result<String, UnknownType> {
-        let schema = self.table.schema();
         let column = |field: &FieldRef| Ok(format!("  `{}` {}", field.name(), self.named(field)?));
-        Ok(schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?.join(",\n"))
+        Ok(self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?.join(",\n"))
     }
 
     fn named(self, field: &Field) -> Result<String, UnknownType> {
-        let path = format!("{}.{}", self.table.name(), field.name());
+        let path = format!("{}.{}", self.table, field.name());
         type_name(self.dialect, field.data_type(), &path)
     }
 
     /// That each type has a name, where the statements do not say it.
     fn checked(self) -> Result<(), UnknownType> {
-        self.table.schema().fields().iter().try_for_each(|field| self.named(field).map(drop))
+        self.schema.fields().iter().try_for_each(|field| self.named(field).map(drop))
     }
 
     fn partitions(self) -> Result<[(&'static str, String); PARTITION_COLUMNS.len()], UnknownType> {

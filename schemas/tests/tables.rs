@@ -16,6 +16,7 @@ fn type_name(of: &DataType) -> String {
         DataType::Float64 => "double".to_owned(),
         DataType::Binary => "binary".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
+        DataType::Date32 => "date".to_owned(),
         DataType::List(item) => format!("array<{}>", type_name(item.data_type())),
         DataType::Map(entries, _) => {
             let DataType::Struct(parts) = entries.data_type() else { panic!("{of} has no entries") };

@@ -55,7 +55,7 @@ pub struct Definition {
     pub row: &'static str,
     /// Its columns, in their order.
     pub columns: Vec<Column>,
-    /// The columns that rows of a file are sorted by, first to last, ascending. Each of a plain type.
+    /// The columns that rows of a file are sorted by, first to last, ascending, nulls behind values. Each of a plain type.
     pub order: &'static [&'static str],
     /// The column (a timestamp) whose hour is the partition of a row.
     pub time: &'static str,

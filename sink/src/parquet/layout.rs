@@ -1,7 +1,8 @@
 //! How an object is written: what each column's table says of it, in Parquet's terms.
 use super::config::Config;
+use super::order::ORDER;
 use metlog_schemas::object_path::Partition;
-use metlog_schemas::table::{Definition, Lay, Table};
+use metlog_schemas::table::{Definition, Lay};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -32,8 +33,11 @@ pub fn order(definition: &'static Definition, partition: Partition) -> &'static 
 ///
 /// # Errors
 /// For a compression level that zstd does not have, or a column that Parquet does not know.
-pub fn properties(table: Table, partition: Partition, config: &Config) -> Result<WriterProperties, ParquetError> {
-    let definition = table.definition();
+pub fn properties(
+    definition: &'static Definition,
+    partition: Partition,
+    config: &Config,
+) -> Result<WriterProperties, ParquetError> {
     let leaves = ArrowSchemaConverter::new().convert(definition.schema())?;
     let sorted_by = order(definition, partition).iter().map(|name| sorting_column(&leaves, name));
     let mut builder = WriterProperties::builder()
@@ -55,7 +59,7 @@ pub fn properties(table: Table, partition: Partition, config: &Config) -> Result
 fn sorting_column(leaves: &SchemaDescriptor, name: &str) -> Result<SortingColumn, ParquetError> {
     let at = leaves.columns().iter().position(|leaf| leaf.path().string() == name);
     let at = at.ok_or_else(|| ParquetError::General(format!("no column {name} to sort by")))?;
-    Ok(SortingColumn { column_idx: at as i32, descending: false, nulls_first: false })
+    Ok(SortingColumn { column_idx: at as i32, descending: ORDER.descending, nulls_first: ORDER.nulls_first })
 }
 
 fn column(builder: WriterPropertiesBuilder, path: ColumnPath, lay: Lay, config: &Config) -> WriterPropertiesBuilder {
@@ -82,6 +86,7 @@ fn column(builder: WriterPropertiesBuilder, path: ColumnPath, lay: Lay, config: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metlog_schemas::table::Table;
 
     /// Guarantees: each leaf that Parquet makes of a table's columns has its own lay, and none has another's.
     #[test]
@@ -89,7 +94,7 @@ mod tests {
         for table in Table::ALL {
             let leaves = ArrowSchemaConverter::new().convert(&table.schema()).unwrap();
             assert_eq!(leaves.num_columns(), table.definition().lays().count(), "{}", table.name());
-            let properties = properties(table, Partition::Unknown, &Config::default()).unwrap();
+            let properties = properties(table.definition(), Partition::Unknown, &Config::default()).unwrap();
             for (leaf, lay) in leaves.columns().iter().zip(table.definition().lays()) {
                 let bloom = properties.bloom_filter_properties(leaf.path()).map(|bloom| bloom.ndv());
                 let expected = match lay {

@@ -15,7 +15,7 @@ use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use metlog_schemas::object_path::{ObjectPath, Partition};
-use metlog_schemas::table::Table;
+use metlog_schemas::table::{Definition, Table};
 use metlog_schemas::time::Hour;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
@@ -37,6 +37,7 @@ const SLICED_ROWS: usize = 1024;
 #[derive(Debug)]
 pub struct OrderedRows {
     table: Table,
+    definition: &'static Definition,
     batches: Vec<RecordBatch>,
     parts: Vec<(Partition, Vec<Run>)>,
 }
@@ -56,7 +57,18 @@ impl OrderedRows {
     /// # Errors
     /// Only where a column to sort by is missing or of another type, which would be a defect.
     pub fn new(table: Table, batches: Vec<RecordBatch>) -> Result<OrderedRows, ArrowError> {
-        let definition = table.definition();
+        OrderedRows::defined(table, table.definition(), batches)
+    }
+
+    /// The same for rows of any definition; `table` only says in which folder they lie.
+    ///
+    /// # Errors
+    /// As those of [`OrderedRows::new`].
+    pub fn defined(
+        table: Table,
+        definition: &'static Definition,
+        batches: Vec<RecordBatch>,
+    ) -> Result<OrderedRows, ArrowError> {
         let runs = by_time(&batches, definition.time)?;
         let own = Own::of(&runs);
         let mut parts: BTreeMap<Partition, Vec<Run>> = BTreeMap::new();
@@ -69,12 +81,12 @@ impl OrderedRows {
                 *runs = by_columns(&batches, columns, runs)?;
             }
         }
-        Ok(OrderedRows { table, batches, parts: parts.into_iter().collect() })
+        Ok(OrderedRows { table, definition, batches, parts: parts.into_iter().collect() })
     }
 
     /// An object without rows, so that a reader finds a table's columns before its first row is stored.
     pub fn none(table: Table, partition: Partition) -> OrderedRows {
-        OrderedRows { table, batches: Vec::new(), parts: vec![(partition, Vec::new())] }
+        OrderedRows { table, definition: table.definition(), batches: Vec::new(), parts: vec![(partition, Vec::new())] }
     }
 
     /// The partition of the first of its objects.
@@ -100,11 +112,11 @@ impl OrderedRows {
         let (partition, runs) = self.parts.get(at)?;
         let (table, partition, listener) = (self.table, *partition, batch.listener.to_string());
         let path = ObjectPath { table, partition, listener, segment: batch.segment };
-        Some(properties(table, partition, config).and_then(|layout| Ok((path, self.write(runs, layout)?))))
+        Some(properties(self.definition, partition, config).and_then(|layout| Ok((path, self.write(runs, layout)?))))
     }
 
     fn write(&self, runs: &[Run], layout: WriterProperties) -> Result<Bytes, ParquetError> {
-        let mut writer = ArrowWriter::try_new(Vec::new(), self.table.schema(), Some(layout))?;
+        let mut writer = ArrowWriter::try_new(Vec::new(), self.definition.schema().clone(), Some(layout))?;
         let mut put = |rows: &RecordBatch| writer.write(&with_memory(rows)?);
         let mut rest = runs;
         while let Some((first, behind)) = rest.split_first() {

@@ -1,10 +1,14 @@
 //! The order of rows: as runs of rows that lie behind each other already.
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::SortOptions;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use metlog_schemas::time::Hour;
 use std::ops::Range;
+
+/// How each column of an order is sorted. Files declare this, and readers rely on it.
+pub const ORDER: SortOptions = SortOptions { descending: false, nulls_first: false };
 
 /// Rows that follow each other in their batch and in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +74,16 @@ fn sorted(batches: &[&[i64]]) -> Vec<(Hour, Run)> {
     runs
 }
 
-/// The rows of `runs` by several columns, first to last, ascending; equal ones stay as they are in the batches.
+/// The rows of `runs` by several columns, first to last, ascending, nulls behind values; equal ones stay as they are in the batches.
 ///
 /// # Errors
 /// If there is no such column, or it is of a type without an order.
 pub fn by_columns(batches: &[RecordBatch], columns: &[&str], runs: &[Run]) -> Result<Vec<Run>, ArrowError> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    let field = |name: &&str| Ok(SortField::new(first.schema().field_with_name(name)?.data_type().clone()));
+    let field = |name: &&str| {
+        let r#type = first.schema().field_with_name(name)?.data_type().clone();
+        Ok(SortField::new_with_options(r#type, ORDER))
+    };
     let converter = RowConverter::new(columns.iter().map(field).collect::<Result<_, ArrowError>>()?)?;
     let mut keys = converter.empty_rows(0, 0);
     let mut places: Vec<(usize, usize)> = Vec::new();

@@ -1,4 +1,5 @@
 //! What the Parquet sink writes, read back with a reader of its own.
+mod random;
 mod strays;
 
 use super::objects::OrderedRows;
