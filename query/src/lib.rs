@@ -23,6 +23,7 @@ mod isolate;
 mod lenient;
 mod listings;
 mod partition;
+mod pass_through;
 mod prepare;
 mod result;
 mod rows;

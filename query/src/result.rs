@@ -116,3 +116,9 @@ fn bytes(batch: &RecordBatch) -> Result<usize, DataFusionError> {
     let columns = batch.columns().iter().map(|column| Ok(column.to_data().get_slice_memory_size()?));
     columns.sum()
 }
+
+/// The same, where a column that cannot tell counts as empty.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
+    let column = |column: &Arc<dyn Array>| column.to_data().get_slice_memory_size().unwrap_or_default();
+    batch.columns().iter().map(column).sum()
+}

@@ -41,33 +41,24 @@ enum Fault {
 }
 
 fn config(data: &Path) -> Config {
+    let usual = super::tests::config(data);
     Config {
-        name: "test".into(),
-        hostname: "host".into(),
-        data: data.to_owned(),
-        sockets: Vec::new(),
-        http: Vec::new(),
         workers: WORKERS,
-        receive_buffer: 1 << 20,
-        keys: Vec::new(),
-        replay_window: Duration::from_secs(60),
         journal: JournalConfig {
-            sync_interval: Duration::from_millis(20),
             budget_bytes: 1 << 20,
             roll_after: Duration::from_secs(3),
             roll_bytes: 4_000,
+            ..usual.journal
         },
         statsd_windows: WindowConfig {
             flush_interval: Duration::from_secs(1),
-            percentiles: Vec::new(),
             idle_after: Duration::from_secs(3),
             series_max: 20,
             tags_max: 8,
+            ..usual.statsd_windows
         },
-        json_tags: Vec::new(),
-        gauge_deltas: metlog_schemas::format::statsd::GaugeDeltas::Auto,
-        privacy: Vec::new(),
         memory_bytes: 4_000,
+        ..usual
     }
 }
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-fn config(data: &Path) -> Config {
+pub(super) fn config(data: &Path) -> Config {
     Config {
         name: "test".into(),
         hostname: "host".into(),

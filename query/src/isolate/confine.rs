@@ -58,10 +58,18 @@ pub(crate) fn cap(memory_bytes: usize) -> io::Result<u64> {
 /// # Errors
 /// Where the kernel does not say.
 pub(crate) fn data_bytes() -> io::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let kilobytes = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmData:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    let unknown = || io::Error::new(io::ErrorKind::Unsupported, "/proc/self/status has no VmData");
-    kilobytes.map(|kilobytes| kilobytes << 10).ok_or_else(unknown)
+    status_bytes("self", "VmData")
+}
+
+/// A size that the kernel tells about a process, its number or `self`, in `/proc/…/status`.
+///
+/// # Errors
+/// Where it does not say.
+pub(crate) fn status_bytes(process: &str, key: &str) -> io::Result<u64> {
+    let file = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&file)?;
+    let size =
+        |line: &str| line.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok();
+    let unknown = || io::Error::new(io::ErrorKind::Unsupported, format!("{file} has no {key}"));
+    status.lines().find_map(size).map(|kilobytes| kilobytes << 10).ok_or_else(unknown)
 }

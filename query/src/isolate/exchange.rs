@@ -6,8 +6,8 @@ use super::process::Worker;
 use super::turns::Turn;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::{self, Place, chunk, missing};
-use crate::result::too_late;
-use arrow::array::{Array, RecordBatch};
+use crate::result::{batch_bytes, too_late};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::hot::HotRows;
 use metlog_schemas::table::Table;
@@ -288,13 +288,8 @@ fn cut(hot: &HotRows, rows: &RowsOf) -> Result<RecordBatch, ArrowError> {
     let table = Table::from_name(&rows.table).ok_or_else(|| missing("table"))?;
     let place = Place { table, batch: rows.batch, from: rows.from, rows_max: rows.rows_max };
     let mut batch = hot::cut(hot, place, &rows.columns)?;
-    while batch.num_rows() > 1 && bytes(&batch) > REPLY_BYTES {
+    while batch.num_rows() > 1 && batch_bytes(&batch) > REPLY_BYTES {
         batch = batch.slice(0, batch.num_rows().div_ceil(2));
     }
     Ok(batch)
-}
-
-fn bytes(batch: &RecordBatch) -> usize {
-    let column = |column: &Arc<dyn Array>| column.to_data().get_slice_memory_size().unwrap_or_default();
-    batch.columns().iter().map(column).sum()
 }

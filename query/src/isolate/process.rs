@@ -1,4 +1,5 @@
 //! One worker as the server sees it: a process, its end of the channel, and how it ended.
+use super::confine;
 use super::frame::{self, BYTES_MAX_TO_SERVER, Frame};
 use super::pool::Launch;
 use crate::error::{Error, Kind};
@@ -82,11 +83,7 @@ impl Worker {
 
     /// Memory of its own, in bytes: `RssAnon`. 0 where it has ended.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap_or_default();
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        kib.unwrap_or_default() << 10
+        confine::status_bytes(&self.process.to_string(), "RssAnon").unwrap_or_default()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
