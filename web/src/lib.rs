@@ -1,0 +1,1 @@
+//! The page: reports, charts, SQL and live views for people, served by the binary itself.
