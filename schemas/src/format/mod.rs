@@ -5,6 +5,7 @@
 //! behind [`InOrder`]. Nothing outside this folder matches on formats.
 mod decoded;
 mod describe;
+pub mod otlp;
 mod redact;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
