@@ -55,7 +55,8 @@ impl Server {
             store: json!({"folder": folder.path(), "is_stuck": is_stuck}),
         };
         let pool = Pool::new(config, launch, hot.map(|hot| hot as Arc<dyn Hot>));
-        Server { router: crate::router(Arc::clone(&pool)), pool, _folder: folder }
+        let router = crate::router(Arc::clone(&pool)).layer(axum::Extension(crate::Rights::everything()));
+        Server { router, pool, _folder: folder }
     }
 
     fn empty(config: PoolConfig) -> Server {

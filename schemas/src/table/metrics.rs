@@ -1,5 +1,5 @@
 //! The table `metrics`: one row for each series in each window, and how a closed window becomes such rows.
-use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, map_type, timestamp_type};
+use super::{Column, Definition, Lay, Owner, RowBuilder, Table, TableRows, map_type, timestamp_type};
 use crate::window::{Metric, MetricData, Window};
 use arrow::array::{
     ArrayRef, BinaryBuilder, Float64Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
@@ -82,6 +82,7 @@ pub(super) fn definition() -> Definition {
         ],
     )
     .of_sums()
+    .owned_by(Owner::Series)
 }
 
 /// The fresh rows of windows, as rows of `metrics`. `count` and `sum` of a counter are the same number.
