@@ -98,7 +98,10 @@ async fn a_reader_of_a_logger_sees_its_rows_only() {
             json!([{"n": 8}]),
         ),
         ("select (select max(payload) from messages where logger = 'browserid') as p", json!([{"p": null}])),
-        ("select count(*) as e from (select 1) where exists (select 1 from messages where severity = 0)", json!([{"e": 0}])),
+        (
+            "select count(*) as e from (select 1) where exists (select 1 from messages where severity = 0)",
+            json!([{"e": 0}]),
+        ),
         (
             "select payload from messages where timestamp >= '2026-03-04T05:00:01Z' and dt = '2026-03-04' and hour in (5, 6) order by 1",
             json!([{"payload": "0"}, {"payload": "cold"}, {"payload": "hot"}]),
