@@ -32,6 +32,7 @@ mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod warehouse;
 mod wording;
 
