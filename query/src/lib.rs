@@ -33,6 +33,7 @@ mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod warehouse;
 mod wording;
 
