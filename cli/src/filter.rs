@@ -3,7 +3,7 @@
 //! A word is `<column><operator><value>`, or text that the payload must contain. Columns are `type`, `logger`,
 //! `hostname`, `payload`, `env_version`, `token` (any of them), `fields.<key>`, and the numbers `severity` and `pid`.
 //! A severity may be named. Operators are `=`, `!=`, `~` and `!~` (regular expressions), and `<`, `<=`, `>`, `>=` for numbers.
-use crate::severity;
+use metlog_schemas::wire::Severity;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type};

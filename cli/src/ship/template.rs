@@ -57,7 +57,7 @@ impl Template {
                     Some(time) => message.timestamp = time,
                     None => counts.without_time += 1,
                 },
-                "severity" => match severity::find(value) {
+                "severity" => match Severity::find(value) {
                     Some(found) => message.severity = found,
                     None => counts.without_severity += 1,
                 },
