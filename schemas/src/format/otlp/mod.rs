@@ -4,6 +4,7 @@
 pub mod json;
 pub mod messages;
 pub mod proto;
+pub mod value;
 
 use proto::{Cursor, Malformed, Value};
 
