@@ -226,6 +226,8 @@ formats! {
     wire: Wire,
     metlog_json: MetlogJson,
     statsd: Statsd,
+    otlp_traces: OtlpTraces,
+    otlp_logs: OtlpLogs,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 

@@ -3,7 +3,7 @@ use super::super::otlp::proto::{Cursor, Malformed, Value as Field};
 use super::super::otlp::{self, each, value};
 use super::super::{Decoded, Entry};
 use crate::span::{Set, SpanRow, SpanRows, presence};
-use crate::table::RowBuilder as _;
+use prost::Message as _;
 use serde_json::Value as Json;
 
 /// In the column `source`.
@@ -249,4 +249,10 @@ fn link(bytes: &[u8], row: &mut SpanRow<'_>) -> Result<(), Malformed> {
         row.link_attribute(key, value);
         Ok(())
     })
+}
+
+/// Each span as OTLP's JSON, with its resource and scope.
+pub(super) fn describe(request: &[u8]) -> Result<Vec<Json>, String> {
+    let data = crate::span::proto::TracesData::decode(request).map_err(|error| format!("{MALFORMED}: {error}"))?;
+    Ok(vec![crate::span::json::traces(&data)])
 }
