@@ -4,7 +4,7 @@ use crate::site::Site;
 use crate::visit::Visit;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use metlog_query::{Error, Kind};
+use metlog_query::{Batches, Error, Kind, Query};
 
 /// Why a part of a page has nothing to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,5 +82,6 @@ async fn ask(site: &Site, sql: &str) -> Result<Rows, Fault> {
     let Some(pool) = &site.pool else {
         return Err(Fault::new("there is no SQL here: this server was started with `metlog listen`"));
     };
-    todo_batches(pool, sql).await
+    let Batches { schema, batches, partial } = pool.batches(Query::batches(sql)).await?;
+    Ok(Rows { schema, batches, partial })
 }

@@ -90,7 +90,8 @@ fn respond(name: &str, headers: &HeaderMap) -> Response {
         (header::VARY, HeaderValue::from_static("accept-encoding")),
     ];
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_packed = accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "gzip"));
+    let is_packed =
+        accepted.split(',').any(|coding| coding.split(';').next().is_some_and(|name| name.trim() == "gzip"));
     if is_packed && let Some(packed) = asset.packed() {
         return (fixed, [(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))], packed).into_response();
     }

@@ -2,7 +2,10 @@
 use crate::number;
 use crate::text;
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType};
+use arrow::datatypes::{
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use maud::{Markup, html};
 
@@ -87,7 +90,8 @@ pub fn time(micros: i64) -> Markup {
 
 fn written(column: &ArrayRef, row: usize) -> String {
     let options = FormatOptions::default().with_null("null");
-    ArrayFormatter::try_new(column.as_ref(), &options).map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string())
+    ArrayFormatter::try_new(column.as_ref(), &options)
+        .map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string())
 }
 
 fn micros(column: &ArrayRef, unit: TimeUnit, row: usize) -> i64 {
@@ -120,7 +124,8 @@ mod tests {
 
     #[test]
     fn times_are_exact() {
-        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1_767_323_045_678_901]).with_timezone("UTC"));
+        let times: ArrayRef =
+            Arc::new(TimestampMicrosecondArray::from(vec![1_767_323_045_678_901]).with_timezone("UTC"));
         let shown = Cell::of(&times, 0).show().into_string();
         assert_eq!(shown, "<time datetime=\"2026-01-02T03:04:05.678901Z\">2026-01-02 03:04:05.678901</time>");
         let numbers: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, 0.1]));

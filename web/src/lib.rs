@@ -10,23 +10,23 @@
 
 mod ask;
 mod assets;
-mod cell;
+pub mod cell;
 pub mod headers;
 mod layout;
 mod live;
-mod number;
+pub mod number;
 mod page;
 pub mod part;
-mod range;
+pub mod range;
 mod site;
-mod text;
+pub mod text;
 mod view;
-mod visit;
+pub mod visit;
 
 pub use ask::{Fault, Rows};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
 pub use page::Page;
-pub use range::{Instant, Range, Zone};
+pub use range::{Micros, Range, Zone};
 pub use site::Site;
 pub use visit::Visit;
 

@@ -76,7 +76,7 @@ impl Ledger {
 }
 
 /// A place that batches go to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sink {
     /// Its name: `parquet`.
     pub name: String,

@@ -81,7 +81,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_at_a_glance() {
-        assert_eq!([grouped(0), grouped(999), grouped(1_000), grouped(u64::MAX)], ["0", "999", "1,000", "18,446,744,073,709,551,615"]);
+        assert_eq!(
+            [grouped(0), grouped(999), grouped(1_000), grouped(u64::MAX)],
+            ["0", "999", "1,000", "18,446,744,073,709,551,615"]
+        );
         assert_eq!([short(0.0), short(0.0512), short(12.0), short(999.4)], ["0", "0.0512", "12", "999"]);
         assert_eq!([short(1_234.0), short(-5.67e7), short(1e15)], ["1.23k", "-56.7M", "1000T"]);
         assert_eq!([bytes(0), bytes(1_536), bytes(5 << 30)], ["0 B", "1.5 KiB", "5.0 GiB"]);

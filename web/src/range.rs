@@ -118,11 +118,16 @@ pub fn moment(typed: &str, now: Micros) -> Result<Micros, String> {
         "yesterday" => midnight(today.and_then(|day| day.checked_sub_days(Days::new(1)))),
         _ => None,
     };
-    day.or_else(|| absolute(text)).map(|time| time.timestamp_micros()).or_else(|| epoch(text)).ok_or_else(|| unreadable(typed))
+    day.or_else(|| absolute(text))
+        .map(|time| time.timestamp_micros())
+        .or_else(|| epoch(text))
+        .ok_or_else(|| unreadable(typed))
 }
 
 fn unreadable(typed: &str) -> String {
-    format!("cannot read `{typed}`: write -15m, -1h, -7d, now, today, 2026-01-02, 2026-01-02 03:04:05 or 2026-01-02T03:04:05Z")
+    format!(
+        "cannot read `{typed}`: write -15m, -1h, -7d, now, today, 2026-01-02, 2026-01-02 03:04:05 or 2026-01-02T03:04:05Z"
+    )
 }
 
 /// `-1h`, `-1h30m`, or nothing.
@@ -162,7 +167,8 @@ fn absolute(text: &str) -> Option<DateTime<Utc>> {
     }
     let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
     let naive = naive.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    let naive = naive.or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN)));
+    let naive =
+        naive.or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN)));
     naive.map(|naive| Utc.from_utc_datetime(&naive)).filter(|time| is_sane(*time))
 }
 
@@ -207,7 +213,20 @@ mod tests {
         ] {
             assert_eq!(moment(typed, NOW), Ok(NOW + seconds * SECOND), "{typed}");
         }
-        for typed in ["", "-", "1h", "-1x", "-h", "now-", "nowish", "2026-13-01", "yesterday-1h", "-99999999999999999d", "-9223372036854775807w", "12"] {
+        for typed in [
+            "",
+            "-",
+            "1h",
+            "-1x",
+            "-h",
+            "now-",
+            "nowish",
+            "2026-13-01",
+            "yesterday-1h",
+            "-99999999999999999d",
+            "-9223372036854775807w",
+            "12",
+        ] {
             let why = moment(typed, NOW);
             assert!(why.as_ref().is_err_and(|why| why.contains("-15m")), "{typed}: {why:?}");
         }

@@ -40,7 +40,11 @@ pub fn visible(text: &str) -> Markup {
 /// The same without elements, for attributes and titles.
 pub fn visible_plain(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if steers(c) { out.push_str(&shown(c)) } else { out.push(c) }
+        if steers(c) {
+            out.push_str(&shown(c))
+        } else {
+            out.push(c)
+        }
         out
     })
 }
@@ -64,7 +68,10 @@ mod tests {
 
     #[test]
     fn what_steers_is_seen() {
-        assert_eq!(visible("a\u{202e}b\n<i>").into_string(), "a<span class=\"steers\">U+202E</span>b<span class=\"steers\">\\n</span>&lt;i&gt;");
+        assert_eq!(
+            visible("a\u{202e}b\n<i>").into_string(),
+            "a<span class=\"steers\">U+202E</span>b<span class=\"steers\">\\n</span>&lt;i&gt;"
+        );
         assert_eq!(visible_plain("\u{1b}[31m\u{feff}x"), "U+001B[31mU+FEFFx");
         assert_eq!(visible("naïve 日本 🦀").into_string(), "naïve 日本 🦀");
     }
@@ -73,7 +80,11 @@ mod tests {
     fn long_text_opens_on_demand_and_is_bounded() {
         assert!(!cell("short").into_string().contains("details"));
         let long = cell(&"ä".repeat(100_000)).into_string();
-        assert!(long.starts_with("<details") && long.contains("show all") && long.contains("195.3 KiB"), "{}", &long[long.len() - 200..]);
+        assert!(
+            long.starts_with("<details") && long.contains("show all") && long.contains("195.3 KiB"),
+            "{}",
+            &long[long.len() - 200..]
+        );
         assert!(long.len() < 70_000);
     }
 }

@@ -8,7 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use std::convert::Infallible;
 
 /// What stays as it is in a query of an address.
-const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*').remove(b',').remove(b':');
+const KEPT: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*').remove(b',').remove(b':');
 
 /// A request for a view.
 #[derive(Debug, Clone)]
@@ -55,12 +56,15 @@ impl Visit {
 
     /// A parameter, where it stands in the address and is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.parameters.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     /// Each value of a parameter that is not empty.
     pub fn all<'v>(&'v self, name: &'v str) -> impl Iterator<Item = &'v str> {
-        self.parameters.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// The address of a path that keeps range and zone, with further parameters.
@@ -106,7 +110,10 @@ pub fn segment(text: &str) -> String {
 pub fn pairs(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (decode(key), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (decode(key), decode(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,8 +129,14 @@ mod tests {
     fn links_keep_range_and_zone_and_nothing_else() {
         let visit = visit("from=-3h&zone=local&filter=type%3Dlogin+and+x&to=");
         assert_eq!(visit.get("filter"), Some("type=login and x"));
-        assert_eq!(visit.link("/explore", &[("sql", "select '1' & 2")]), "/explore?from=-3h&zone=local&sql=select%20%271%27%20%26%202");
-        assert_eq!(visit.here_with(&[("from", "-1h"), ("zone", "")]), "/messages?filter=type%3Dlogin%20and%20x&from=-1h");
+        assert_eq!(
+            visit.link("/explore", &[("sql", "select '1' & 2")]),
+            "/explore?from=-3h&zone=local&sql=select%20%271%27%20%26%202"
+        );
+        assert_eq!(
+            visit.here_with(&[("from", "-1h"), ("zone", "")]),
+            "/messages?filter=type%3Dlogin%20and%20x&from=-1h"
+        );
     }
 
     #[test]
