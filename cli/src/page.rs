@@ -57,7 +57,7 @@ impl Live for LiveListener {
         let rejected = |row: metlog_listener::Rejected| Rejected {
             received_at: row.received_at,
             reason: row.reason.to_owned(),
-            source: serde_json::to_value(&row.source)
+            source: serde_json::to_value(row.source)
                 .ok()
                 .and_then(|at| at.as_str().map(str::to_owned))
                 .unwrap_or_default(),

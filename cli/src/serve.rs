@@ -74,7 +74,7 @@ pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
 
 fn with_page(api: Router, site: Site) -> Router {
     let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
-    api.merge(metlog_web::router(site))
+    api.merge(metlog_web::router(site)).layer(axum::Extension(metlog_query::Rights::everything()))
 }
 
 async fn unknown() -> Response {

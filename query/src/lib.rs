@@ -8,6 +8,7 @@
 //! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod depth;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ mod tests;
 mod warehouse;
 mod wording;
 
+pub use access::{Rights, Role};
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use hot::Hot;

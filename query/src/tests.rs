@@ -11,6 +11,7 @@ mod isolated;
 mod plans;
 mod refusals;
 mod requests;
+mod rights;
 mod sight;
 mod sketches;
 mod strays;
@@ -172,8 +173,9 @@ impl Hot for FakeHot {
 
     fn senders(&self) -> Result<RecordBatch, ArrowError> {
         let hostname: ArrayRef = Arc::new(StringArray::from(vec!["h1"]));
+        let logger: ArrayRef = Arc::new(StringArray::from(vec!["sync"]));
         let lost: ArrayRef = Arc::new(Int64Array::from(vec![3]));
-        RecordBatch::try_from_iter([("hostname", hostname), ("lost", lost)])
+        RecordBatch::try_from_iter([("hostname", hostname), ("logger", logger), ("lost", lost)])
     }
 }
 

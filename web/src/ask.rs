@@ -1,6 +1,5 @@
 //! Queries of the page itself: SQL in, columns out, or a fault that is shown where the rows would have been.
 use crate::cell::Cell;
-use crate::site::Site;
 use crate::visit::Visit;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -74,14 +73,10 @@ impl Visit {
     /// # Errors
     /// Where there is no result, or no SQL here.
     pub async fn ask(&self, sql: &str) -> Result<Rows, Fault> {
-        ask(&self.site, sql).await
+        let Some(pool) = &self.site.pool else {
+            return Err(Fault::new("there is no SQL here: this server was started with `metlog listen`"));
+        };
+        let Batches { schema, batches, partial } = pool.batches(Query::batches(sql, &self.rights)).await?;
+        Ok(Rows { schema, batches, partial })
     }
-}
-
-async fn ask(site: &Site, sql: &str) -> Result<Rows, Fault> {
-    let Some(pool) = &site.pool else {
-        return Err(Fault::new("there is no SQL here: this server was started with `metlog listen`"));
-    };
-    let Batches { schema, batches, partial } = pool.batches(Query::batches(sql)).await?;
-    Ok(Rows { schema, batches, partial })
 }

@@ -141,6 +141,9 @@ fn relative(offset: &str, now: Micros) -> Option<Micros> {
         ("+", rest) => (1, rest),
         _ => return None,
     };
+    if rest.is_empty() {
+        return None;
+    }
     let mut sum: i64 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;

@@ -4,8 +4,8 @@ use crate::range::{Micros, Range, Zone};
 use crate::site::Site;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use metlog_query::Rights;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use std::convert::Infallible;
 
 /// What stays as it is in a query of an address.
 const KEPT: AsciiSet =
@@ -16,6 +16,8 @@ const KEPT: AsciiSet =
 pub struct Visit {
     /// What the page is made of.
     pub site: Site,
+    /// Who asks. Everything that is shown goes by it: queries, live rows, senders, counts.
+    pub rights: Rights,
     /// The path of the address.
     pub path: String,
     /// Each parameter of the address, decoded, in order. A name may stand there several times.
@@ -31,17 +33,18 @@ pub struct Visit {
 }
 
 impl FromRequestParts<Site> for Visit {
-    type Rejection = Infallible;
+    type Rejection = <Rights as FromRequestParts<Site>>::Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Visit, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Visit, Self::Rejection> {
+        let rights = Rights::from_request_parts(parts, site).await?;
         let now = chrono::Utc::now().timestamp_micros();
-        Ok(Visit::new(site.clone(), parts.uri.path(), parts.uri.query().unwrap_or_default(), now))
+        Ok(Visit::new(site.clone(), rights, parts.uri.path(), parts.uri.query().unwrap_or_default(), now))
     }
 }
 
 impl Visit {
     /// A request for an address, at a time.
-    pub fn new(site: Site, path: &str, query: &str, now: Micros) -> Visit {
+    pub fn new(site: Site, rights: Rights, path: &str, query: &str, now: Micros) -> Visit {
         let parameters = pairs(query);
         let find = |name: &str| {
             let found = parameters.iter().find(|(key, value)| key == name && !value.is_empty());
@@ -51,7 +54,7 @@ impl Visit {
         let zone = if find("zone") == Some("local") { Zone::Local } else { Zone::Utc };
         let range_error = range.as_ref().err().cloned();
         let range = range.unwrap_or_else(|_| Range::usual(now));
-        Visit { site, path: path.to_owned(), parameters, now, range, range_error, zone }
+        Visit { site, rights, path: path.to_owned(), parameters, now, range, range_error, zone }
     }
 
     /// A parameter, where it stands in the address and is not empty.
@@ -122,7 +125,7 @@ mod tests {
 
     fn visit(query: &str) -> Visit {
         let site = Site { pool: None, live: None, reports: None, warehouse: String::new() };
-        Visit::new(site, "/messages", query, 1_767_323_045_000_000)
+        Visit::new(site, Rights::everything(), "/messages", query, 1_767_323_045_000_000)
     }
 
     #[test]

@@ -11,8 +11,11 @@ pub struct Table<'r> {
     rows: &'r Rows,
     caption: String,
     rows_max: usize,
-    link: Option<Box<dyn Fn(&str, &[Cell]) -> Option<String> + Send + Sync + 'r>>,
+    link: Option<Box<Link<'r>>>,
 }
+
+/// The address that a cell leads to, by the name of its column and its row.
+type Link<'r> = dyn Fn(&str, &[Cell]) -> Option<String> + Send + Sync + 'r;
 
 /// Rows of a table in a page, unless it says otherwise.
 pub const ROWS_MAX: usize = 500;
