@@ -13,6 +13,7 @@ mod depth;
 mod engine;
 mod error;
 mod expansion;
+pub mod filter;
 pub mod format;
 mod functions;
 mod held;
@@ -33,6 +34,7 @@ mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod warehouse;
 mod wording;
 
