@@ -1,0 +1,24 @@
+"""Threads, locks and sleeping of the operating system, also where gevent or eventlet have replaced the names.
+
+The sending thread must run while a handler computes; a green thread would wait until the handler pauses.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def original(module: str, name: str) -> Any:
+    """``module.name`` as the standard library has it."""
+    gevent = sys.modules.get("gevent.monkey")
+    if gevent is not None and gevent.is_module_patched(module):
+        return gevent.get_original(module, name)
+    eventlet = sys.modules.get("eventlet.patcher")
+    if eventlet is not None and eventlet.is_monkey_patched(_EVENTLET.get(module, module)):
+        return getattr(eventlet.original(module), name)
+    return getattr(__import__(module), name)
+
+
+#: What eventlet calls the groups of modules that it patches.
+_EVENTLET = {"_thread": "thread", "threading": "thread"}
