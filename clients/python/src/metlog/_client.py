@@ -72,7 +72,7 @@ class Client:
             ConfigError: with the first key whose value cannot be.
         """
         self._settings: Optional[_config.Settings] = None
-        self._pipe = _OFF
+        self._pipe: Any = _OFF
         self._has_filters = False
         _clients.add(self)
         if config:
@@ -89,6 +89,7 @@ class Client:
         self._settings = settings
         self._has_filters = settings.filters != _config.Filters()
         self._pipe = Pipe(settings)
+        _at_the_end_of_children()
 
     # Messages.
 
@@ -256,13 +257,13 @@ class Client:
     def flush(self, seconds: float = 1.0) -> bool:
         """Sends all that was put in before. False: not all was sent in this time."""
         pipe = self._of_this_process()
-        return pipe is _OFF or pipe.flush(seconds)
+        return pipe is _OFF or bool(pipe.flush(seconds))
 
     def close(self, seconds: float = 1.0) -> bool:
         """Sends what is left; then the client is off. False: not all was sent in this time."""
         pipe, self._pipe = self._pipe, _OFF
         self._settings = None
-        return pipe is _OFF or pipe.pid != _getpid() or pipe.close(seconds)
+        return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
 
     def stats(self) -> Stats:
         """The counts so far."""
@@ -280,7 +281,7 @@ class Client:
             send_errors=pipe.send_errors,
         )
 
-    def _of_this_process(self) -> Pipe:
+    def _of_this_process(self) -> Any:
         """The pipe; a forked child gets its own."""
         pipe = self._pipe
         if pipe is _OFF or pipe.pid == _getpid() or self._settings is None:

@@ -5,6 +5,7 @@ The keys and the variables are those of every metlog client: see ``schemas/clien
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import socket
@@ -120,22 +121,25 @@ def from_toml(path: "str | os.PathLike[str]", section: str = "metlog") -> Dict[s
         ConfigError: if the file is not TOML, or has no such table.
         OSError: if it cannot be read.
     """
-    try:
-        import tomllib
-    except ImportError:
-        try:
-            import tomli as tomllib  # type: ignore[import-not-found,no-redef]
-        except ImportError as error:
-            raise ConfigError("reading TOML needs Python 3.11, or `pip install tomli`") from error
+    toml = _toml()
     with open(path, "rb") as file:
         try:
-            document = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
+            document = toml.load(file)
+        except toml.TOMLDecodeError as error:
             raise ConfigError(f"{os.fspath(path)}: {error}") from error
     table = document.get(section)
     if not isinstance(table, dict):
         raise ConfigError(f"{os.fspath(path)}: there is no table [{section}]")
     return table
+
+
+def _toml() -> Any:
+    for name in ("tomllib", "tomli"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ConfigError("reading TOML needs Python 3.11, or `pip install tomli`")
 
 
 def from_ini(path: "str | os.PathLike[str]", section: str = "metlog") -> Dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from typing import Any, Dict, Optional, Union
 
-from ._values import as_text
+from ._values import as_text, decimal
 from ._wire import utf8
 
 Number = Union[int, float]
@@ -50,14 +49,6 @@ def number(value: Any) -> Optional[str]:
     except (TypeError, ValueError, OverflowError):
         return None
     return decimal(converted) if math.isfinite(converted) else None
-
-
-def decimal(value: float) -> str:
-    """A finite number without an exponent."""
-    text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2]
-    return format(Decimal(text), "f") if "e" in text else text
 
 
 def line(prefix: str, name: Any, value: str, kind: str, rate: float = 1.0) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Any, Iterator, Mapping, Tuple
 
 #: Deeper values are written as their ``repr``: a value that contains itself must end somewhere.
@@ -19,12 +21,22 @@ def as_text(value: Any) -> str:
         return "true"
     if value is False:
         return "false"
+    if type(value) is float:
+        return decimal(value) if math.isfinite(value) else "NaN" if math.isnan(value) else str(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "replace")
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - whatever a caller's __str__ raises is not the application's problem
         return "<" + type(value).__name__ + ">"
+
+
+def decimal(value: float) -> str:
+    """A finite number without an exponent."""
+    text = repr(value)
+    if text.endswith(".0"):
+        return text[:-2]
+    return format(Decimal(text), "f") if "e" in text else text
 
 
 def flat(fields: Mapping[Any, Any]) -> "Tuple[Tuple[str, str], ...]":
