@@ -81,7 +81,8 @@ def serving(command, environment, port):
 SERVERS = {
     "gunicorn": ["gunicorn", "-w", "3", "-b", "127.0.0.1:PORT", "web:application"],
     "gunicorn_preload": ["gunicorn", "--preload", "-w", "3", "-b", "127.0.0.1:PORT", "web:application"],
-    "gunicorn_threads": ["gunicorn", "--preload", "-w", "2", "--threads", "4", "-b", "127.0.0.1:PORT", "web:application"],
+    "gunicorn_threads": ["gunicorn", "--preload", "-w", "2", "--threads", "4", "-b", "127.0.0.1:PORT",
+                         "web:application"],
     "gunicorn_gevent": ["gunicorn", "-k", "gevent", "-w", "2", "-b", "127.0.0.1:PORT", "web:application"],
     "uwsgi": ["uwsgi", "--http-socket", "127.0.0.1:PORT", "-M", "-p", "3", "--enable-threads", "-w", "web:application",
               "--die-on-term", "-L"],

@@ -394,7 +394,7 @@ def _after_fork_in_child() -> None:
 
 
 def _at_the_end_of_children() -> None:
-    """Children of multiprocessing and of billiard (celery) end without ``atexit``; they have finalizers of their own."""
+    """Children of multiprocessing and billiard (celery) end without ``atexit``; they have finalizers of their own."""
     for module in ("multiprocessing.util", "billiard.util"):
         util = sys.modules.get(module)
         if util is not None and (module, _getpid()) not in _ends_of_children:

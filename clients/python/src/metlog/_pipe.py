@@ -3,8 +3,7 @@
 **One process, one pipe.** Queues, sequence, identity, sockets and thread belong to the process that made them. A child
 makes its own on its first call, whichever way it was forked, and touches nothing of its parent's.
 
-Callers only append to a deque, which needs no lock: it cannot be held by anybody when the process forks or when a signal
-arrives. The sending thread looks every :data:`TICK` while there is traffic, and sleeps while there is none.
+Callers only append to a deque, which needs no lock: nobody can hold it when the process forks or a signal arrives. The sending thread looks every :data:`TICK` while there is traffic, and sleeps while there is none.
 """
 
 from __future__ import annotations
