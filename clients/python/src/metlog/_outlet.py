@@ -84,9 +84,13 @@ class LookUp:
         self._done = _native.original("_thread", "allocate_lock")()
         self._done.acquire()
         try:
-            _native.original("_thread", "start_new_thread")(self._run, (host, port))
+            _native.original("_thread", "start_new_thread")(self._begin, (host, port))
         except RuntimeError:
             self._run(host, port)
+
+    def _begin(self, host: str, port: int) -> None:
+        _native.block_signals()
+        self._run(host, port)
 
     def _run(self, host: str, port: int) -> None:
         try:

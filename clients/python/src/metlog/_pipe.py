@@ -3,7 +3,8 @@
 **One process, one pipe.** Queues, sequence, identity, sockets and thread belong to the process that made them. A child
 makes its own on its first call, whichever way it was forked, and touches nothing of its parent's.
 
-Callers only append to a deque, which needs no lock: nobody can hold it when the process forks or a signal arrives. The sending thread looks every :data:`TICK` while there is traffic, and sleeps while there is none.
+Callers only append to a deque, which needs no lock: nobody can hold it when the process forks or a signal arrives. The
+sending thread looks every :data:`TICK` while there is traffic, and sleeps while there is none.
 """
 
 from __future__ import annotations
@@ -151,6 +152,7 @@ class Pipe:
     # The sending thread.
 
     def _run(self) -> None:
+        _native.block_signals()
         quiet, pid = 0, self.pid
         while not self.is_closed and pid == os.getpid():
             if quiet >= QUIET_TICKS:

@@ -23,7 +23,7 @@ else:
     spawn = eventlet.spawn
 import metlog  # noqa: E402 - after the patching, as in every such service
 
-client = metlog.init(logger=which)
+client = metlog.init(logger=which, queue_messages=1_000_000)
 
 
 def busy(worker):
