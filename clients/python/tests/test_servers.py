@@ -109,6 +109,9 @@ def test_servers(listener, environment, server):
         for n in range(150):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/?n={n}", timeout=30) as response:
                 pids.add(int(response.read()))
+        loaded = f"hostname = '{server}' and tokens[1] = 'loaded'"
+        # uWSGI never stops a worker that is told to while it loads the application, with or without us.
+        metlog_process.until("all have loaded", lambda: len(rows(listener, loaded)) >= LOADED.get(server, 1))
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
     condition = f"hostname = '{server}' and tokens[1] = 'request' and payload != 'first'"
