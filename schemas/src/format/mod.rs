@@ -8,7 +8,9 @@ mod describe;
 pub mod otlp;
 mod redact;
 
-pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
+pub use decoded::{
+    Buckets, Counts, Decoded, Entry, Grown, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Total, Verdict,
+};
 pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
 
 use crate::wire::v1::SigningKey;
@@ -228,6 +230,7 @@ formats! {
     statsd: Statsd,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
+    otlp_metrics: OtlpMetrics,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 
