@@ -113,7 +113,7 @@ impl IntoResponse for Page {
         for part in self.parts {
             chunks.push_back(match part {
                 Part::Ready(text) => ready(whole(text)).boxed(),
-                Part::Later(text) => text.map(move |text| whole(text)).boxed(),
+                Part::Later(text) => text.map(whole).boxed(),
                 Part::Stream(pieces) => ready(pieces).boxed(),
             });
         }
