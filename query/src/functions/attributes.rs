@@ -45,9 +45,9 @@ impl ScalarUDFImpl for AttributeValues {
         let [of, _] = arguments.arg_fields else { return Err(misused()) };
         let has_attributes = match of.data_type() {
             DataType::List(item) => match item.data_type() {
-                DataType::Struct(parts) => parts
-                    .iter()
-                    .any(|part| part.name() == ATTRIBUTES && matches!(part.data_type(), DataType::Map(..))),
+                DataType::Struct(parts) => {
+                    parts.iter().any(|part| part.name() == ATTRIBUTES && matches!(part.data_type(), DataType::Map(..)))
+                }
                 _ => false,
             },
             _ => false,

@@ -26,7 +26,13 @@ use std::sync::Arc;
 /// Functions that are not DataFusion's.
 fn own_scalar() -> Vec<Arc<ScalarUDF>> {
     let extract = growth::guarded(Arc::new(regex::extract()), Growth::Text);
-    let others = [extract, Arc::new(regex_list::like()), Arc::new(sketch::quantile()), Arc::new(time::bucket()), Arc::new(attributes::values())];
+    let others = [
+        extract,
+        Arc::new(regex_list::like()),
+        Arc::new(sketch::quantile()),
+        Arc::new(time::bucket()),
+        Arc::new(attributes::values()),
+    ];
     json::functions().into_iter().chain(others).collect()
 }
 

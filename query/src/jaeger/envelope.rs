@@ -112,8 +112,6 @@ pub(super) fn written(body: &impl Serialize, parameters: &Parameters) -> Respons
     };
     match text {
         Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Err(error) => {
-            Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }.into_response()
-        }
+        Err(error) => Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() }.into_response(),
     }
 }

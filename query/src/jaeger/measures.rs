@@ -124,8 +124,7 @@ async fn measured(
     let step = parameters.millis("step")?.filter(|step| *step > 0).unwrap_or(STEP_NANOS);
     // A rate here is over each step; the parameter must be right all the same.
     parameters.millis("ratePer")?;
-    let query =
-        RedQuery { services, kinds, by_operation, from: until.saturating_sub(lookback), until, step, quantile };
+    let query = RedQuery { services, kinds, by_operation, from: until.saturating_sub(lookback), until, step, quantile };
     let found = service.traces(rights).red(&query).await?;
     let (kind, group) =
         if by_operation { ("service_operation", "service & operation") } else { ("service", "service") };

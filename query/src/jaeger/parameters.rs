@@ -40,7 +40,7 @@ impl Parameters {
 
     /// The first value of a name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of a name.
@@ -176,15 +176,14 @@ pub(super) fn filter(parameters: &Parameters) -> Result<Option<Filter>, Refusal>
 fn tags(parameters: &Parameters) -> Result<Vec<(String, String)>, Refusal> {
     let mut tags = BTreeMap::new();
     for tag in parameters.all("tag") {
-        let (key, value) = tag.split_once(':').ok_or_else(|| {
-            Refusal::bad(format!("malformed 'tag' parameter, expecting key:value, received: {tag}"))
-        })?;
+        let (key, value) = tag
+            .split_once(':')
+            .ok_or_else(|| Refusal::bad(format!("malformed 'tag' parameter, expecting key:value, received: {tag}")))?;
         tags.insert(key.to_owned(), value.to_owned());
     }
     for json in parameters.all("tags") {
-        let of: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| {
-            Refusal::bad(format!("malformed 'tags' parameter, cannot unmarshal JSON: {error}"))
-        })?;
+        let of: BTreeMap<String, String> = serde_json::from_str(json)
+            .map_err(|error| Refusal::bad(format!("malformed 'tags' parameter, cannot unmarshal JSON: {error}")))?;
         tags.extend(of);
     }
     Ok(tags.into_iter().collect())

@@ -58,7 +58,7 @@ pub(super) async fn deep_dependencies(
     let traces = service.traces(rights);
     let (ids, _) = traces.search(&search).await?;
     let mut ways: BTreeMap<Vec<Step>, String> = BTreeMap::new();
-    for trace in traces.load(&ids).await?.traces {
+    for trace in traces.load(&ids).await?.traces() {
         collect(&trace, focal, &mut ways);
     }
     let way = |(path, trace): (Vec<Step>, String)| Way {

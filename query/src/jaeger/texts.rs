@@ -75,7 +75,8 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
             other => return Err(format!("time: unknown unit {other:?} in duration {text:?}")),
         };
         // More digits than a duration can have are not looked at.
-        let digits = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i64>().map_err(|_| invalid()) };
+        let digits =
+            |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i64>().map_err(|_| invalid()) };
         nanos += i128::from(digits(whole)?) * unit;
         let fraction = &fraction[..fraction.len().min(18)];
         nanos += i128::from(digits(fraction)?) * unit / 10_i128.pow(fraction.len() as u32);
@@ -90,9 +91,8 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
 /// What is wrong with it, and how it should be.
 pub(super) fn moment(text: &str) -> Result<u64, String> {
     let whole = text.replace(' ', "+");
-    let parsed = DateTime::parse_from_rfc3339(&whole).map_err(|error| {
-        format!("parsing time {text:?} as \"2006-01-02T15:04:05.999999999Z07:00\": {error}")
-    })?;
+    let parsed = DateTime::parse_from_rfc3339(&whole)
+        .map_err(|error| format!("parsing time {text:?} as \"2006-01-02T15:04:05.999999999Z07:00\": {error}"))?;
     let nanos = i128::from(parsed.timestamp()) * 1_000_000_000 + i128::from(parsed.timestamp_subsec_nanos());
     Ok(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
 }

@@ -32,7 +32,7 @@ pub(super) async fn trace(
     parameters.moment("end", 1_000)?;
     let adjustments = parameters.adjustments()?;
     let found = service.traces(rights).load(&[id]).await?;
-    if found.traces.is_empty() {
+    if found.is_empty() {
         return Err(Refusal::not_found());
     }
     Ok(written(&envelope(found, adjustments), &parameters))
@@ -46,30 +46,23 @@ pub(super) async fn search(
     let wanted = Wanted::read(&parameters, now())?;
     let traces = service.traces(rights);
     let is_search = wanted.ids.is_empty();
-    let (ids, reason) =
-        if is_search { traces.search(&wanted.search).await? } else { (wanted.ids.clone(), None) };
+    let (ids, reason) = if is_search { traces.search(&wanted.search).await? } else { (wanted.ids.clone(), None) };
     let found = traces.load(&ids).await?;
-    let missing: Vec<TraceId> = match is_search {
-        true => Vec::new(),
-        false => ids.into_iter().filter(|id| found.traces.iter().all(|trace| trace.id != *id)).collect(),
-    };
+    let missing: Vec<TraceId> = if is_search { Vec::new() } else { found.missing() };
     let mut envelope = envelope(found, wanted.adjustments).but(partial(reason));
     for id in missing {
-        let problem =
-            Problem { code: None, msg: texts::TRACE_NOT_FOUND.to_owned(), trace_id: Some(id.short()) };
+        let problem = Problem { code: None, msg: texts::TRACE_NOT_FOUND.to_owned(), trace_id: Some(id.short()) };
         envelope = envelope.but(Some(problem));
     }
     Ok(written(&envelope, &parameters))
 }
 
 fn envelope(found: Found, adjustments: Adjustments) -> Envelope<Vec<TraceJson>> {
-    let reason = found.partial.clone();
-    let traces = found.traces.into_iter().map(|mut trace| {
-        let cut = found.cut.as_ref().map(|cut| vec![cut.clone()]).unwrap_or_default();
+    let traces = found.traces().into_iter().map(|mut trace| {
         adjustments.apply(&mut trace);
-        write(&trace, cut)
+        write(&trace, found.cut.iter().cloned().collect())
     });
-    Envelope::of(traces.collect(), 0).but(partial(reason))
+    Envelope::of(traces.collect(), 0).but(partial(found.partial.clone()))
 }
 
 pub(super) async fn archive(

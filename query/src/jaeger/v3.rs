@@ -11,6 +11,7 @@ use crate::{Error, Rights};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use metlog_schemas::span::json as span_json;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -115,11 +116,11 @@ pub(super) async fn search(
 }
 
 fn result(found: Found, is_raw: bool, parameters: &Parameters) -> Result<Response, Failure> {
-    if found.traces.is_empty() {
+    if found.is_empty() {
         return Err(Failure(StatusCode::NOT_FOUND, "No traces found".to_owned()));
     }
     let adjustments = if is_raw { Adjustments::NONE } else { Adjustments::JAEGER };
-    Ok(written(&json!({"result": found.otlp(adjustments)}), parameters))
+    Ok(written(&json!({"result": span_json::traces(&found.otlp(adjustments))}), parameters))
 }
 
 pub(super) async fn summaries(
@@ -166,9 +167,8 @@ fn wanted(parameters: &Parameters) -> Result<Search, Failure> {
         None => read(parameters, "query.numTraces", texts::integer)?,
     };
     let limit = usize::try_from(depth.unwrap_or(LIMIT as i64)).ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let limit = limit.ok_or_else(|| {
-        Failure::bad(format!("malformed parameter query.searchDepth: it is from 1 to {LIMIT_MAX}"))
-    })?;
+    let limit = limit
+        .ok_or_else(|| Failure::bad(format!("malformed parameter query.searchDepth: it is from 1 to {LIMIT_MAX}")))?;
     let nanos = |name| -> Result<Option<u64>, Failure> {
         let found = read(parameters, name, texts::duration)?;
         Ok(found.and_then(|nanos| u64::try_from(nanos).ok()).filter(|nanos| *nanos > 0))

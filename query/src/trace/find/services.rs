@@ -53,8 +53,7 @@ impl Traces {
         let mut operations = Vec::with_capacity(found.rows());
         for batch in &found.batches {
             let (names, kinds) = (Columns(batch).texts("name")?, Columns(batch).texts("kind")?);
-            let operation =
-                |row| Operation { name: text(&names, row).to_owned(), kind: text(&kinds, row).to_owned() };
+            let operation = |row| Operation { name: text(&names, row).to_owned(), kind: text(&kinds, row).to_owned() };
             operations.extend((0..batch.num_rows()).map(operation));
         }
         Ok(operations)

@@ -43,7 +43,9 @@ pub(super) fn tag(key: &str, value: &str) -> String {
     match key {
         "error" => match value {
             "true" => "(status = 'error' or attributes['error'] = 'true')".to_owned(),
-            "false" => "(status != 'error' and (attributes['error'] is null or attributes['error'] != 'true'))".to_owned(),
+            "false" => {
+                "(status != 'error' and (attributes['error'] is null or attributes['error'] != 'true'))".to_owned()
+            }
             _ => format!("({plain})"),
         },
         "span.status" => match lower.as_str() {
