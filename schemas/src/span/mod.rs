@@ -11,6 +11,7 @@ mod parts;
 mod probability;
 pub mod proto;
 pub mod read;
+pub mod redact;
 mod row;
 mod rows;
 mod shared;

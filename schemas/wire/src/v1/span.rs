@@ -10,6 +10,7 @@ pub(super) const FRAME_SPAN: u8 = 0b0100_0000;
 pub(super) const KIND_MASK: u8 = 0b0000_0111;
 pub(super) const SPAN_SERVICE: u8 = 0b0000_1000;
 pub(super) const SPAN_RESOURCE: u8 = 0b0010_0000;
+const FLAGS_KNOWN: u8 = FRAME_SPAN | KIND_MASK | SPAN_SERVICE | MESSAGE_ORIGIN | SPAN_RESOURCE;
 pub(super) const STATUS_MASK: u8 = 0b0000_0011;
 pub(super) const STATUS_PROBABILITY: u8 = 0b0000_0100;
 const STATUS_UNKNOWN: u8 = 0b1111_1000;
@@ -164,6 +165,11 @@ type Read<'a, T> = IResult<&'a [u8], Result<T, Refusal>>;
 
 /// Reads a frame that is a span. Bytes behind its last value are left alone: a later version may add values there.
 pub(super) fn span<'a>(input: &'a [u8], header: &Header<'a>) -> Result<SpanView<'a>, Refusal> {
+    // First of all: behind flags that are not known may be anything.
+    let is_known = |flags: &u8| flags & !FLAGS_KNOWN == 0 && Kind::of_number((flags & KIND_MASK).into()).is_some();
+    if !input.first().is_some_and(is_known) {
+        return Err(Refusal::UnknownVersion);
+    }
     parts(input, header).map_err(refusal).and_then(|(_, span)| span)
 }
 
@@ -182,9 +188,7 @@ fn parts<'a>(input: &'a [u8], header: &Header<'a>) -> Read<'a, SpanView<'a>> {
     let (input, links) = listed(input, |input| link(input).map(|(rest, link)| (rest, link.map(drop))))?;
     let (input, (dropped_attributes, dropped_events, dropped_links)) = (count, count, count).parse(input)?;
     let checked = || {
-        if flags & !(KIND_MASK | SPAN_SERVICE | MESSAGE_ORIGIN | SPAN_RESOURCE | FRAME_SPAN) != 0
-            || status & STATUS_UNKNOWN != 0
-        {
+        if status & STATUS_UNKNOWN != 0 {
             return Err(Refusal::UnknownVersion);
         }
         Ok(SpanView {
@@ -194,7 +198,7 @@ fn parts<'a>(input: &'a [u8], header: &Header<'a>) -> Read<'a, SpanView<'a>> {
             start_unix_nanos: start,
             duration_nanos: unzigzag(duration),
             flags: trace_flags,
-            kind: Kind::of_number((flags & KIND_MASK).into()).ok_or(Refusal::UnknownVersion)?,
+            kind: Kind::of_number((flags & KIND_MASK).into()).unwrap_or_default(),
             status: Status::of_number((status & STATUS_MASK).into()).ok_or(Refusal::UnknownVersion)?,
             status_message: utf8(message)?,
             name: utf8(name)?,
