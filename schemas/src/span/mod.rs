@@ -71,6 +71,14 @@ impl<'a> From<metlog_wire::span::Value<'a>> for Value<'a> {
     }
 }
 
+impl Value<'_> {
+    /// Appends it as the text that a map of attributes holds: nothing for an empty one. `None` where it is no `AnyValue`,
+    /// or too deep; nothing is appended then.
+    pub fn write(self, to: &mut Vec<u8>) -> Option<()> {
+        text::write_value(self, to)
+    }
+}
+
 /// Why a span is refused. Each is a reason of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
