@@ -22,9 +22,9 @@ from .propagation import Context
 
 __version__ = "0.1.0"
 __all__ = [
-    "Captured", "Client", "ConfigError", "Context", "Destination", "Outcome", "Span", "Stats", "Timer", "close",
-    "count", "current_context", "decr", "default", "flush", "gauge", "gauge_delta", "histogram", "incr", "init", "message",
-    "send", "set", "span", "stats", "timer", "timing",
+    "Captured", "Client", "ConfigError", "Context", "Destination", "Outcome", "Span", "Stats", "Timer",
+    "close", "count", "current_context", "decr", "default", "flush", "gauge", "gauge_delta", "histogram", "incr",
+    "init", "message", "send", "set", "span", "stats", "timer", "timing",
 ]  # fmt: skip
 
 #: The client of this process, which the functions of this module use.
