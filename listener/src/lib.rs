@@ -19,6 +19,7 @@ mod probe;
 mod recover;
 mod replay;
 mod report;
+pub mod sampling;
 mod segment;
 pub mod senders;
 

@@ -6,6 +6,7 @@
 mod decoded;
 mod describe;
 mod redact;
+pub mod thrift;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
 pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
