@@ -39,7 +39,7 @@ pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use hot::Hot;
 pub use http::{PARTIAL, router};
-pub use isolate::{Launch, Opened, Pool, PoolConfig, run_worker};
+pub use isolate::{Batches, Launch, Opened, Pool, PoolConfig, Query, run_worker};
 pub use metlog_schemas::hot::{ColdSegment, Decoder, HotRows};
 pub use prepare::SQL_BYTES_MAX;
 pub use result::ResultRows;

@@ -1,9 +1,10 @@
 //! The contract: what any two programs must agree on. Pure: no I/O, no clock.
 //!
 //! Input formats (`format`), what they are decoded to (`rows`, `window`), how it is stored (`table`, `object_path`,
-//! `ddl`), and rows that are not stored yet (`hot`).
+//! `ddl`), what it is called in Graphite (`carbon`), and rows that are not stored yet (`hot`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod carbon;
 pub mod ddl;
 pub mod error;
 pub mod format;

@@ -94,7 +94,7 @@ fn not_started(config: &Config, error: &StartError) -> Failure {
     let in_full = || Failure::failed(with_causes(error));
     let StartError::Bind(bind) = error else { return in_full() };
     let text = bind.to_string();
-    for Listen { socket, at } in &config.listener.sockets {
+    for Listen { socket, at, .. } in &config.listener.sockets {
         let At::Addresses(addresses) = at else { continue };
         let (name, protocol) = match socket.transport {
             Transport::Udp => ("UDP", Protocol::Udp),
@@ -107,6 +107,11 @@ fn not_started(config: &Config, error: &StartError) -> Failure {
         };
         if let Some(address) = addresses.iter().find(|address| text.starts_with(&format!("{name} {address}: "))) {
             return not_bound(&format!("listener.{}", socket.key), flag, protocol, *address, bind);
+        }
+    }
+    for serve in &config.listener.servers {
+        if let Some(address) = serve.addresses.iter().find(|address| text.starts_with(&format!("TCP {address}: "))) {
+            return not_bound(&format!("listener.{}", serve.key), "", Protocol::Tcp, *address, bind);
         }
     }
     let http = config.listener.http.iter().find(|address| text.starts_with(&format!("TCP {address}: ")));

@@ -143,7 +143,9 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
 /// No two sockets may want the same port.
 fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
     let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-    for Listen { socket, at } in &listener.sockets {
+    // A default that yields is left out at the start where something else wants its port.
+    let firm = |listen: &&Listen| !(listen.is_default && listen.socket.yields);
+    for Listen { socket, at, .. } in listener.sockets.iter().filter(firm) {
         let key = format!("listener.{}", socket.key);
         match at {
             At::Path(path) => paths.push((key, path)),
@@ -154,6 +156,9 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
         }
     }
     tcp.extend(listener.http.iter().map(|address| ("listener.http".to_owned(), *address)));
+    for serve in listener.servers.iter().filter(|serve| !serve.is_default) {
+        tcp.extend(serve.addresses.iter().map(|address| (format!("listener.{}", serve.key), *address)));
+    }
     tcp.push(("query.listen".to_owned(), query.listen));
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {

@@ -41,9 +41,9 @@ impl Setup {
     }
 }
 
-/// One query.
+/// One query, and how its result is wanted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Query {
+pub struct Query {
     pub(crate) sql: String,
     /// Name of the format of its result.
     format: String,
@@ -58,6 +58,11 @@ pub(crate) struct Query {
 impl Query {
     pub(crate) fn new(sql: String, format: Format, is_strict: bool, is_whole: bool) -> Query {
         Query { sql, format: format.name().to_owned(), is_strict, is_whole, time: Duration::ZERO }
+    }
+
+    /// For [`super::Pool::batches`]: what of the store cannot be read is left out, and said.
+    pub fn batches(sql: impl Into<String>) -> Query {
+        Query::new(sql.into(), Format::Arrow, false, true)
     }
 
     pub(crate) fn format(&self) -> Format {

@@ -6,7 +6,9 @@
 //! They talk over a pair of sockets in frames (`frame`); what is in them is in `messages`.
 //!
 //! **Invariants.** The server never parses, plans or evaluates what a user wrote, and never holds more of a result
-//! than a few chunks. A worker has one file of the server: its end of the channel.
+//! than a few chunks, except for results that it asked for itself (`batches`), which are bounded. A worker has one file of
+//! the server: its end of the channel.
+mod batches;
 mod confine;
 mod exchange;
 mod frame;
@@ -18,7 +20,8 @@ mod text;
 mod turns;
 mod worker;
 
+pub use batches::Batches;
 pub(crate) use exchange::Reply;
-pub(crate) use messages::Query;
+pub use messages::Query;
 pub use pool::{Launch, Pool, PoolConfig};
 pub use worker::{Opened, run_worker};

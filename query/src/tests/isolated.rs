@@ -2,7 +2,9 @@
 //! is no test then.
 use super::fake_store::{FakeStore, Mood};
 use super::*;
-use crate::{Launch, Opened, Pool, PoolConfig, run_worker};
+use crate::{Kind, Launch, Opened, Pool, PoolConfig, Query, run_worker};
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode};
 use futures::StreamExt;
@@ -95,6 +97,21 @@ impl Server {
 
 fn config(query: Config) -> PoolConfig {
     PoolConfig { query, ..PoolConfig::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_come_as_rows_too() {
+    let server = Server::empty(PoolConfig::default());
+    let rows = server.pool.batches(Query::batches("select value as n from range(100000)")).await.unwrap();
+    assert_eq!((rows.rows(), rows.partial.is_none()), (100_000, true));
+    let numbers = rows.batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+    assert!(numbers.eq(0..100_000), "in order");
+    let none = server.pool.batches(Query::batches("select type from messages")).await.unwrap();
+    assert_eq!((none.rows(), none.schema.field(0).name().as_str()), (0, "type"));
+    let error = server.pool.batches(Query::batches("select typ from messages")).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Sql);
+    let error = server.pool.batches(Query::batches("select arrow_cast('x', 'Int8') from range(9)")).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Sql, "{}", error.message);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! The table `metrics`: one row for each series in each window, and how a closed window becomes such rows.
+use super::definition::map_of;
 use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, map_type, timestamp_type};
+use crate::carbon::percentile_names;
 use crate::window::{Metric, MetricData, Window};
 use arrow::array::{
     ArrayRef, BinaryBuilder, Float64Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
@@ -79,6 +81,17 @@ pub(super) fn definition() -> Definition {
                  in rows stored by 0.1",
             )
             .or_null(),
+            Column::new("sum_squares", Float64, number, "timer: sum of the squares of the samples. Otherwise null").or_null(),
+            Column::new("std", Float64, number, "timer: standard deviation of the samples. Otherwise null").or_null(),
+            Column::new("median", Float64, number, "timer: exact median of the samples. Otherwise null").or_null(),
+            Column::new(
+                "percentiles",
+                map_of(Float64),
+                &[Lay::Word, Lay::Text],
+                "timer: exact statistics of the samples within each of `statsd.percentiles`, by their names in Graphite: \
+                 `percentiles['upper_90']`, and `mean_90`, `sum_90`, `sum_squares_90`, `count_90`. Otherwise null",
+            )
+            .or_null(),
         ],
     )
     .of_sums()
@@ -110,6 +123,9 @@ pub struct MetricRows {
     sketch: BinaryBuilder,
     samples: Int64Builder,
     start: Vec<i64>,
+    /// `sum_squares`, `std`, `median`.
+    of_timers: [Float64Builder; 3],
+    percentiles: MapBuilder<StringBuilder, Float64Builder>,
     text_bytes: usize,
 }
 
@@ -117,18 +133,20 @@ pub use MetricRows as Rows;
 
 impl Default for MetricRows {
     fn default() -> Self {
-        let parts = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+        let parts = || MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         MetricRows {
             timestamp: Vec::new(),
             seconds: Float64Builder::new(),
             name: StringBuilder::new(),
             kind: StringBuilder::new(),
-            tags: MapBuilder::new(Some(parts), StringBuilder::new(), StringBuilder::new()),
+            tags: MapBuilder::new(Some(parts()), StringBuilder::new(), StringBuilder::new()),
             hostname: StringBuilder::new(),
             numbers: [(); 5].map(|()| Float64Builder::new()),
             sketch: BinaryBuilder::new(),
             samples: Int64Builder::new(),
             start: Vec::new(),
+            of_timers: [(); 3].map(|()| Float64Builder::new()),
+            percentiles: MapBuilder::new(Some(parts()), StringBuilder::new(), Float64Builder::new()),
             text_bytes: 0,
         }
     }
@@ -160,6 +178,7 @@ impl MetricRows {
             builder.append_option(number);
         }
         self.start.push(window.end - window.length);
+        self.push_exact(&row.data);
         match &row.data {
             MetricData::Timer(Some(timer)) => {
                 self.text_bytes += timer.sketch.len();
@@ -175,6 +194,26 @@ impl MetricRows {
                 self.samples.append_null();
             }
         }
+    }
+
+    /// What Graphite gets of a timer besides what a sketch holds.
+    fn push_exact(&mut self, data: &MetricData) {
+        let timer = if let MetricData::Timer(Some(timer)) = data { Some(timer) } else { None };
+        let numbers = timer.map(|timer| [timer.sum_squares, timer.std, timer.median]);
+        for (nth, builder) in self.of_timers.iter_mut().enumerate() {
+            builder.append_option(numbers.map(|numbers| numbers[nth]));
+        }
+        let percentiles = timer.map_or(&[][..], |timer| &timer.percentiles);
+        for part in percentiles {
+            let values = [part.count as f64, part.mean, part.bound, part.sum, part.sum_squares];
+            for (name, value) in percentile_names(part.percent).iter().zip(values) {
+                self.percentiles.keys().append_value(name);
+                self.percentiles.values().append_value(value);
+                self.text_bytes += name.len() + size_of::<f64>();
+            }
+        }
+        // As above.
+        let _ = self.percentiles.append(!percentiles.is_empty());
     }
 }
 
@@ -204,6 +243,8 @@ impl RowBuilder for MetricRows {
         columns.push(Arc::new(self.sketch.finish()));
         columns.push(Arc::new(self.samples.finish()));
         columns.push(time(&mut self.start));
+        columns.extend(self.of_timers.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        columns.push(Arc::new(self.percentiles.finish()));
         RecordBatch::try_new(Table::Metrics.schema(), columns)
     }
 }

@@ -67,3 +67,41 @@ fn a_map_has_a_value_for_each_table() {
     map[Table::Metrics] = "other";
     assert_eq!(map.map(|table, name| (table, name.len()))[Table::Metrics], (Table::Metrics, 5));
 }
+
+/// Guarantees: what Graphite gets of a timer is in its row, exactly and under Graphite's names, and null for other kinds.
+#[test]
+fn a_row_of_a_timer_has_what_graphite_gets() {
+    use crate::window::{Metric, MetricData, Percentile, Timer, Window};
+    use arrow::array::AsArray;
+    use arrow::datatypes::Float64Type;
+    let part =
+        Percentile { percent: 99.9, count: 7, mean: 496.0, bound: 844.0, sum: 3_472.0, sum_squares: 2_048_242.0 };
+    let timer = Timer {
+        count: 80.0,
+        samples: 8,
+        sum: 4_466.0,
+        sum_squares: 3_036_278.0,
+        lower: 120.0,
+        upper: 994.0,
+        mean: 558.25,
+        median: 524.5,
+        std: 260.5,
+        percentiles: vec![part],
+        sketch: vec![1],
+    };
+    let row = |data| Metric { name: "n".into(), tags: std::sync::Arc::new([]), fresh: true, data };
+    let rows = vec![row(MetricData::Timer(Some(Box::new(timer)))), row(MetricData::Counter { count: 1.0 })];
+    let (hostname, length) = ("h".into(), 10_000_000);
+    let window = Window { end: 10_000_000, length, hostname, values: 9, bad_lines: 0, packets: 1, lines: 9, rows };
+    let rows = metrics_rows([&window]).unwrap();
+    for (name, expected) in [("sum_squares", 3_036_278.0), ("std", 260.5), ("median", 524.5)] {
+        let column = rows.column_by_name(name).unwrap().as_primitive::<Float64Type>();
+        assert_eq!(column.iter().collect::<Vec<_>>(), [Some(expected), None], "{name}");
+    }
+    let percentiles = rows.column_by_name("percentiles").unwrap().as_map();
+    assert!(arrow::array::Array::is_null(percentiles, 1));
+    let names: Vec<_> = percentiles.keys().as_string::<i32>().iter().flatten().collect();
+    assert_eq!(names, ["count_99_9", "mean_99_9", "upper_99_9", "sum_99_9", "sum_squares_99_9"]);
+    let values = percentiles.values().as_primitive::<Float64Type>();
+    assert_eq!(values.values().to_vec(), [7.0, 496.0, 844.0, 3_472.0, 2_048_242.0]);
+}

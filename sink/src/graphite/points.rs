@@ -1,9 +1,11 @@
-//! From a window to points, and from points to what carbon reads. Names and numbers are those of etsy's statsd
-//! (`backends/graphite.js`, `lib/process_metrics.js`).
+//! From a window to points, and from points to what carbon reads. Numbers are those of etsy's statsd
+//! (`lib/process_metrics.js`), and so are names, which `metlog_schemas::carbon` makes.
 //!
 //! Deliberately absent: `statsd.timestamp_lag` and `processing_time`, which tell of a flush timer and a thread
 //! that windows by the clock do not have.
 use super::config::Config;
+use metlog_schemas::carbon::{self, Naming, Number, TIMERS, number, percentile_names};
+use metlog_schemas::statsd::Kind;
 use metlog_schemas::time::SECOND;
 use metlog_schemas::window::{Metric, MetricData, Percentile, Timer, Window};
 use std::fmt::Write;
@@ -61,20 +63,18 @@ pub fn points(window: &Window, last: &Flush, config: &Config) -> Vec<Point> {
 
 struct Points {
     made: Vec<Point>,
+    naming: Naming,
     prefix: String,
     at: i64,
     seconds: f64,
-    legacy: bool,
 }
 
 impl Points {
     fn new(window: &Window, config: &Config) -> Points {
-        let mut prefix = config.prefix.replace("{hostname}", &clean(&window.hostname).replace('.', "_"));
-        if !prefix.is_empty() && !prefix.ends_with('.') {
-            prefix.push('.');
-        }
+        let naming = Naming { prefix: config.prefix.clone(), legacy_namespace: config.legacy_namespace };
+        let prefix = naming.prefix_of(&window.hostname);
         let seconds = window.length as f64 / SECOND as f64;
-        Points { made: Vec::new(), prefix, at: window.end.div_euclid(SECOND), seconds, legacy: config.legacy_namespace }
+        Points { made: Vec::new(), naming, prefix, at: window.end.div_euclid(SECOND), seconds }
     }
 
     fn add(&mut self, namespace: &str, name: &str, suffix: &str, tags: &str, value: f64) {
@@ -83,110 +83,56 @@ impl Points {
     }
 
     fn metric(&mut self, row: &Metric) {
-        let tags = tags(&row.tags);
+        let tags = carbon::tags(row.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         match &row.data {
             MetricData::Counter { count } => self.counter(&row.name, &tags, *count),
-            MetricData::Gauge { value } => self.add("stats.gauges.", &row.name, "", &tags, *value),
-            MetricData::Set { count } => self.add("stats.sets.", &row.name, ".count", &tags, *count as f64),
-            MetricData::Timer(None) => {
-                self.add("stats.timers.", &row.name, ".count", &tags, 0.0);
-                self.add("stats.timers.", &row.name, ".count_ps", &tags, 0.0);
-            }
+            MetricData::Gauge { value } => self.statistics(Kind::Gauge, &row.name, &tags, |_| Some(*value)),
+            MetricData::Set { count } => self.statistics(Kind::Set, &row.name, &tags, |_| Some(*count as f64)),
+            MetricData::Timer(None) => self.statistics(Kind::Timer, &row.name, &tags, |number| {
+                matches!(number, Number::Count | Number::PerSecond).then_some(0.0)
+            }),
             MetricData::Timer(Some(timer)) => self.timer(&row.name, &tags, timer),
+        }
+    }
+
+    fn statistics(&mut self, kind: Kind, name: &str, tags: &str, value: impl Fn(Number) -> Option<f64>) {
+        for statistic in self.naming.statistics(kind) {
+            if let Some(value) = value(statistic.number) {
+                self.add(statistic.namespace, name, statistic.suffix, tags, value);
+            }
         }
     }
 
     fn counter(&mut self, name: &str, tags: &str, count: f64) {
         let rate = count / self.seconds;
-        if self.legacy {
-            self.add("stats.", name, "", tags, rate);
-            self.add("stats_counts.", name, "", tags, count);
-        } else {
-            self.add("stats.counters.", name, ".rate", tags, rate);
-            self.add("stats.counters.", name, ".count", tags, count);
-        }
+        let value = |number| if number == Number::Count { count } else { rate };
+        self.statistics(Kind::Counter, name, tags, |number| Some(value(number)));
     }
 
     fn timer(&mut self, name: &str, tags: &str, timer: &Timer) {
         for part in &timer.percentiles {
             self.percentile(name, tags, part);
         }
-        for (suffix, value) in [
-            (".std", timer.std),
-            (".upper", timer.upper),
-            (".lower", timer.lower),
-            (".count", timer.count),
-            (".count_ps", timer.count / self.seconds),
-            (".sum", timer.sum),
-            (".sum_squares", timer.sum_squares),
-            (".mean", timer.mean),
-            (".median", timer.median),
-        ] {
-            self.add("stats.timers.", name, suffix, tags, value);
-        }
+        let per_second = timer.count / self.seconds;
+        self.statistics(Kind::Timer, name, tags, |number| match number {
+            Number::Std => Some(timer.std),
+            Number::Upper => Some(timer.upper),
+            Number::Lower => Some(timer.lower),
+            Number::Count => Some(timer.count),
+            Number::PerSecond => Some(per_second),
+            Number::Sum => Some(timer.sum),
+            Number::SumSquares => Some(timer.sum_squares),
+            Number::Mean => Some(timer.mean),
+            Number::Median => Some(timer.median),
+            Number::Last => None,
+        });
     }
 
     fn percentile(&mut self, name: &str, tags: &str, part: &Percentile) {
-        let percent = number(part.percent).replacen('.', "_", 1).replacen('-', "top", 1);
-        let bound = if part.percent > 0.0 { "upper" } else { "lower" };
-        for (statistic, value) in [
-            ("count", part.count as f64),
-            ("mean", part.mean),
-            (bound, part.bound),
-            ("sum", part.sum),
-            ("sum_squares", part.sum_squares),
-        ] {
-            self.add("stats.timers.", name, &format!(".{statistic}_{percent}"), tags, value);
+        let values = [part.count as f64, part.mean, part.bound, part.sum, part.sum_squares];
+        for (statistic, value) in percentile_names(part.percent).iter().zip(values) {
+            self.add(TIMERS, name, &format!(".{statistic}"), tags, value);
         }
-    }
-}
-
-/// `;key=value` for each. Carbon refuses a line with an empty tag or value, so a tag that came without a value
-/// has the value `true`, and what is empty after cleaning is `_`.
-fn tags(tags: &[(String, String)]) -> String {
-    let filled = |text: String| if text.is_empty() { "_".to_owned() } else { text };
-    let mut path = String::new();
-    for (key, value) in tags {
-        let key = filled(clean(key).replace([';', '='], "_"));
-        let value = if value.is_empty() { "true".to_owned() } else { filled(clean(value).replace(';', "_")) };
-        path.extend([";", &key, "=", &value]);
-    }
-    path
-}
-
-/// What statsd makes of a name: `_` for a run of white space, `-` for a slash, and nothing for what is left
-/// besides letters, digits and `_ - . ; =`.
-fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut in_space = false;
-    for character in text.chars() {
-        let is_space = character.is_whitespace();
-        match character {
-            _ if is_space && in_space => (),
-            _ if is_space => clean.push('_'),
-            '/' => clean.push('-'),
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | ';' | '=' => clean.push(character),
-            _ => (),
-        }
-        in_space = is_space;
-    }
-    clean
-}
-
-/// A number as JavaScript prints it: the shortest digits that read back the same, with an exponent from 1e21 on
-/// and below 1e-6.
-pub fn number(value: f64) -> String {
-    let size = value.abs();
-    if value == 0.0 {
-        "0".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
-    } else if size >= 1e21 {
-        format!("{value:e}").replace('e', "e+")
-    } else if size < 1e-6 {
-        format!("{value:e}")
-    } else {
-        format!("{value}")
     }
 }
 

@@ -1,10 +1,10 @@
 //! Names and numbers against etsy's statsd, and the connection against a carbon of our own. (The real one is in
 //! `tests/carbon.rs`.)
-use super::points::number;
 use super::*;
 use crate::Next;
 use crate::conformance::{self, Place, sample_batch};
 use arrow::error::ArrowError;
+use metlog_schemas::carbon::number;
 use metlog_schemas::time::SECOND;
 use metlog_schemas::window::{Metric, MetricData, Percentile, Window};
 use socket2::{Domain, SockAddr, Socket, Type};
