@@ -1,0 +1,30 @@
+//! Jaeger as its clients, agents and collectors send it: `emitBatch` in Thrift compact and binary, the old
+//! `emitZipkinBatch`, and `PostSpans` in protobuf. The first byte says which one it is.
+//!
+//! Tags, logs and references are kept as they were sent, in their order and with their types, so that Jaeger's API shows
+//! them as Jaeger would; the columns `kind`, `status` and `sampling_probability` are derived from them.
+mod batch;
+mod format;
+mod proto;
+mod sender;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+pub use format::{CODE, Jaeger};
+
+/// Remembers nothing from one datagram to the next.
+#[derive(Debug, Default)]
+pub struct Scratch;
+
+impl Scratch {
+    pub(in crate::format) fn begin(&mut self) {}
+}
+
+/// A Thrift `Batch` in the binary protocol, as collectors take it over HTTP, in the envelope of a datagram.
+pub fn enveloped(batch: &[u8]) -> Vec<u8> {
+    use crate::format::thrift::write::{Writer, call, code};
+    let mut writer = Writer::default();
+    writer.call(b"emitBatch", call::ONE_WAY, 0, true).field(code::STRUCT, 1).raw(batch).stop();
+    writer.bytes
+}
