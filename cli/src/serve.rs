@@ -16,6 +16,7 @@ use metlog_listener::LiveRows;
 use metlog_query::format::{Format, Writer};
 use metlog_query::{Hot, Pool, PoolConfig};
 use metlog_schemas::table::Table;
+use metlog_web::Site;
 use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
@@ -48,23 +49,38 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
 }
 
 /// All paths; SQL where there is a pool.
-pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
         .route("/api/rejected", get(rejected))
         .route("/api/addresses", get(addresses))
+        .route("/api/sinks", get(sinks))
         .route("/api/tail", get(tail))
         .route("/health", get(health))
         .with_state(listener.clone())
         .route("/metrics", get(metrics).with_state((listener, pool.clone())));
-    pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
+    let api = pool.map(metlog_query::router).into_iter().fold(state, Router::merge);
+    with_page(api, site)
+}
+
+/// The paths of a server that only reads a warehouse.
+pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
+    let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
+    let metrics = get(|State(pool): State<Arc<Pool>>| async move { exposition(pool.metrics_text()) });
+    let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
+    with_page(state.merge(metlog_query::router(pool)), site)
+}
+
+fn with_page(api: Router, site: Site) -> Router {
+    let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
+    api.merge(metlog_web::router(site)).layer(axum::Extension(metlog_query::Rights::everything()))
 }
 
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /metrics, /health",
     )
 }
 
@@ -106,7 +122,16 @@ async fn addresses(State(listener): State<Listener>) -> Response {
 
 async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
     let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
+    exposition(text)
+}
+
+fn exposition(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// How far each sink is, and the journal.
+async fn sinks(State(listener): State<Listener>) -> Response {
+    Json(json!({"sinks": listener.sinks(), "journal": listener.journal()})).into_response()
 }
 
 async fn health(State(listener): State<Listener>) -> Response {

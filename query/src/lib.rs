@@ -8,10 +8,12 @@
 //! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod depth;
 mod engine;
 mod error;
 mod expansion;
+pub mod filter;
 pub mod format;
 mod functions;
 mod held;
@@ -32,9 +34,11 @@ mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod warehouse;
 mod wording;
 
+pub use access::{Rights, Role};
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use hot::Hot;

@@ -10,10 +10,12 @@ mod sinks;
 #[cfg(test)]
 mod tests;
 mod values;
+mod web;
 
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
+pub use web::WebConfig;
 
 use crate::arguments::AddressOptions;
 use document::Document;
@@ -31,6 +33,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// Answers.
     pub query: QueryConfig,
+    /// The page.
+    pub web: WebConfig,
 }
 
 /// What the machine and the command line say.
@@ -135,9 +139,10 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     sink.finish();
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
+    let web = web::read(&mut root, &context.folder);
     check_addresses(document, &listener, &query);
     root.finish();
-    Config { listener, sinks, query }
+    Config { listener, sinks, query, web }
 }
 
 /// No two sockets may want the same port.

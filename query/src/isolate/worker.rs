@@ -139,7 +139,7 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
     let (engine, line) = (Arc::clone(engine), Arc::clone(line));
     let mut task = JoinSet::new();
     task.spawn(async move {
-        match engine.query_within(&query.sql, query.time, query.is_strict).await {
+        match engine.query_within(&query.sql, &query.rights, query.time, query.is_strict).await {
             Ok(rows) => (text::write(rows, &query, engine.config().memory_bytes, &line).await, true),
             Err(error) => {
                 let has_run = error.kind == ErrorKind::Timeout;
