@@ -6,6 +6,7 @@
 mod decoded;
 mod describe;
 mod redact;
+mod spans;
 pub mod thrift;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
@@ -17,6 +18,9 @@ use statsd::Sample;
 
 /// Codes below are the journal's own or were given before there was a registry; a new format takes one from here on.
 pub const CODE_FIRST_NEW: u8 = 16;
+
+/// Requests with more than one item are divided into datagrams of about this size for the journal, in bytes.
+pub const ITEM_BYTES_TARGET: usize = 32 * 1024;
 
 /// How datagrams of a format arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,6 +219,9 @@ formats! {
     wire: Wire,
     metlog_json: MetlogJson,
     statsd: Statsd,
+    jaeger: Jaeger,
+    zipkin: Zipkin,
+    scribe: Scribe,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 

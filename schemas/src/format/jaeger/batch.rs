@@ -3,7 +3,7 @@ use super::format::rows;
 use super::tags::{self, Learned};
 use crate::format::thrift::{Error, Kind, Protocol, Result};
 use crate::format::{Decoded, Entry};
-use crate::span::{SpanRow, SpanRows, Value};
+use crate::span::{Refusal, SpanRow, SpanRows, Value};
 use std::borrow::Cow;
 
 const NANOS_PER_MICRO: u64 = 1_000;
@@ -11,12 +11,12 @@ const NANOS_PER_MICRO: u64 = 1_000;
 const FLAG_SAMPLED: i32 = 1;
 
 /// Where the parts of a batch begin; process and spans may come in any order.
-struct Parts<P> {
-    process: Option<P>,
-    spans: Option<P>,
+pub(super) struct Parts<P> {
+    pub process: Option<P>,
+    pub spans: Option<P>,
 }
 
-fn parts<'a, P: Protocol<'a>>(from: &mut P) -> Result<Parts<P>> {
+pub(super) fn parts<'a, P: Protocol<'a>>(from: &mut P) -> Result<Parts<P>> {
     let mut parts = Parts { process: None, spans: None };
     let mut last = 0;
     while let Some((id, kind)) = from.field(&mut last)? {
@@ -52,7 +52,9 @@ pub(super) fn decode<'a, P: Protocol<'a>>(mut from: P, at: Entry, out: &mut Deco
         let Some(spans) = parts.spans else { return Ok(None) };
         match parts.process {
             Some(process) => read_process(process, resource)?,
-            None => drop(resource.resource("jaeger").attribute("service.name", Value::Str(""))),
+            None => {
+                resource.resource("jaeger").attribute("service.name", Value::Str(""));
+            }
         }
         Ok(Some(spans))
     });
@@ -71,10 +73,14 @@ pub(super) fn decode<'a, P: Protocol<'a>>(mut from: P, at: Entry, out: &mut Deco
         let start = spans.rest();
         let mut row = rows(out).begin();
         match read_span(&mut spans, &mut row) {
-            Ok(()) => match row.commit(at.received_at) {
+            Ok(true) => match row.commit(at.received_at) {
                 Ok(()) => out.counts.fact(),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, start),
             },
+            Ok(false) => {
+                drop(row);
+                out.reject(at, Refusal::Timestamp.reason(), 1, start);
+            }
             Err(error) => {
                 drop(row);
                 return out.reject(at, error.reason(), (len - nth) as u64, start);
@@ -100,12 +106,15 @@ fn read_process<'a, P: Protocol<'a>>(mut from: P, rows: &mut SpanRows) -> Result
     let mut resource = rows.resource("jaeger");
     resource.attribute("service.name", Value::Str(&service));
     if let Some(mut tags) = tags {
-        each_tag(&mut tags, |key, value| drop(resource.attribute(key, value)))?;
+        each_tag(&mut tags, |key, value| {
+            resource.attribute(key, value);
+        })?;
     }
     Ok(())
 }
 
-fn read_span<'a, P: Protocol<'a>>(from: &mut P, row: &mut SpanRow<'_>) -> Result<()> {
+/// Reads a span; false if it starts at no time that a row can have.
+fn read_span<'a, P: Protocol<'a>>(from: &mut P, row: &mut SpanRow<'_>) -> Result<bool> {
     let (mut low, mut high, mut parent) = (0, 0, 0);
     let (mut start, mut duration, mut flags) = (0, 0, 0);
     let mut references = None;
@@ -115,9 +124,13 @@ fn read_span<'a, P: Protocol<'a>>(from: &mut P, row: &mut SpanRow<'_>) -> Result
         match (id, kind) {
             (1, Kind::I64) => low = from.i64()?,
             (2, Kind::I64) => high = from.i64()?,
-            (3, Kind::I64) => drop(row.span_id(from.i64()?.to_be_bytes())),
+            (3, Kind::I64) => {
+                row.span_id(from.i64()?.to_be_bytes());
+            }
             (4, Kind::I64) => parent = from.i64()?,
-            (5, Kind::Bytes) => drop(row.name(&String::from_utf8_lossy(from.bytes()?))),
+            (5, Kind::Bytes) => {
+                row.name(&String::from_utf8_lossy(from.bytes()?));
+            }
             (6, Kind::List) => {
                 references = Some(from.clone());
                 from.skip(kind)?;
@@ -140,9 +153,10 @@ fn read_span<'a, P: Protocol<'a>>(from: &mut P, row: &mut SpanRow<'_>) -> Result
     }
     row.parent_span_id(parent.to_be_bytes());
     write_flags(flags, row);
-    row.start(nanos(start)).duration(duration.cast_unsigned().wrapping_mul(NANOS_PER_MICRO));
     learned.write(row);
-    Ok(())
+    let Some(start) = nanos(start) else { return Ok(false) };
+    row.start(start).duration(duration.cast_unsigned().wrapping_mul(NANOS_PER_MICRO));
+    Ok(true)
 }
 
 /// The part of the flags that W3C knows, and all of them where there are others, such as debug.
@@ -157,9 +171,9 @@ fn trace_id(high: i64, low: i64) -> [u8; 16] {
     (u128::from(high.cast_unsigned()) << 64 | u128::from(low.cast_unsigned())).to_be_bytes()
 }
 
-/// A moment in µs as ns. One that has no ns, or is before 1970, is out of the range of every table.
-pub(super) fn nanos(micros: i64) -> u64 {
-    u64::try_from(micros).ok().and_then(|micros| micros.checked_mul(NANOS_PER_MICRO)).unwrap_or(u64::MAX)
+/// A moment in µs as ns; `None` before 1970, and after 2554, where ns end.
+fn nanos(micros: i64) -> Option<u64> {
+    u64::try_from(micros).ok()?.checked_mul(NANOS_PER_MICRO)
 }
 
 /// References: the first `CHILD_OF` of the same trace is the parent where the span names none, or else the first
@@ -257,9 +271,11 @@ fn read_logs<'a, P: Protocol<'a>>(from: &mut P, row: &mut SpanRow<'_>) -> Result
                 }
             })?;
         }
-        row.event(nanos(timestamp), &name, 0);
+        row.event(nanos(timestamp).unwrap_or(0), &name, 0);
         if let Some(mut fields) = fields {
-            each_tag(&mut fields, |key, value| drop(row.event_attribute(key, value)))?;
+            each_tag(&mut fields, |key, value| {
+                row.event_attribute(key, value);
+            })?;
         }
     }
     Ok(())

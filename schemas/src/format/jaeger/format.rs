@@ -89,17 +89,11 @@ fn method<'a, P: Protocol<'a>>(from: &mut P, of: Kind) -> Result<(), Error> {
 
 /// The method, with the input at its argument. `Err(None)`: a method that is not known.
 fn call<'a, P: Protocol<'a>>(from: &mut P) -> Result<Method, Option<Error>> {
-    let Call { name, .. } = from.call()?;
+    let Call { name, .. } = from.call().map_err(Some)?;
     match name {
         b"emitBatch" => method(from, Kind::Struct).map(|()| Method::Batch).map_err(Some),
         b"emitZipkinBatch" => method(from, Kind::List).map(|()| Method::Zipkin).map_err(Some),
         _ => Err(None),
-    }
-}
-
-impl From<Error> for Option<Error> {
-    fn from(error: Error) -> Self {
-        Some(error)
     }
 }
 

@@ -7,11 +7,13 @@ mod batch;
 mod format;
 mod proto;
 mod sender;
+mod split;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 pub use format::{CODE, Jaeger};
+pub use split::{batch as split_batch, request as split_request};
 
 /// Remembers nothing from one datagram to the next.
 #[derive(Debug, Default)]
@@ -21,10 +23,3 @@ impl Scratch {
     pub(in crate::format) fn begin(&mut self) {}
 }
 
-/// A Thrift `Batch` in the binary protocol, as collectors take it over HTTP, in the envelope of a datagram.
-pub fn enveloped(batch: &[u8]) -> Vec<u8> {
-    use crate::format::thrift::write::{Writer, call, code};
-    let mut writer = Writer::default();
-    writer.call(b"emitBatch", call::ONE_WAY, 0, true).field(code::STRUCT, 1).raw(batch).stop();
-    writer.bytes
-}

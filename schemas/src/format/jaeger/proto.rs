@@ -4,14 +4,14 @@ use super::format::rows;
 use super::tags::{self, Learned};
 use crate::format::otlp::proto::{Cursor, Malformed, Value as Field};
 use crate::format::{Decoded, Entry};
-use crate::span::{SpanRow, SpanRows, Value};
+use crate::span::{Refusal, SpanRow, SpanRows, Value};
 use std::borrow::Cow;
 
 const REASON: &str = "jaeger_bad_protobuf";
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Each message of a field, as long as they are readable.
-fn each<'a>(message: &'a [u8], field: u32) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn each<'a>(message: &'a [u8], field: u32) -> impl Iterator<Item = &'a [u8]> {
     let mut cursor = Cursor::new(message);
     std::iter::from_fn(move || {
         loop {
@@ -26,16 +26,6 @@ fn each<'a>(message: &'a [u8], field: u32) -> impl Iterator<Item = &'a [u8]> {
 /// Spans in a request, of what of it is readable.
 pub(super) fn count(request: &[u8]) -> u64 {
     each(request, 1).map(|batch| each(batch, 1).count() as u64).sum()
-}
-
-/// True if the whole outer structure is readable, for a server that refuses a request as a whole.
-pub fn is_readable(request: &[u8]) -> bool {
-    let whole = |message| -> Result<(), Malformed> {
-        let mut cursor = Cursor::new(message);
-        while cursor.next()?.is_some() {}
-        Ok(())
-    };
-    whole(request).is_ok() && each(request, 1).all(|batch| whole(batch).is_ok())
 }
 
 /// Each span becomes a row or is refused by itself; what is no protobuf ends the batch.
@@ -72,10 +62,14 @@ fn decode_batch(batch: &[u8], at: Entry, out: &mut Decoded) {
         is_set = own.is_none();
         let mut row = rows(out).begin();
         match is_readable.and_then(|()| read_span(span, &mut row)) {
-            Ok(()) => match row.commit(at.received_at) {
+            Ok(true) => match row.commit(at.received_at) {
                 Ok(()) => out.counts.fact(),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, span),
             },
+            Ok(false) => {
+                drop(row);
+                out.reject(at, Refusal::Timestamp.reason(), 1, span);
+            }
             Err(Malformed) => {
                 drop(row);
                 out.reject(at, REASON, 1, span);
@@ -99,15 +93,20 @@ fn read_process(process: &[u8], rows: &mut SpanRows) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn read_span(span: &[u8], row: &mut SpanRow<'_>) -> Result<(), Malformed> {
+/// Reads a span; false if it starts at no time that a row can have.
+fn read_span(span: &[u8], row: &mut SpanRow<'_>) -> Result<bool, Malformed> {
     let (mut trace, mut flags, mut start, mut duration) = ([0; 16], 0, 0, 0);
     let mut learned = Learned::default();
     let mut cursor = Cursor::new(span);
     while let Some((field, value)) = cursor.next()? {
         match field {
             1 => trace = id(value)?,
-            2 => drop(row.span_id(id(value)?)),
-            3 => drop(row.name(&text(value)?)),
+            2 => {
+                row.span_id(id(value)?);
+            }
+            3 => {
+                row.name(&text(value)?);
+            }
             5 => flags = value.varint()? as u32,
             6 => start = nanos(value.bytes()?)?,
             7 => duration = nanos(value.bytes()?)?,
@@ -117,16 +116,19 @@ fn read_span(span: &[u8], row: &mut SpanRow<'_>) -> Result<(), Malformed> {
                 learned.look(&key, value);
             }
             9 => read_log(value.bytes()?, row)?,
-            12 => drop(row.extra("jaeger.warning", &text(value)?)),
+            12 => {
+                row.extra("jaeger.warning", &text(value)?);
+            }
             _ => (),
         }
     }
     row.trace_id(trace);
     read_references(span, trace, row)?;
     write_flags(flags.cast_signed(), row);
-    row.start(u64::try_from(start).unwrap_or(u64::MAX)).duration(duration.cast_unsigned());
     learned.write(row);
-    Ok(())
+    let Ok(start) = u64::try_from(start) else { return Ok(false) };
+    row.start(start).duration(duration.cast_unsigned());
+    Ok(true)
 }
 
 /// An id of up to `N` bytes; longer ones are none.
@@ -138,7 +140,7 @@ fn id<const N: usize>(value: Field<'_>) -> Result<[u8; N], Malformed> {
     Ok(id)
 }
 
-/// A `Timestamp` or `Duration` in ns; what is out of range has the largest number.
+/// A `Timestamp` or `Duration` in ns; what is out of range has the least number.
 fn nanos(message: &[u8]) -> Result<i64, Malformed> {
     let (mut seconds, mut nanos) = (0, 0);
     let mut cursor = Cursor::new(message);

@@ -203,7 +203,7 @@ impl Span<'_> {
     }
 
     fn write_times(&self, row: &mut SpanRow<'_>, at: Entry) {
-        let nanos = |micros: u64| micros.checked_mul(NANOS_PER_MICRO).unwrap_or(u64::MAX);
+        let nanos = |micros: u64| micros.checked_mul(NANOS_PER_MICRO).unwrap_or(0);
         match self.bounds() {
             Some((first, last)) => {
                 row.start(nanos(first));

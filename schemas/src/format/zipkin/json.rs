@@ -6,11 +6,11 @@ use crate::format::metlog_json::array_items;
 use crate::format::{Decoded, Entry};
 use crate::span::Kind;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What one item may be nested; the reader of JSON recurses.
+/// Decodes a list.
 pub(super) fn decode(list: &[u8], at: Entry, out: &mut Decoded) {
     let items = match array_items(list) {
         Ok(items) => items,
@@ -44,13 +44,12 @@ fn write(span: JsonSpan<'_>, at: Entry, out: &mut Decoded, item: &[u8]) -> Resul
     if !span.binary_annotations.is_empty() || span.annotations.iter().any(|of| of.endpoint.is_some()) {
         let mut old = V1Span { trace_id, id, parent_id, name: span.name.0, ..V1Span::default() };
         (old.timestamp, old.duration, old.debug) = (span.timestamp, span.duration, span.debug);
-        let endpoint = |of: Option<JsonEndpoint<'_>>| of.map(JsonEndpoint::endpoint);
         old.annotations =
-            span.annotations.into_iter().map(|of| (of.timestamp, of.value.0, endpoint(of.endpoint))).collect();
+            span.annotations.into_iter().map(|of| (of.timestamp, of.value.0, of.endpoint.map(JsonEndpoint::endpoint))).collect();
         old.binary = span
             .binary_annotations
             .into_iter()
-            .map(|of| Binary { key: of.key.0, value: of.value.0, endpoint: endpoint(of.endpoint) })
+            .map(|of| Binary { key: of.key.0, value: of.value.0, endpoint: of.endpoint.map(JsonEndpoint::endpoint) })
             .collect();
         v1::write(&old, at, out, item);
         return Ok(());
@@ -232,9 +231,4 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
         }
         from.deserialize_any(Read)
     }
-}
-
-/// True for a list whose items are all JSON, for a server that refuses a request as a whole.
-pub fn is_list(body: &[u8]) -> bool {
-    serde_json::from_slice::<Vec<IgnoredAny>>(body).is_ok()
 }

@@ -1,6 +1,6 @@
 //! A span of Zipkin's v2 model, borrowed from what came, and how it is written into columns.
 use crate::format::{Decoded, Entry};
-use crate::span::{Kind, SpanRow, SpanRows, Status, Value};
+use crate::span::{Kind, Refusal, SpanRow, SpanRows, Status, Value};
 use serde_json::json;
 use std::borrow::Cow;
 
@@ -69,8 +69,13 @@ impl Span<'_> {
     /// Makes it a row, or counts why it is none. `bytes` are what it came as.
     pub fn write(&self, at: Entry, out: &mut Decoded, bytes: &[u8]) {
         let rows = out.rows.of::<SpanRows>();
+        // ns end in 2554.
+        let Some(start) = self.timestamp.checked_mul(NANOS_PER_MICRO) else {
+            return out.reject(at, Refusal::Timestamp.reason(), 1, bytes);
+        };
         self.write_resource(rows);
         let mut row = rows.begin();
+        row.start(start);
         self.write_row(&mut row, at);
         match row.commit(at.received_at) {
             Ok(()) => out.counts.fact(),
@@ -95,15 +100,13 @@ impl Span<'_> {
         if self.timestamp == 0 {
             row.start(at.received_at.cast_unsigned().saturating_mul(NANOS_PER_MICRO));
             row.extra("zipkin.timestamp", "absent");
-        } else {
-            row.start(self.timestamp.checked_mul(NANOS_PER_MICRO).unwrap_or(u64::MAX));
         }
         if self.duration != 0 {
             row.duration(self.duration.wrapping_mul(NANOS_PER_MICRO));
         }
         self.write_tags(row);
         for (timestamp, value) in &self.annotations {
-            row.event(timestamp.checked_mul(NANOS_PER_MICRO).unwrap_or(u64::MAX), value, 0);
+            row.event(timestamp.checked_mul(NANOS_PER_MICRO).unwrap_or(0), value, 0);
         }
         for (key, is) in [("zipkin.debug", self.debug), ("zipkin.shared", self.shared)] {
             if is {

@@ -123,11 +123,8 @@ pub(super) fn write(old: &V1Span<'_>, at: Entry, out: &mut Decoded, bytes: &[u8]
         let side = side_of(&mut spans, endpoint.as_ref());
         side.tags.push((key.clone(), value.clone()));
     }
-    for (nth, span) in spans.iter().enumerate() {
-        // Both sides count: what was one span on the wire is two rows.
-        let _ = nth;
-        span.write(at, out, bytes);
-    }
+    // Both sides count: what was one span on the wire is two rows.
+    spans.iter().for_each(|span| span.write(at, out, bytes));
 }
 
 /// The span that is at an endpoint, or else the first.
