@@ -4,8 +4,12 @@
 pub mod admission;
 mod backlog;
 mod bind;
+pub mod body;
 pub mod connections;
+pub mod grpc;
 pub mod http;
+pub mod inflate;
+mod otlp;
 pub mod privacy;
 mod receive;
 pub mod server;
