@@ -52,7 +52,8 @@ impl Admission {
         // A request was judged when it came, and decoding a large one twice would slow down what is slow already.
         if is_tight
             && !format::is_whole(code)
-            && let Some(reasons) = worthless(code, datagram) {
+            && let Some(reasons) = worthless(code, datagram)
+        {
             return Admitted::Refused(reasons);
         }
         if self.rules.is_empty() {

@@ -20,9 +20,6 @@ use statsd::Sample;
 /// Codes below are the journal's own or were given before there was a registry; a new format takes one from here on.
 pub const CODE_FIRST_NEW: u8 = 16;
 
-/// Requests with more than one item are divided into datagrams of about this size for the journal, in bytes.
-pub const ITEM_BYTES_TARGET: usize = 32 * 1024;
-
 /// How datagrams of a format arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {

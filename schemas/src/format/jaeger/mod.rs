@@ -6,14 +6,13 @@
 mod batch;
 mod format;
 mod proto;
+pub mod request;
 mod sender;
-mod split;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 pub use format::{CODE, Jaeger};
-pub use split::{batch as split_batch, request as split_request};
 
 /// Remembers nothing from one datagram to the next.
 #[derive(Debug, Default)]

@@ -121,17 +121,14 @@ fn losses_of_a_client_are_noted_and_its_spans_stored() {
 }
 
 #[test]
-fn a_request_is_divided_and_nothing_is_missing() {
+fn a_request_is_whole_or_refused() {
     let datagram = numbered(1, 5_000);
     // The envelope: version, name, sequence, field.
     let batch = &datagram[4 + 4 + 9 + 4 + 3..datagram.len() - 1];
-    let items = split_batch(batch).unwrap();
-    assert!(items.len() > 3 && items.iter().all(|item| item.len() < 2 * format::ITEM_BYTES_TARGET), "{}", items.len());
-    let decoded: u64 = items.iter().map(|item| decode(item).counts.facts).sum();
-    assert_eq!(decoded, 5_000);
-    assert_eq!(items.iter().map(|item| Jaeger::count(item)).sum::<u64>(), 5_000);
-    assert!(split_batch(&batch[..batch.len() - 9]).is_err());
-    assert_eq!(split_batch(&[0]), Ok(vec![]));
+    let whole = request::batch(batch).unwrap();
+    assert_eq!((decode(&whole).counts.facts, Jaeger::count(&whole)), (5_000, 5_000));
+    assert!(request::batch(&batch[..batch.len() - 9]).is_err() && request::batch(&[0, 0]).is_err());
+    assert_eq!(decode(&request::batch(&[0]).unwrap()).counts.received, 0, "a batch without spans");
 }
 
 #[test]
@@ -162,9 +159,8 @@ fn post_spans_in_protobuf() {
     .concat();
     let process = [field(1, b"shop"), field(2, &tag("n", [number(2, 2), number(5, 3)].concat()))].concat();
     let request = field(1, &[field(1, &span), field(2, &process)].concat());
-    let items = split_request(&request).unwrap();
-    assert_eq!(items.len(), 1);
-    let mut out = decode(&items[0]);
+    assert!(request::is_post_spans(&request));
+    let mut out = decode(&request);
     assert_eq!((out.counts.facts, &out.counts.rejected), (1, &vec![]));
     let spans = spans(&mut out);
     let span = spans.get(0);
@@ -175,8 +171,7 @@ fn post_spans_in_protobuf() {
     assert_eq!(span.extra("jaeger.warning"), Some("late"));
     assert_eq!(span.resource_attributes().text("n"), Some("3"));
     assert_eq!(span.events().next().unwrap().name, "sent");
-    assert_eq!(split_request(b"\x0a\x05"), None);
-    assert_eq!(split_request(b""), Some(vec![]));
+    assert!(request::is_post_spans(b"") && !request::is_post_spans(b"\x0a\x05"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Scribe as it is taken in.
 use super::milo;
 use crate::format::thrift::write::{Writer, code};
-use crate::format::thrift::{Binary, Kind, Protocol, Result as ThriftResult};
+use crate::format::thrift::{Binary, Error, Kind, Protocol, Result as ThriftResult};
 use crate::format::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket, zipkin};
 use crate::rows::{MessageRows, Text};
 use crate::span::unbase64;
@@ -17,17 +17,19 @@ pub const CODE: u8 = 42;
 
 const CATEGORY_ZIPKIN: &[u8] = b"zipkin";
 
-/// An entry as it is journaled.
-pub fn entry(category: &[u8], message: &[u8]) -> Vec<u8> {
+/// Entries as they are journaled: a list in the binary protocol.
+pub fn entries<'a>(entries: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>) -> Vec<u8> {
     let mut writer = Writer::default();
-    writer.field(code::BYTES, 1).string(category).field(code::BYTES, 2).string(message).stop();
+    writer.list(code::STRUCT, entries.len());
+    for (category, message) in entries {
+        writer.field(code::BYTES, 1).string(category).field(code::BYTES, 2).string(message).stop();
+    }
     writer.bytes
 }
 
-/// Category and message of an entry.
-fn read(entry: &[u8]) -> ThriftResult<(&[u8], &[u8])> {
+/// Category and message of the next entry.
+fn read<'a>(from: &mut Binary<'a>) -> ThriftResult<(&'a [u8], &'a [u8])> {
     let (mut category, mut message) = (&b""[..], &b""[..]);
-    let mut from = Binary::new(entry);
     let mut last = 0;
     while let Some((id, kind)) = from.field(&mut last)? {
         match (id, kind) {
@@ -39,21 +41,47 @@ fn read(entry: &[u8]) -> ThriftResult<(&[u8], &[u8])> {
     Ok((category, message))
 }
 
+/// Each entry of a list, as long as they are readable.
+fn each<'a>(list: &'a [u8]) -> impl Iterator<Item = ThriftResult<(&'a [u8], &'a [u8])>> {
+    let mut from = Binary::new(list);
+    let (mut left, mut error) = match from.list() {
+        Ok((Kind::Struct, len)) => (len, None),
+        Ok((_, 0)) => (0, None),
+        Ok(_) => (1, Some(Error::Malformed)),
+        Err(error) => (1, Some(error)),
+    };
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let entry = error.take().map_or_else(|| read(&mut from), Err);
+        if entry.is_err() {
+            left = 0;
+        }
+        Some(entry)
+    })
+}
+
+/// True for a list of which each entry is readable.
+pub fn is_list(list: &[u8]) -> bool {
+    each(list).all(|entry| entry.is_ok())
+}
+
 impl Format for Scribe {
     const NAME: &'static str = "scribe";
     const CODE: u8 = CODE;
     const CODE_NAME: &'static str = "scribe";
     const SOCKETS: &'static [Socket] = &[];
 
-    fn recognises(_: &[u8]) -> bool {
-        true
+    /// A list of structs; an empty one may have any kind.
+    fn recognises(datagram: &[u8]) -> bool {
+        matches!(datagram.first(), Some(&(0 | code::STRUCT)))
     }
 
     fn count(datagram: &[u8]) -> u64 {
-        match read(datagram) {
+        let of = |entry| match entry {
             Ok((milo::CATEGORY, message)) => milo::frames(message).count().max(1) as u64,
             _ => 1,
-        }
+        };
+        each(datagram).map(of).sum::<u64>().max(1)
     }
 
     /// Nothing in it is signed, and nobody asks for it.
@@ -68,11 +96,13 @@ impl Format for Scribe {
     fn enter(_: &[u8], _: Entry, _: &mut crate::format::Scratch, _: &mut impl InOrder, _: &mut Decoded) {}
 
     fn decode(datagram: &[u8], at: Entry, _: &mut crate::format::Scratch, out: &mut Decoded) {
-        match read(datagram) {
-            Err(error) => out.reject(at, error.reason(), 1, datagram),
-            Ok((milo::CATEGORY, message)) => milo::decode(message, at, out),
-            Ok((CATEGORY_ZIPKIN, message)) => decode_zipkin(message, at, out),
-            Ok((category, message)) => write_message(category, message, at, out),
+        for entry in each(datagram) {
+            match entry {
+                Err(error) => out.reject(at, error.reason(), 1, datagram),
+                Ok((milo::CATEGORY, message)) => milo::decode(message, at, out),
+                Ok((CATEGORY_ZIPKIN, message)) => decode_zipkin(message, at, out),
+                Ok((category, message)) => write_message(category, message, at, out),
+            }
         }
     }
 

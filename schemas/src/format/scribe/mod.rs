@@ -1,4 +1,4 @@
-//! Scribe's log entries, one a datagram, in Thrift's binary protocol: a category and a message.
+//! Scribe's log entries, a list of them in Thrift's binary protocol: each a category and a message.
 //!
 //! Category `Milo-Trace` brings spans of Milo ([`milo`]), `zipkin` brings spans of Zipkin in base64; an entry of any other
 //! category is a message, whose logger is the category.
@@ -7,7 +7,7 @@ pub mod milo;
 #[cfg(test)]
 mod tests;
 
-pub use format::{CODE, Scribe, entry};
+pub use format::{CODE, Scribe, entries, is_list};
 
 /// Remembers nothing from one entry to the next.
 #[derive(Debug, Default)]

@@ -15,6 +15,10 @@ fn decode(entry: &[u8]) -> Decoded {
     out
 }
 
+fn entry(category: &[u8], message: &[u8]) -> Vec<u8> {
+    entries([(category, message)].into_iter())
+}
+
 /// A frame of one side of a call: events by type and time, an annotation, a counter.
 fn frame(events: &[(i32, i64, &str)]) -> Vec<u8> {
     let mut span = Writer::default();

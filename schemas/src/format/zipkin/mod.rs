@@ -7,15 +7,14 @@
 mod format;
 mod json;
 mod proto;
+pub mod request;
 mod span;
-mod split;
 pub mod thrift;
 mod v1;
 #[cfg(test)]
 mod tests;
 
 pub use format::{CODE, Zipkin};
-pub use split::{json as split_json, proto as split_proto, thrift as split_thrift};
 
 /// Remembers nothing from one list to the next.
 #[derive(Debug, Default)]

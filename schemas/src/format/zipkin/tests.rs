@@ -118,7 +118,7 @@ fn thrift_list(spans: usize) -> Vec<u8> {
 }
 
 #[test]
-fn v1_in_thrift_and_divided() {
+fn v1_in_thrift() {
     let mut out = decode(&thrift_list(1));
     assert_eq!((out.counts.facts, &out.counts.rejected), (1, &vec![]));
     let all = spans(&mut out);
@@ -128,15 +128,13 @@ fn v1_in_thrift_and_divided() {
     assert_eq!((span.duration_nanos(), span.attributes().text("size")), (Some(2_000_000), Some("-7")));
     assert_eq!(span.extra("zipkin.local"), Some(r#"{"ipv4":"127.0.0.1","port":80,"serviceName":"back"}"#));
     let list = thrift_list(1_000);
-    let items = split_thrift(&list).unwrap();
-    assert!(items.len() > 2);
-    assert_eq!(items.iter().map(|item| decode(item).counts.facts).sum::<u64>(), 1_000);
-    assert!(split_thrift(&list[..list.len() - 1]).is_err());
-    assert!(split_thrift(&[11, 0, 0, 0, 1, 0, 0, 0, 0]).is_err());
+    assert!(request::is_thrift(&list) && request::is_thrift(&[0x0c, 0, 0, 0, 0]));
+    assert_eq!(decode(&list).counts.facts, 1_000);
+    assert!(!request::is_thrift(&list[..list.len() - 1]) && !request::is_thrift(&[11, 0, 0, 0, 1, 0, 0, 0, 0]));
 }
 
 #[test]
-fn v2_in_protobuf_and_divided() {
+fn v2_in_protobuf() {
     let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();
     let span = [
         field(1, &[0, 0, 0, 0, 0, 0, 0, 5]),
@@ -152,27 +150,22 @@ fn v2_in_protobuf_and_divided() {
     ]
     .concat();
     let list = field(1, &span).repeat(1_000);
-    let items = split_proto(&list).unwrap();
-    assert_eq!(items.iter().map(|item| decode(item).counts.facts).sum::<u64>(), 1_000);
-    let mut out = decode(&items[0]);
+    assert!(request::is_proto(&list) && !request::is_proto(b"\x0a\x05"));
+    let mut out = decode(&list);
+    assert_eq!(out.counts.facts, 1_000);
     let spans = spans(&mut out);
     let span = spans.get(0);
     assert_eq!((span.trace_id(), span.service(), span.kind().word()), ("00000000000000000000000000000005", "front", "client"));
     assert_eq!((span.start_unix_nanos(), span.duration_nanos()), (1_000_000, Some(20_000)));
     assert_eq!((span.attributes().text("k"), span.extra("zipkin.shared")), (Some("v"), Some("true")));
-    assert_eq!(split_proto(b"\x0a\x05"), None);
     assert_eq!(decode(&field(1, &field(1, &[0; 17]))).counts.rejected, [("zipkin_bad_protobuf", 1)]);
 }
 
 #[test]
-fn json_is_divided() {
-    let item = br#"{"traceId":"1","id":"2"}"#;
-    let list = [b"[".as_slice(), &[item.as_slice(); 5_000].join(&b','), b"]"].concat();
-    let items = split_json(&list).unwrap();
-    assert!(items.len() > 2);
-    assert_eq!(items.iter().map(|item| decode(item).counts.facts).sum::<u64>(), 5_000);
-    assert_eq!(split_json(b" [] "), Ok(vec![]));
-    assert!(split_json(b"{}").is_err() && split_json(&list[..list.len() - 1]).is_err());
+fn what_is_a_json_list() {
+    for (body, is) in [(&b" [] "[..], true), (b"[{\"a\":1}]", true), (b"{}", false), (b"[{]", false), (b"[1", false)] {
+        assert_eq!(request::check_json(body).is_ok(), is, "{body:?}");
+    }
 }
 
 proptest! {
@@ -189,7 +182,7 @@ proptest! {
             let mut out = decode(&list);
             prop_assert_eq!(out.counts.received, out.counts.facts + out.counts.rejected.iter().map(|of| of.1).sum::<u64>());
             prop_assert!(out.rows.of::<SpanRows>().finish().is_ok());
-            let _ = (Zipkin::count(&list), Zipkin::describe(&list), split_thrift(&list), split_proto(&list), split_json(&list));
+            let _ = (Zipkin::count(&list), Zipkin::describe(&list), request::is_thrift(&list), request::is_proto(&list), request::check_json(&list));
         }
     }
 }
