@@ -31,8 +31,6 @@ pub enum Code {
     ResourceExhausted = 8,
     /// There is no such method, or no such compression.
     Unimplemented = 12,
-    /// A defect of the server.
-    Internal = 13,
     /// Not now.
     Unavailable = 14,
 }

@@ -58,6 +58,9 @@ impl Format for OtlpLogs {
     }
 
     fn describe(request: &[u8]) -> Result<Vec<Value>, String> {
+        if count(Signal::Logs, request) == Ok(0) {
+            return Err("empty".to_owned());
+        }
         decode::describe(request)
     }
 }

@@ -51,6 +51,9 @@ impl Format for OtlpTraces {
     }
 
     fn describe(request: &[u8]) -> Result<Vec<Value>, String> {
+        if count(Signal::Traces, request) == Ok(0) {
+            return Err("empty".to_owned());
+        }
         decode::describe(request)
     }
 }
