@@ -77,14 +77,8 @@ pub(super) fn decode<'a, P: Protocol<'a>>(mut from: P, at: Entry, out: &mut Deco
                 Ok(()) => out.counts.fact(),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, start),
             },
-            Ok(false) => {
-                drop(row);
-                out.reject(at, Refusal::Timestamp.reason(), 1, start);
-            }
-            Err(error) => {
-                drop(row);
-                return out.reject(at, error.reason(), (len - nth) as u64, start);
-            }
+            Ok(false) => out.reject(at, Refusal::Timestamp.reason(), 1, start),
+            Err(error) => return out.reject(at, error.reason(), (len - nth) as u64, start),
         }
     }
 }

@@ -11,7 +11,7 @@ const REASON: &str = "jaeger_bad_protobuf";
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Each message of a field, as long as they are readable.
-pub(super) fn each<'a>(message: &'a [u8], field: u32) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn each(message: &[u8], field: u32) -> impl Iterator<Item = &[u8]> {
     let mut cursor = Cursor::new(message);
     std::iter::from_fn(move || {
         loop {
@@ -66,14 +66,8 @@ fn decode_batch(batch: &[u8], at: Entry, out: &mut Decoded) {
                 Ok(()) => out.counts.fact(),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, span),
             },
-            Ok(false) => {
-                drop(row);
-                out.reject(at, Refusal::Timestamp.reason(), 1, span);
-            }
-            Err(Malformed) => {
-                drop(row);
-                out.reject(at, REASON, 1, span);
-            }
+            Ok(false) => out.reject(at, Refusal::Timestamp.reason(), 1, span),
+            Err(Malformed) => out.reject(at, REASON, 1, span),
         }
     }
 }

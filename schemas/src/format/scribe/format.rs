@@ -42,7 +42,7 @@ fn read<'a>(from: &mut Binary<'a>) -> ThriftResult<(&'a [u8], &'a [u8])> {
 }
 
 /// Each entry of a list, as long as they are readable.
-fn each<'a>(list: &'a [u8]) -> impl Iterator<Item = ThriftResult<(&'a [u8], &'a [u8])>> {
+fn each(list: &[u8]) -> impl Iterator<Item = ThriftResult<(&[u8], &[u8])>> {
     let mut from = Binary::new(list);
     let (mut left, mut error) = match from.list() {
         Ok((Kind::Struct, len)) => (len, None),

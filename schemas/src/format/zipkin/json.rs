@@ -28,8 +28,11 @@ pub(super) fn decode(list: &[u8], at: Entry, out: &mut Decoded) {
     }
 }
 
+/// Of the trace, of the span, and of its parent.
+type Ids = ([u8; 16], [u8; 8], [u8; 8]);
+
 /// Ids that are there; an id that is no hexadecimal number of the right length is refused.
-fn ids(span: &JsonSpan<'_>) -> Result<([u8; 16], [u8; 8], [u8; 8]), &'static str> {
+fn ids(span: &JsonSpan<'_>) -> Result<Ids, &'static str> {
     let trace_id = id(&span.trace_id.0).ok_or("zipkin_bad_trace_id")?;
     let own = id(&span.id.0).ok_or("zipkin_bad_span_id")?;
     let parent = match &*span.parent_id.0 {
