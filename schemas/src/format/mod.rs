@@ -7,6 +7,8 @@ mod decoded;
 mod describe;
 pub mod otlp;
 mod redact;
+mod spans;
+pub mod thrift;
 
 pub use decoded::{
     Buckets, Counts, Decoded, Entry, Grown, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Total, Verdict,
@@ -228,6 +230,9 @@ formats! {
     wire: Wire,
     metlog_json: MetlogJson,
     statsd: Statsd,
+    jaeger: Jaeger,
+    zipkin: Zipkin,
+    scribe: Scribe,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
     otlp_metrics: OtlpMetrics,
