@@ -47,11 +47,14 @@ impl Shared {
     }
 }
 
+/// Takes a point.
+type TakePoint<'t> = dyn FnMut(&Metric<'_>, &Shared, &[u8]) -> Result<(), (&'static str, u64)> + 't;
+
 /// Hands over each point with what it is of; what cannot be read is refused.
 fn walk(
     request: &[u8],
     refuse: &mut dyn FnMut(&'static str, u64, &[u8]),
-    point: &mut dyn FnMut(&Metric<'_>, &Shared, &[u8]) -> Result<(), (&'static str, u64)>,
+    point: &mut TakePoint<'_>,
 ) -> Result<(), Malformed> {
     each(request, 1, |resource_metrics| {
         let mut shared = Shared::default();
@@ -190,14 +193,13 @@ fn tags(metric: &Metric<'_>, shared: &Shared, bytes: &[u8]) -> Result<Tags, Malf
         tags.push(("unit".to_owned(), metric.unit.to_owned()));
     }
     let mut seen = std::collections::HashSet::new();
-    for at in 0..tags.len() {
-        let mut key = tags[at].0.clone();
-        let mut number = 2;
-        while !seen.insert(key.clone()) {
-            key = format!("{}#{number}", tags[at].0);
+    for (key, _) in &mut tags {
+        let (mut free, mut number) = (key.clone(), 2);
+        while !seen.insert(free.clone()) {
+            free = format!("{key}#{number}");
             number += 1;
         }
-        tags[at].0 = key;
+        *key = free;
     }
     tags.sort();
     Ok(tags)
