@@ -9,12 +9,8 @@ use std::sync::Arc;
 
 /// What the page is made of.
 pub fn site(config: &Config, listener: Option<Listener>, pool: Option<Arc<Pool>>) -> Site {
-    Site {
-        pool,
-        live: listener.map(|listener| Arc::new(LiveListener(listener)) as Arc<dyn Live>),
-        reports: config.web.reports.clone(),
-        warehouse: config.sinks.parquet.url.clone(),
-    }
+    let live = listener.map(|listener| Arc::new(LiveListener(listener)) as Arc<dyn Live>);
+    Site::new(pool, live, config.web.reports.clone(), config.sinks.parquet.url.clone())
 }
 
 /// A listener of this process.
