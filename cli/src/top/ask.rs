@@ -117,7 +117,7 @@ pub async fn rows(server: &Server, events: &Sender<Event>) {
 
 async fn query(server: &Server, pane: Pane, sql: &str) -> Result<Vec<Row>, String> {
     let found = async {
-        let response = server.post("/api/sql", &json!({ "sql": sql }), "application/json").await?;
+        let response = server.post("/api/sql", &json!({ "query": sql }), "application/json").await?;
         if response.status() == reqwest::StatusCode::NOT_FOUND {
             return Err(Failure::failed("this server has no SQL: it was started with `metlog listen`"));
         }

@@ -80,6 +80,8 @@ impl Pane {
 pub enum Cell {
     Text(String),
     Number(f64),
+    /// With all its digits: the number of a process.
+    Whole(i64),
     /// Seconds ago.
     Ago(f64),
     Unknown,
@@ -91,6 +93,7 @@ impl Cell {
         match self {
             Cell::Text(text) => text.clone(),
             Cell::Number(number) => short(*number),
+            Cell::Whole(number) => number.to_string(),
             Cell::Ago(seconds) => span(*seconds),
             Cell::Unknown => "-".to_owned(),
         }
@@ -99,12 +102,13 @@ impl Cell {
     fn compare(&self, other: &Cell) -> Ordering {
         match (self, other) {
             (Cell::Text(one), Cell::Text(two)) => one.cmp(two),
+            (Cell::Whole(one), Cell::Whole(two)) => one.cmp(two),
             (Cell::Number(one) | Cell::Ago(one), Cell::Number(two) | Cell::Ago(two)) => one.total_cmp(two),
             (Cell::Unknown, Cell::Unknown) => Ordering::Equal,
             (Cell::Unknown, _) => Ordering::Less,
             (_, Cell::Unknown) => Ordering::Greater,
-            (Cell::Text(_), _) => Ordering::Greater,
-            (_, Cell::Text(_)) => Ordering::Less,
+            // A column has cells of one kind.
+            _ => Ordering::Equal,
         }
     }
 }

@@ -138,7 +138,9 @@ impl Model {
             }
             Action::Move(rows) => {
                 let state = &mut self.table_mut(pane).state;
-                let selected = state.selected().map_or(0, |at| at.saturating_add_signed(rows));
+                // The first step down chooses the first row.
+                let at = state.selected().unwrap_or_default().saturating_add_signed(rows);
+                let selected = if state.selected().is_none() && rows == 1 { 0 } else { at };
                 state.select(Some(selected.min(last)));
             }
             Action::Type => self.is_typing = true,
@@ -200,7 +202,7 @@ impl Model {
             vec![
                 Cell::Text(sender.hostname.clone()),
                 Cell::Text(sender.logger.clone()),
-                Cell::Number(sender.pid as f64),
+                Cell::Whole(sender.pid),
                 Cell::Number(sender.datagrams as f64),
                 rate.map_or(Cell::Unknown, Cell::Number),
                 Cell::Number(sender.lost as f64),

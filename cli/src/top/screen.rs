@@ -153,12 +153,7 @@ fn journal(sample: &Sample, look: Look) -> Line<'static> {
     let share = journal.bytes as f64 / journal.budget_bytes as f64;
     let (style, sign) = if share > 0.5 { (look.bad(), "!") } else { (Style::new(), " ") };
     let mib = |bytes: u64| short(bytes as f64 / f64::from(1 << 20));
-    let text = format!(
-        "{sign}journal   {:.0} % full: {} of {} MiB",
-        share * 100.0,
-        mib(journal.bytes),
-        mib(journal.budget_bytes)
-    );
+    let text = format!("{sign}journal   {} of {} MiB", mib(journal.bytes), mib(journal.budget_bytes));
     Line::styled(text, style)
 }
 
@@ -198,7 +193,8 @@ fn rows_of(frame: &mut Frame, area: Rect, model: &mut Model, look: Look) {
             return;
         }
         Err(why) => {
-            frame.render_widget(Paragraph::new(Line::styled(why, look.quiet())).block(block), area);
+            let why = Paragraph::new(Line::styled(why, look.quiet())).wrap(ratatui::widgets::Wrap { trim: true });
+            frame.render_widget(why.block(block), area);
             return;
         }
     };
@@ -207,10 +203,6 @@ fn rows_of(frame: &mut Frame, area: Rect, model: &mut Model, look: Look) {
     if let Some(selected) = state.selected() {
         state.select(Some(selected.min(last)));
     }
-    let visible = usize::from(area.height.saturating_sub(3));
-    let first = state.offset().min(last);
-    let until = (first + visible).min(rows.len());
-    let block = block.title_bottom(Line::from(format!(" {}-{until} of {} ", first + 1, rows.len())).right_aligned());
     let loss_columns = |title: &str| matches!(title, "lost" | "dropped" | "errors");
     let drawn = rows.iter().map(|row| {
         Row::new(row.iter().zip(heads).map(|(cell, head)| {
@@ -231,6 +223,13 @@ fn rows_of(frame: &mut Frame, area: Rect, model: &mut Model, look: Look) {
         .block(block)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     frame.render_stateful_widget(table, area, state);
+    // Only now it is known which rows are seen.
+    let first = state.offset().min(last);
+    let until = (first + usize::from(area.height.saturating_sub(3))).min(rows.len());
+    let place = Rect { x: area.x + 1, y: area.bottom() - 1, width: area.width - 2, height: 1 };
+    let seen = Line::from(format!(" {}-{until} of {} ", first + 1, rows.len())).right_aligned();
+    let columns = seen.width() as u16;
+    frame.render_widget(seen, Rect { x: place.right().saturating_sub(columns), width: columns, ..place });
 }
 
 fn footer(model: &Model, look: Look) -> Line<'static> {

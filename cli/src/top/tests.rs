@@ -76,7 +76,7 @@ fn all_is_on_a_small_terminal() {
     shows(&lines, "received                   1,600   1200/s");
     shows(&lines, "Received: 1,200/s");
     shows(&lines, "+ held                         5");
-    shows(&lines, "journal   1 % full: 10 of 1024 MiB");
+    shows(&lines, "journal   10 of 1024 MiB");
     shows(&lines, "parquet   ok, 3s behind");
     shows(&lines, "!graphite  failing, 3m behind");
     shows(&lines, "[Senders] Types  Names");
@@ -145,7 +145,7 @@ fn what_is_shown_outlives_sizes_and_pauses() {
         lines(&mut model, columns, rows);
     }
     shows(&lines(&mut model, 30, 10), "too small");
-    assert_eq!(model.table(Pane::Senders).state.selected(), Some(3));
+    assert_eq!(model.table(Pane::Senders).state.selected(), Some(2));
     keys(&mut model, "p");
     model.update(Event::Sample(Box::new(sample(1.0, 99_999))));
     let paused = lines(&mut model, 80, 24);
