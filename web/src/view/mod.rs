@@ -25,4 +25,6 @@ macro_rules! views {
 views! {
     overview "Overview" "/"
     explore "Explore" "/explore"
+    messages "Messages" "/messages"
+    series "Metrics" "/series"
 }
