@@ -6,6 +6,7 @@
 mod document;
 mod listener;
 mod query;
+mod sampling;
 mod sinks;
 #[cfg(test)]
 mod tests;
