@@ -43,6 +43,7 @@ assets! {
     "time.js",
     "chart.js",
     "explore.js",
+    "traces.js",
     "icon.svg",
     "vendor/uplot.js",
     "vendor/uplot.css",
