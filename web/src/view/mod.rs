@@ -25,5 +25,6 @@ macro_rules! views {
 views! {
     overview "Overview" "/"
     traces "Traces" "/traces"
+    reports "Reports" "/reports"
     explore "Explore" "/explore"
 }
