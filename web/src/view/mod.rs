@@ -27,4 +27,6 @@ views! {
     traces "Traces" "/traces"
     reports "Reports" "/reports"
     explore "Explore" "/explore"
+    messages "Messages" "/messages"
+    series "Metrics" "/series"
 }
