@@ -32,13 +32,13 @@ def jaeger_client():
     assert span.is_sampled(), "the remote sampler has no strategy"
     sent(span.context.trace_id, span.context.span_id, 0, "py-jaeger", "first", "")
     for nth in range(25):
-        with tracer.start_span(f"op-{nth % 3}", tags={"span.kind": "server", "http.status_code": 200 + nth, "ratio": nth / 4,
+        with tracer.start_span(f"op-{nth % 3}", tags={"span.kind": "server", "http.status_code": 200 + nth, "ratio": nth / 4 + 0.125,
                                                       "ok": nth % 2 == 0, "text": "gr\u00fc\u00df"}) as span:
             span.log_kv({"event": "began", "nth": nth})
             with tracer.start_span("child", child_of=span) as child:
                 child.set_tag("span.kind", "client")
         sent(span.context.trace_id, span.context.span_id, 0, "py-jaeger", f"op-{nth % 3}", "server",
-             **{"span.kind": "server", "http.status_code": 200 + nth, "ratio": nth / 4, "ok": nth % 2 == 0, "text": "gr\u00fc\u00df"})
+             **{"span.kind": "server", "http.status_code": 200 + nth, "ratio": nth / 4 + 0.125, "ok": nth % 2 == 0, "text": "gr\u00fc\u00df"})
         sent(child.context.trace_id, child.context.span_id, span.context.span_id, "py-jaeger", "child", "client", **{"span.kind": "client"})
     # Closing a tracer sends what it still has, in a thread of its own.
     tracer.close()
@@ -55,14 +55,14 @@ def otel(exporter):
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("suite", "1")
     for nth in range(30):
-        with tracer.start_as_current_span(f"op-{nth % 3}", kind=SpanKind.SERVER, attributes={"n": nth, "half": nth / 2, "is": True, "list": ["a", "b"]}) as span:
+        with tracer.start_as_current_span(f"op-{nth % 3}", kind=SpanKind.SERVER, attributes={"n": nth, "half": nth / 2 + 0.25, "is": True, "list": ["a", "b"]}) as span:
             span.add_event("half-way", {"k": "v"})
             if nth % 5 == 0:
                 span.set_status(Status(StatusCode.ERROR, "boom"))
             with tracer.start_as_current_span("child", kind=SpanKind.CLIENT, links=[Link(span.get_span_context())]) as child:
                 pass
         of, inner = span.get_span_context(), child.get_span_context()
-        sent(of.trace_id, of.span_id, 0, service, f"op-{nth % 3}", "server", n=nth, half=nth / 2, **{"is": True})
+        sent(of.trace_id, of.span_id, 0, service, f"op-{nth % 3}", "server", n=nth, half=nth / 2 + 0.25, **{"is": True})
         sent(inner.trace_id, inner.span_id, of.span_id, service, "child", "client")
     assert provider.force_flush()
     provider.shutdown()
