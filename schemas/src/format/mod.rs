@@ -7,7 +7,6 @@ mod decoded;
 mod describe;
 pub mod otlp;
 mod redact;
-mod spans;
 pub mod thrift;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
@@ -231,6 +230,7 @@ formats! {
     jaeger: Jaeger,
     zipkin: Zipkin,
     scribe: Scribe,
+    spans: Spans,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
     #[cfg(feature = "toy")] toy: ToyLines,
