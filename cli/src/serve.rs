@@ -58,11 +58,7 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
         .route("/health", get(health))
         .with_state(listener.clone())
         .route("/metrics", get(metrics).with_state((listener, pool.clone())));
-    pool.map(metlog_query::router)
-        .into_iter()
-        .fold(state, Router::merge)
-        .fallback(unknown)
-        .layer(axum::Extension(metlog_query::Rights::everything()))
+    pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
 }
 
 async fn unknown() -> Response {

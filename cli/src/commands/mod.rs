@@ -3,6 +3,7 @@ pub mod check;
 pub mod completions;
 pub mod ddl;
 pub mod decode;
+pub mod password;
 mod prompt;
 pub mod query;
 pub mod query_worker;
@@ -11,6 +12,7 @@ pub mod replay;
 pub mod send;
 pub mod status;
 pub mod tail;
+pub mod token;
 pub mod up;
 
 use crate::failure::Failure;

@@ -1,15 +1,16 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
 use super::{print, query_worker};
+use crate::access::{Access, protect};
 use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
-use crate::config::{self, Config};
+use crate::config::{self, Config, TlsFiles};
 use crate::demo::Demo;
 use crate::failure::Failure;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, serve, sinks};
-use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
+use metlog_listener::{Limits, Tls};
 use metlog_listener::{Listener, StartError};
 use metlog_query::Pool;
 use metlog_schemas::error::with_causes;
@@ -45,7 +46,8 @@ fn serve_until_stopped(
     let config = config::load(options.config.as_deref(), options.data.as_deref(), addresses)?;
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
-    let http = runtime.block_on(bind(config.query.listen))?;
+    let tls = config.access.tls.as_ref().map(load_tls).transpose()?;
+    let http = runtime.block_on(bind_all(&config.query.listen))?;
     let sinks = sinks::open(&config.sinks, warehouse)?;
     let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
         .map_err(|error| not_started(&config, &error))?;
@@ -55,20 +57,52 @@ fn serve_until_stopped(
             Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
         });
         let signals = Signals::new().map_err(Failure::failed)?;
-        let address = http.local_addr().map_err(Failure::failed)?;
+        let addresses =
+            http.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
         let router = serve::router(listener.clone(), pool);
-        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
+        let access = Access::new(&config.access, &config.listener.hostname);
+        // Ends them when it is dropped.
+        let mut servers = tokio::task::JoinSet::new();
+        for (http, address) in http.into_iter().zip(&addresses) {
+            let router = protect(&access, router.clone(), *address, tls.is_some());
+            servers.spawn(metlog_listener::serve(http, router, "query.listen", Limits::default(), tls.clone()));
+        }
+        warn_of_plain_text(&config, &addresses);
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
-        let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));
+        let _ = print(&start_text(&config, &listener.addresses(), &addresses, has_sql, is_demo));
         stop_when_told(listener, signals, demo).await?;
-        server.abort();
         Ok(())
     })
 }
 
 fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
     Demo::start(&listener.addresses(), config.listener.keys.first()).map_err(Failure::failed)
+}
+
+fn load_tls(files: &TlsFiles) -> Result<Tls, Failure> {
+    Tls::load(&files.certificate, &files.key).map_err(|error| Failure::failed(format!("access.tls: {error}")))
+}
+
+/// Passwords should not cross a network as they are.
+fn warn_of_plain_text(config: &Config, addresses: &[SocketAddr]) {
+    let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    let is_proxied = !config.access.trusted_proxies.is_empty();
+    if let Some(address) = addresses.iter().find(is_open)
+        && config.access.is_required()
+        && config.access.tls.is_none()
+        && !is_proxied
+    {
+        tracing::warn!("passwords and tokens go to {address} unencrypted: configure [access.tls]");
+    }
+}
+
+async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        bound.push(bind(*address).await?);
+    }
+    Ok(bound)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -196,7 +230,7 @@ fn to(addresses: &[(String, String)]) -> String {
 fn start_text(
     config: &Config,
     addresses: &[(String, String)],
-    http: SocketAddr,
+    http: &[SocketAddr],
     has_sql: bool,
     is_demo: bool,
 ) -> String {
@@ -208,16 +242,21 @@ fn start_text(
             line(name, address);
         }
     }
+    let scheme = if config.access.tls.is_some() { "https" } else { "http" };
+    let first = http.first().copied().unwrap_or(SocketAddr::from(([127, 0, 0, 1], config::PORT_QUERY)));
+    for other in http.iter().skip(1) {
+        line("http", &format!("{scheme}://{other}"));
+    }
     line(
         "http",
         &format!(
-            "http://{http}  /health /metrics /api/ledger /api/senders /api/tail{}",
+            "{scheme}://{first}  /health /metrics /api/ledger /api/senders /api/tail{}",
             if has_sql { " /api/sql" } else { "" }
         ),
     );
     line("data", &config.listener.data.display().to_string());
     line("warehouse", &config.sinks.parquet.url);
-    let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
+    let server = if first.port() == config::PORT_QUERY { String::new() } else { format!("--server {first} ") };
     if is_demo {
         text.push_str("A demo service sends logins, pages and checkouts. Query it from another terminal:\n");
         for query in crate::demo::QUERIES {

@@ -75,7 +75,7 @@ fn defaults_that_are_promises() {
     let listener = &config.listener;
     assert_eq!(listener.addresses("metlog"), ["127.0.0.1:5565".parse().unwrap()]);
     assert_eq!(listener.addresses("statsd"), ["127.0.0.1:8125".parse().unwrap()]);
-    assert_eq!(config.query.listen, "127.0.0.1:5580".parse().unwrap());
+    assert_eq!(config.query.listen, ["127.0.0.1:5580".parse().unwrap()]);
     assert_eq!(listener.name, "web_1");
     assert_eq!(listener.data, std::path::Path::new("/srv/data"));
     assert_eq!(config.sinks.parquet.url, "file:///srv/data/warehouse");

@@ -11,6 +11,7 @@ mod receive;
 pub mod server;
 mod stream;
 pub mod submit;
+pub mod tls;
 
 pub use receive::SocketState;
 
