@@ -52,8 +52,11 @@ impl Server {
                 client = client.add_root_certificate(certificate);
             }
         }
-        let token =
-            options.token.clone().or_else(|| std::env::var("METLOG_TOKEN").ok()).filter(|token| !token.is_empty());
+        let token = options
+            .access_token
+            .clone()
+            .or_else(|| std::env::var("METLOG_TOKEN").ok())
+            .filter(|token| !token.is_empty());
         Ok(Server { base, client: client.build().map_err(Failure::failed)?, token })
     }
 

@@ -3,11 +3,11 @@
 //! A word is `<column><operator><value>`, or text that the payload must contain. Columns are `type`, `logger`,
 //! `hostname`, `payload`, `env_version`, `token` (any of them), `fields.<key>`, and the numbers `severity` and `pid`.
 //! A severity may be named. Operators are `=`, `!=`, `~` and `!~` (regular expressions), and `<`, `<=`, `>`, `>=` for numbers.
-use crate::severity;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type};
 use arrow::error::ArrowError;
+use metlog_schemas::wire::Severity;
 use regex::Regex;
 
 const TEXTS: [&str; 5] = ["type", "logger", "hostname", "payload", "env_version"];
@@ -177,7 +177,7 @@ fn parse_word(word: &str) -> Result<Word, String> {
         if operator.ends_with('~') {
             return Err(wrong(format!("{column} is a number and has no text to search")));
         }
-        let named = || severity::find(value).filter(|_| column == "severity").map(|found| i64::from(found.number()));
+        let named = || Severity::find(value).filter(|_| column == "severity").map(|found| i64::from(found.number()));
         let value = value.parse().ok().or_else(named).ok_or_else(|| wrong(format!("`{value}` is no {column}")))?;
         return Ok(Word::Number { column, operator, value });
     }

@@ -21,6 +21,7 @@ mod replay;
 mod report;
 mod segment;
 pub mod senders;
+mod standing;
 
 pub use cold::decode_segment;
 pub use dump::decode;
@@ -33,6 +34,7 @@ pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
 pub use report::Health;
+pub use standing::{JournalRow, SinkRow};
 
 use clock::SystemClock;
 use config::Config;

@@ -13,6 +13,7 @@ mod depth;
 mod engine;
 mod error;
 mod expansion;
+pub mod filter;
 pub mod format;
 mod functions;
 mod held;

@@ -5,6 +5,7 @@ mod bounds;
 mod ddl;
 mod every_function;
 mod fake_store;
+mod filters;
 mod functions;
 mod http;
 mod isolated;

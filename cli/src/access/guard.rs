@@ -1,7 +1,7 @@
 //! The layer around all routes of an address.
 use super::{Access, Refusal, credentials, login, origin};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Json, Router};
@@ -15,16 +15,6 @@ const OPEN_PATHS: [&str; 3] = ["/health", "/login", "/logout"];
 
 /// Files of the page that are the same for everybody.
 const OPEN_FOLDER: &str = "/assets/";
-
-/// Headers of whatever does not have its own: what is shown never runs and is in no frame, and addresses, which have queries in them,
-/// are told to nobody.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 /// How requests reach a router.
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +31,11 @@ pub fn protect(access: &Arc<Access>, routes: Router, address: SocketAddr, is_tls
     routes.layer(from_fn(move |request: Request, next: Next| {
         let access = Arc::clone(&access);
         async move {
-            let mut response = match admit(&access, request, way).await {
+            let response = match admit(&access, request, way).await {
                 Ok(request) => next.run(request).await,
                 Err(refused) => *refused,
             };
-            for (name, value) in HEADERS {
-                response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-            }
+            let mut response = metlog_web::headers::of_api(response).await;
             let cache = HeaderValue::from_static("no-store");
             response.headers_mut().entry(header::CACHE_CONTROL).or_insert(cache);
             response

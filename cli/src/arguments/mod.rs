@@ -58,6 +58,11 @@ pub enum Command {
     /// Receive and store messages, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
+    /// Serve the page and SQL over a warehouse that other processes fill. Receives nothing.
+    #[command(
+        after_help = "Examples:\n  metlog serve --config metlog.toml\n  metlog serve --warehouse s3://logs/metlog --http 127.0.0.1:8080"
+    )]
+    Serve(ServeOptions),
     /// Run an SQL query on the running server, or directly on a warehouse.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
@@ -193,6 +198,18 @@ pub struct ListenOptions {
     pub addresses: AddressOptions,
 }
 
+/// `metlog serve`.
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+    /// Warehouse to read, instead of `[sink.parquet] url`: file:///folder, s3://bucket/prefix, gs:// or az://.
+    #[arg(long, value_name = "URL")]
+    pub warehouse: Option<String>,
+}
+
 /// The server to use.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServerOptions {
@@ -205,7 +222,7 @@ pub struct ServerOptions {
     /// Token to identify with, if the server requires one; by default the variable METLOG_TOKEN. Others on this host can see
     /// what stands in a command line.
     #[arg(long, value_name = "TOKEN", hide_short_help = true)]
-    pub token: Option<String>,
+    pub access_token: Option<String>,
     /// PEM file of the certificate authority of the server's certificate; by default the variable METLOG_CA_FILE, and
     /// otherwise those of the system.
     #[arg(long, value_name = "FILE", hide_short_help = true)]

@@ -1,23 +1,21 @@
 //! `metlog up` and `metlog listen`: the whole program in one process, from the first socket to the last batch.
 use super::{print, query_worker};
-use crate::access::{Access, protect};
 use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
-use crate::config::{self, Config, TlsFiles};
+use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::front::Front;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
-use crate::{logs, serve, sinks};
+use crate::{logs, page, serve, sinks};
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
-use metlog_listener::{Limits, Tls};
 use metlog_listener::{Listener, StartError};
 use metlog_query::Pool;
 use metlog_schemas::error::with_causes;
 use metlog_schemas::format::Transport;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -46,8 +44,7 @@ fn serve_until_stopped(
     let config = config::load(options.config.as_deref(), options.data.as_deref(), addresses)?;
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
-    let tls = config.access.tls.as_ref().map(load_tls).transpose()?;
-    let http = runtime.block_on(bind_all(&config.query.listen))?;
+    let front = runtime.block_on(Front::bind(&config))?;
     let sinks = sinks::open(&config.sinks, warehouse)?;
     let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
         .map_err(|error| not_started(&config, &error))?;
@@ -57,17 +54,9 @@ fn serve_until_stopped(
             Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
         });
         let signals = Signals::new().map_err(Failure::failed)?;
-        let addresses =
-            http.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
-        let router = serve::router(listener.clone(), pool);
-        let access = Access::new(&config.access, &config.listener.hostname);
-        // Ends them when it is dropped.
-        let mut servers = tokio::task::JoinSet::new();
-        for (http, address) in http.into_iter().zip(&addresses) {
-            let router = protect(&access, router.clone(), *address, tls.is_some());
-            servers.spawn(metlog_listener::serve(http, router, "query.listen", Limits::default(), tls.clone()));
-        }
-        warn_of_plain_text(&config, &addresses);
+        let addresses = front.addresses();
+        let site = page::site(&config, Some(listener.clone()), pool.clone());
+        let _servers = front.serve(&serve::router(listener.clone(), pool, site));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), &addresses, has_sql, is_demo));
@@ -80,39 +69,14 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
     Demo::start(&listener.addresses(), config.listener.keys.first()).map_err(Failure::failed)
 }
 
-fn load_tls(files: &TlsFiles) -> Result<Tls, Failure> {
-    Tls::load(&files.certificate, &files.key).map_err(|error| Failure::failed(format!("access.tls: {error}")))
-}
-
-/// Passwords should not cross a network as they are.
-fn warn_of_plain_text(config: &Config, addresses: &[SocketAddr]) {
-    let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    let is_proxied = !config.access.trusted_proxies.is_empty();
-    if let Some(address) = addresses.iter().find(is_open)
-        && config.access.is_required()
-        && config.access.tls.is_none()
-        && !is_proxied
-    {
-        tracing::warn!("passwords and tokens go to {address} unencrypted: configure [access.tls]");
-    }
-}
-
-async fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
-    let mut bound = Vec::new();
-    for address in addresses {
-        bound.push(bind(*address).await?);
-    }
-    Ok(bound)
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
-}
-
 /// An address that is not free, by the name of its key, with who holds it and how to choose another.
-fn not_bound(key: &str, flag: &str, protocol: Protocol, address: SocketAddr, error: &std::io::Error) -> Failure {
+pub(crate) fn not_bound(
+    key: &str,
+    flag: &str,
+    protocol: Protocol,
+    address: SocketAddr,
+    error: &std::io::Error,
+) -> Failure {
     let refused = format!("{key}: cannot listen on {address}");
     if error.kind() != std::io::ErrorKind::AddrInUse {
         return Failure::failed(format!("{refused}: {error}"));
@@ -153,17 +117,17 @@ fn not_started(config: &Config, error: &StartError) -> Failure {
 }
 
 /// SIGTERM and ctrl-c.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
+    pub(super) fn new() -> std::io::Result<Signals> {
         Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
@@ -244,8 +208,8 @@ fn start_text(
     }
     let scheme = if config.access.tls.is_some() { "https" } else { "http" };
     let first = http.first().copied().unwrap_or(SocketAddr::from(([127, 0, 0, 1], config::PORT_QUERY)));
-    for other in http.iter().skip(1) {
-        line("http", &format!("{scheme}://{other}"));
+    for address in http {
+        line("page", &format!("{scheme}://{address}/"));
     }
     line(
         "http",
@@ -258,7 +222,7 @@ fn start_text(
     line("warehouse", &config.sinks.parquet.url);
     let server = if first.port() == config::PORT_QUERY { String::new() } else { format!("--server {first} ") };
     if is_demo {
-        text.push_str("A demo service sends logins, pages and checkouts. Query it from another terminal:\n");
+        text.push_str("A demo service sends logins, pages and checkouts. Open the page in a browser, or query from another terminal:\n");
         for query in crate::demo::QUERIES {
             text.push_str(&format!("  metlog query {server}\"{query}\"\n"));
         }

@@ -11,11 +11,13 @@ mod sinks;
 #[cfg(test)]
 mod tests;
 mod values;
+mod web;
 
 pub use access::{AccessConfig, TlsFiles};
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
+pub use web::WebConfig;
 
 use crate::arguments::AddressOptions;
 use document::Document;
@@ -35,6 +37,8 @@ pub struct Config {
     pub query: QueryConfig,
     /// Who may ask.
     pub access: AccessConfig,
+    /// The page.
+    pub web: WebConfig,
 }
 
 /// What the machine and the command line say.
@@ -139,11 +143,12 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     sink.finish();
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
+    let web = web::read(&mut root, &context.folder);
     check_addresses(document, &listener, &query);
     let access = access::read(&mut root);
     access::check(document, &access, &query);
     root.finish();
-    Config { listener, sinks, query, access }
+    Config { listener, sinks, query, access, web }
 }
 
 /// No two sockets may want the same port.

@@ -117,7 +117,7 @@ fn the_command_line_goes_before_the_file() {
 fn ports_can_be_chosen_on_the_command_line() {
     let at = |text: &str, addresses: AddressOptions| {
         let config = from_text("f", text, &Context { addresses, ..context() }).unwrap();
-        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &[config.query.listen]];
+        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &config.query.listen];
         list.concat().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     let offset = AddressOptions { listen_offset: 1_000, ..AddressOptions::default() };

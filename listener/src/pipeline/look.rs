@@ -80,4 +80,16 @@ impl Pipeline {
         let journal = self.journal.lock();
         (journal.total_bytes(), segments.list.len(), journal.segment(), segments.receipts.clone())
     }
+
+    /// For each sink, the sealed segments that it has not had, and when the oldest of them was sealed at the latest,
+    /// µs since 1970.
+    pub fn backlog(&self) -> Vec<(String, (u64, Option<i64>))> {
+        let segments = self.segments.lock();
+        let waiting = |last: u64| {
+            let sealed = segments.list.iter().filter(move |segment| segment.number > last);
+            let sealed: Vec<i64> = sealed.filter_map(|segment| segment.sealed.map(|sealed| sealed.until)).collect();
+            (sealed.len() as u64, sealed.first().copied())
+        };
+        segments.receipts.sinks.iter().map(|(sink, last)| (sink.clone(), waiting(*last))).collect()
+    }
 }
