@@ -2,20 +2,15 @@
 use crate::config::Config;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use metlog_listener::Listener;
+use metlog_listener::{Listener, LiveEvent};
 use metlog_query::Pool;
 use metlog_web::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Site, Status};
 use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
 
 /// What the page is made of.
 pub fn site(config: &Config, listener: Option<Listener>, pool: Option<Arc<Pool>>) -> Site {
-    Site {
-        pool,
-        live: listener.map(|listener| Arc::new(LiveListener(listener)) as Arc<dyn Live>),
-        reports: config.web.reports.clone(),
-        warehouse: config.sinks.parquet.url.clone(),
-    }
+    let live = listener.map(|listener| Arc::new(LiveListener(listener)) as Arc<dyn Live>);
+    Site::new(pool, live, config.web.reports.clone(), config.sinks.parquet.url.clone())
 }
 
 /// A listener of this process.
@@ -67,13 +62,12 @@ impl Live for LiveListener {
     }
 
     fn subscribe(&self) -> BoxStream<'static, LiveRows> {
-        let next = |mut batches: tokio::sync::broadcast::Receiver<metlog_listener::LiveRows>| async move {
-            let rows = match batches.recv().await {
-                Ok(rows) => LiveRows::Rows(rows.table.name(), rows.batch),
-                Err(RecvError::Lagged(missed)) => LiveRows::Missed(missed),
-                Err(RecvError::Closed) => return None,
+        let next = |mut live: metlog_listener::Live| async move {
+            let rows = match live.next().await? {
+                LiveEvent::Rows(rows) => LiveRows::Rows(rows.table.name(), rows.batch),
+                LiveEvent::Missed { batches, .. } => LiveRows::Missed(batches),
             };
-            Some((rows, batches))
+            Some((rows, live))
         };
         stream::unfold(self.0.subscribe(), next).boxed()
     }

@@ -1,31 +1,19 @@
 //! The HTTP server of `metlog up` and `metlog listen`: the listener's state, its live messages and, where there is an
 //! engine, SQL.
 use crate::config::QueryConfig;
-use crate::filter::Filter;
 use crate::hot::HotListener;
-use arrow::array::RecordBatch;
-use axum::body::{Body, Bytes};
+use crate::live;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use futures::stream;
 use metlog_listener::Listener;
-use metlog_listener::LiveRows;
-use metlog_query::format::{Format, Writer};
 use metlog_query::{Hot, Pool, PoolConfig, Rights};
-use metlog_schemas::table::Table;
 use metlog_web::Site;
 use serde::Deserialize;
 use serde_json::json;
-use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-
-/// The key of a line of `/api/tail` that is no message: how many batches came too fast for this reader.
-pub const MISSED: &str = "missed_batches";
 
 /// The bounds of an engine, as configured.
 pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
@@ -56,7 +44,8 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router
         .route("/api/rejected", get(rejected))
         .route("/api/addresses", get(addresses))
         .route("/api/sinks", get(sinks))
-        .route("/api/tail", get(tail))
+        .route("/api/tail", get(live::tail))
+        .merge(metlog_query::filter::router())
         .route("/health", get(health))
         .with_state(listener.clone())
         .route("/metrics", get(metrics).with_state((listener, pool.clone())));
@@ -68,7 +57,7 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router
 pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
     let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
     let metrics = get(|rights: Rights, State(pool): State<Arc<Pool>>| async move {
-        see_totals(&rights).err().unwrap_or_else(|| exposition(pool.metrics_text()))
+        refuse_totals(&rights).unwrap_or_else(|| exposition(pool.metrics_text()))
     });
     let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
     with_page(state.merge(metlog_query::router(pool)), site)
@@ -82,7 +71,7 @@ fn with_page(api: Router, site: Site) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /metrics, /health",
     )
 }
 
@@ -96,12 +85,20 @@ fn forbidden(error: &metlog_query::Error) -> Response {
 }
 
 /// Refuses who sees some loggers only: totals are of all.
-fn see_totals(rights: &Rights) -> Result<(), Response> {
+fn refuse_totals(rights: &Rights) -> Option<Response> {
     if !rights.is_restricted() {
-        return Ok(());
+        return None;
     }
     let message = "this counts what all loggers sent, and this user sees some of them: see /api/senders, or run SQL";
-    Err(forbidden(&metlog_query::Error::new(metlog_query::Kind::Forbidden, message)))
+    Some(forbidden(&metlog_query::Error::new(metlog_query::Kind::Forbidden, message)))
+}
+
+/// A request that cannot be answered, with details for programs.
+pub(crate) fn refusal_with(message: &str, details: serde_json::Value) -> Response {
+    let mut error = details;
+    error["kind"] = "request".into();
+    error["message"] = message.into();
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
 }
 
 /// A bounded sample of what was rejected, the newest first.
@@ -114,7 +111,7 @@ async fn rejected(rights: Rights, State(listener): State<Listener>) -> Response 
 }
 
 async fn ledger(rights: Rights, State(listener): State<Listener>) -> Response {
-    if let Err(refused) = see_totals(&rights) {
+    if let Some(refused) = refuse_totals(&rights) {
         return refused;
     }
     Json(listener.ledger()).into_response()
@@ -144,7 +141,7 @@ async fn addresses(_: Rights, State(listener): State<Listener>) -> Response {
 }
 
 async fn metrics(rights: Rights, State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
-    if let Err(refused) = see_totals(&rights) {
+    if let Some(refused) = refuse_totals(&rights) {
         return refused;
     }
     let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
@@ -157,7 +154,7 @@ fn exposition(text: String) -> Response {
 
 /// How far each sink is, and the journal.
 async fn sinks(rights: Rights, State(listener): State<Listener>) -> Response {
-    if let Err(refused) = see_totals(&rights) {
+    if let Some(refused) = refuse_totals(&rights) {
         return refused;
     }
     Json(json!({"sinks": listener.sinks(), "journal": listener.journal()})).into_response()
@@ -172,55 +169,4 @@ async fn health(rights: Option<Extension<Rights>>, State(listener): State<Listen
         health.warnings.clear();
     }
     (status, Json(health)).into_response()
-}
-
-/// The parameters of `/api/tail`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TailQuery {
-    r#type: Option<String>,
-    logger: Option<String>,
-    #[serde(default)]
-    filter: String,
-}
-
-async fn tail(rights: Rights, State(listener): State<Listener>, Query(query): Query<TailQuery>) -> Response {
-    let filter = match Filter::parse(&query.filter) {
-        Ok(filter) => filter.and_same("type", query.r#type).and_same("logger", query.logger),
-        Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
-    };
-    let lines = stream::unfold((listener.subscribe(), filter, rights), |(mut batches, filter, rights)| async move {
-        let lines = next_lines(&mut batches, &filter, &rights).await?;
-        Some((Ok::<Bytes, Infallible>(lines), (batches, filter, rights)))
-    });
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
-}
-
-/// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<LiveRows>, filter: &Filter, rights: &Rights) -> Option<Bytes> {
-    loop {
-        match batches.recv().await {
-            Ok(rows) if rows.table != Table::Messages => (),
-            Ok(LiveRows { table, batch }) => {
-                let seen = rights.filter(table, &batch);
-                let lines = seen.and_then(|batch| filter.apply(&batch)).and_then(|batch| json_lines(&batch));
-                match lines {
-                    Ok(lines) if lines.is_empty() => (),
-                    Ok(lines) => return Some(lines.into()),
-                    Err(error) => tracing::error!(%error, "messages could not be shown"),
-                }
-            }
-            Err(RecvError::Lagged(batches)) => return Some(format!("{}\n", json!({ MISSED: batches })).into()),
-            Err(RecvError::Closed) => return None,
-        }
-    }
-}
-
-fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
-    if batch.num_rows() == 0 {
-        return Ok(Vec::new());
-    }
-    let mut writer = Writer::new(Format::Ndjson, &batch.schema(), Vec::new())?;
-    writer.write(batch)?;
-    writer.finish()
 }

@@ -31,7 +31,7 @@ pub use intake::server::{SERVERS, Server};
 pub use intake::submit::{Submit, Submitted, Unavailable};
 pub use intake::tls::Tls;
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
-pub use pipeline::{LiveRows, Rejected};
+pub use pipeline::{Live, LiveEvent, LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
 pub use report::Health;
 pub use standing::{JournalRow, SinkRow};
@@ -51,7 +51,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
 
 /// How often windows, segments and batches are checked.
 const TICK: Duration = Duration::from_millis(10);
@@ -235,7 +234,7 @@ impl Listener {
     }
 
     /// Rows as they arrive, while somebody subscribes.
-    pub fn subscribe(&self) -> broadcast::Receiver<LiveRows> {
+    pub fn subscribe(&self) -> Live {
         self.inner.pipeline.subscribe()
     }
 

@@ -33,6 +33,20 @@ function stacked(values) {
   return values.map((series) => series.map((value, at) => (sums[at] = (sums[at] ?? 0) + (value ?? 0))));
 }
 
+/** Labels of the time axis: the day where it begins, and as much of the time as the distance of ticks needs. */
+function ticks(plot, splits, axis, space, distance) {
+  let day = "";
+  return splits.map((seconds) => {
+    const text = readable(new Date(seconds * 1000).toISOString().replace(/\.000Z$/, "Z"));
+    const [date, time] = [text.slice(0, 10), text.slice(11)];
+    if (distance >= 86400) return date.slice(5);
+    const label = distance >= 60 ? time.slice(0, 5) : time;
+    const isNew = date !== day;
+    day = date;
+    return isNew ? `${label}\n${date}` : label;
+  });
+}
+
 function tooltip(data, shownValues) {
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -117,7 +131,7 @@ export function chart(figure, choose) {
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 1) > 0 ? (high ?? 1) * 1.08 : 1] },
     },
     axes: [
-      axis(),
+      { ...axis(), values: ticks },
       { ...axis(), size: 56, values: (_, ticks) => ticks.map((tick) => `${short(tick)}${data.unit && data.unit.length < 3 ? ` ${data.unit}` : ""}`) },
     ],
     series: [{}, ...series],

@@ -22,6 +22,7 @@ mod site;
 pub mod text;
 mod view;
 pub mod visit;
+mod watch;
 
 pub use ask::{Fault, Rows};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
@@ -29,6 +30,7 @@ pub use page::Page;
 pub use range::{Micros, Range, Zone};
 pub use site::Site;
 pub use visit::Visit;
+pub use watch::{Sample, Watch};
 
 use axum::Router;
 

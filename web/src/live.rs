@@ -73,6 +73,18 @@ impl Ledger {
     pub fn rejected_sum(&self) -> u64 {
         self.rejected.values().sum()
     }
+
+    /// Everything that is not where it should be, by name, the gravest first.
+    pub fn losses(&self) -> [(&'static str, u64); 6] {
+        [
+            ("dropped by the kernel", self.dropped_by_kernel),
+            ("lost on the network", self.lost),
+            ("dropped, no space", self.dropped),
+            ("dropped by clients", self.dropped_by_clients),
+            ("set aside", self.set_aside),
+            ("rejected", self.rejected_sum()),
+        ]
+    }
 }
 
 /// A place that batches go to.

@@ -1,5 +1,6 @@
 //! What all views share: where rows come from, and what is known of the running listener.
 use crate::live::Live;
+use crate::watch::Watch;
 use metlog_query::Pool;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +12,25 @@ pub struct Site {
     pub pool: Option<Arc<Pool>>,
     /// The listener of this process; `None` for `metlog serve`, which only reads a warehouse.
     pub live: Option<Arc<dyn Live>>,
+    /// What was seen of the listener in the last hour; empty where there is none.
+    pub watch: Arc<Watch>,
     /// The owner's folder of reports, `web.reports`.
     pub reports: Option<PathBuf>,
     /// Where the warehouse is, in words.
     pub warehouse: String,
+}
+
+impl Site {
+    /// Begins to watch the listener, where there is one. Needs a runtime.
+    pub fn new(
+        pool: Option<Arc<Pool>>,
+        live: Option<Arc<dyn Live>>,
+        reports: Option<PathBuf>,
+        warehouse: String,
+    ) -> Site {
+        let watch = live.as_ref().map(Watch::start).unwrap_or_default();
+        Site { pool, live, watch, reports, warehouse }
+    }
 }
 
 impl std::fmt::Debug for Site {

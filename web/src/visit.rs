@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn visit(query: &str) -> Visit {
-        let site = Site { pool: None, live: None, reports: None, warehouse: String::new() };
+        let site = Site::new(None, None, None, String::new());
         Visit::new(site, Rights::everything(), "/messages", query, 1_767_323_045_000_000)
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod attacks;
 mod commands;
 mod end_to_end;
+mod filters;
 mod json_logs;
 mod results;
 mod running;

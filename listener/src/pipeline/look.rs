@@ -5,18 +5,9 @@ use crate::ledger::{Ledger, Receipts, Totals};
 use crate::ordered::Ordered;
 use arrow::array::RecordBatch;
 use metlog_schemas::hot::{ColdSegment, HotRows};
-use metlog_schemas::table::{Table, TableMap};
+use metlog_schemas::table::TableMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Rows of a table as they came.
-#[derive(Debug, Clone)]
-pub struct LiveRows {
-    /// The table.
-    pub table: Table,
-    /// The rows.
-    pub batch: RecordBatch,
-}
 
 impl Pipeline {
     /// Rows of all tables that are not in the store, of one moment, with the first segment that they are of, and the

@@ -15,6 +15,9 @@ pub enum Lay {
     /// Nearly every value is distinct, and queried by equality: no dictionary, and a Bloom filter with room for as many
     /// values as a row group has rows.
     Id,
+    /// Values that repeat a few times each, such as ids of traces, and are queried by equality: a dictionary as long as it
+    /// pays, and a Bloom filter with room for as many values as a row group has rows.
+    Key,
     /// Few distinct values, or many repeated ones: a dictionary, and no bounds.
     Word,
     /// Text or bytes that rarely repeat: neither.

@@ -62,6 +62,7 @@ macro_rules! tables {
 tables! {
     messages: Messages,
     metrics: Metrics,
+    spans: Spans,
     #[cfg(feature = "toy")] toy: Toy,
 }
 

@@ -5,5 +5,6 @@ pub mod block;
 pub mod chart;
 pub mod flow;
 pub mod heat;
+pub mod pivot;
 pub mod spark;
 pub mod table;
