@@ -8,12 +8,12 @@ use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::store::Gaps;
 use crate::warehouse::{OnlyStore, Warehouse};
 use crate::{functions, held, lenient, prepare};
-use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::physical_plan::execute_stream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use metlog_schemas::hot::Decoder;
 use object_store::ObjectStore;
@@ -128,7 +128,8 @@ impl Engine {
             self.listings.clear();
         }
         let bounds = Bounds { rows_max: self.config.rows_max, until, time_max: self.config.time_max, pool };
-        Ok(ResultRows::new(stream?, bounds, gaps, Arc::clone(&self.listings)))
+        let (plan, stream) = stream?;
+        Ok(ResultRows::new(stream, plan, bounds, gaps, Arc::clone(&self.listings)))
     }
 
     async fn start(
@@ -137,7 +138,7 @@ impl Engine {
         rights: &Rights,
         gaps: &Gaps,
         memory_pool: Arc<dyn MemoryPool>,
-    ) -> Result<datafusion::execution::SendableRecordBatchStream, Error> {
+    ) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream), Error> {
         let mut state = self.state.clone();
         let (store, listings) = (Arc::clone(&self.store), Arc::clone(&self.listings));
         let warehouse = Warehouse::new(store, self.prefix.clone(), listings, self.config.store_wait, gaps.clone());
@@ -150,7 +151,9 @@ impl Engine {
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
         let plan = lenient::leave_out_what_fails(plan, gaps)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
-        Ok(execute_stream(plan, Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?)
+        let stream =
+            execute_stream(Arc::clone(&plan), Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?;
+        Ok((plan, stream))
     }
 
     pub(crate) fn too_late(&self) -> Error {

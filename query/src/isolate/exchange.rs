@@ -12,8 +12,8 @@ use arrow::error::ArrowError;
 use metlog_schemas::hot::HotRows;
 use metlog_schemas::table::Table;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -39,6 +39,8 @@ pub(crate) struct Reply {
     pub(crate) chunks: mpsc::Receiver<Vec<u8>>,
     /// True once the last chunk is among them.
     pub(crate) is_complete: Arc<AtomicBool>,
+    /// Why there is no more of it, where that is known.
+    pub(crate) failure: Arc<OnceLock<Error>>,
 }
 
 /// Runs the exchange on a task of its own, and waits for the beginning of the result.
@@ -49,6 +51,7 @@ pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: In
     let (body, chunks) = mpsc::channel(CHUNKS_MAX);
     let (head, begun) = oneshot::channel();
     let is_complete = Arc::new(AtomicBool::new(false));
+    let failure = Arc::new(OnceLock::new());
     let exchange = Exchange {
         pool,
         worker,
@@ -58,13 +61,14 @@ pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: In
         head: Some(head),
         body,
         is_complete: Arc::clone(&is_complete),
+        failure: Arc::clone(&failure),
         left: None,
         hot: None,
     };
     tokio::spawn(exchange.run());
     // `chunks` goes with this future where nobody waits any more, and that ends the exchange.
     match begun.await {
-        Ok(begin) => Ok(Reply { begin: begin?, chunks, is_complete }),
+        Ok(begin) => Ok(Reply { begin: begin?, chunks, is_complete, failure }),
         Err(_) => Err(Error::new(ErrorKind::Internal, "the query was never begun")),
     }
 }
@@ -79,6 +83,7 @@ struct Exchange {
     head: Option<oneshot::Sender<Result<Begin, Error>>>,
     body: mpsc::Sender<Vec<u8>>,
     is_complete: Arc<AtomicBool>,
+    failure: Arc<OnceLock<Error>>,
     /// Bytes of the result that are yet to be passed on, where its length is known. After the last one nobody reads
     /// any more.
     left: Option<u64>,
@@ -125,7 +130,7 @@ impl Exchange {
                 let error = self.worker.why_it_ended().await;
                 count(if error.kind == ErrorKind::Limit { &counts.over_memory } else { &counts.broken });
                 let pool = Arc::clone(&self.pool);
-                fail(self.head, error);
+                fail(self.head, &self.failure, error);
                 return pool.keep_one_ready();
             }
             Outcome::TooLate => {
@@ -144,7 +149,7 @@ impl Exchange {
         };
         let is_broken = error.as_ref().is_some_and(|error| error.kind == ErrorKind::Internal);
         if let Some(error) = error {
-            fail(self.head, error);
+            fail(self.head, &self.failure, error);
         }
         if is_clean {
             return self.pool.give_back(self.worker);
@@ -266,10 +271,14 @@ impl Exchange {
 }
 
 /// Tells whoever asked, if that is still possible. After the first byte it is not: then the result is cut off.
-fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, error: Error) {
+fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, failure: &OnceLock<Error>, error: Error) {
     match head {
         Some(head) => drop(head.send(Err(error))),
-        None => tracing::warn!(%error, "a result is cut off"),
+        None => {
+            tracing::warn!(%error, "a result is cut off");
+            // There is one outcome.
+            let _ = failure.set(error);
+        }
     }
 }
 

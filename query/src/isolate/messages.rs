@@ -52,6 +52,8 @@ pub struct Query {
     pub(crate) is_strict: bool,
     /// True where the result must be complete before its first byte leaves.
     pub(crate) is_whole: bool,
+    /// True where the result is sent as frames: see [`super::frames`].
+    pub(crate) is_framed: bool,
     /// Who asks.
     pub(crate) rights: Rights,
     /// What is left of its time.
@@ -60,7 +62,15 @@ pub struct Query {
 
 impl Query {
     pub(crate) fn new(sql: String, rights: Rights, format: Format, is_strict: bool, is_whole: bool) -> Query {
-        Query { sql, rights, format: format.name().to_owned(), is_strict, is_whole, time: Duration::ZERO }
+        Query {
+            sql,
+            rights,
+            format: format.name().to_owned(),
+            is_strict,
+            is_whole,
+            is_framed: false,
+            time: Duration::ZERO,
+        }
     }
 
     /// For [`super::Pool::batches`]: what of the store cannot be read is left out, and said.

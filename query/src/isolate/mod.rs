@@ -12,6 +12,7 @@ mod batches;
 mod confine;
 mod exchange;
 mod frame;
+mod frames;
 mod messages;
 mod pool;
 mod process;

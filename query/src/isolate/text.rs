@@ -54,7 +54,7 @@ pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usiz
     outlet.finish().await
 }
 
-fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+pub(super) fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
     let batch = batch.clone();
     let starts = (0..batch.num_rows()).step_by(ROWS_AT_ONCE);
     starts.map(move |start| batch.slice(start, ROWS_AT_ONCE.min(batch.num_rows() - start)))
@@ -146,6 +146,6 @@ impl Outlet<'_> {
 }
 
 /// Nobody will read it.
-fn gone(error: io::Error) -> Error {
+pub(super) fn gone(error: io::Error) -> Error {
     Error::new(ErrorKind::Internal, format!("the server is gone: {error}"))
 }

@@ -2,7 +2,7 @@
 use super::frame::{self, BYTES_MAX_TO_WORKER, Frame, Kind};
 use super::messages::{Done, Failed, Query, Setup};
 use super::remote::{Line, Remote};
-use super::{confine, text};
+use super::{confine, frames, text};
 use crate::engine::Engine;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::Source;
@@ -140,6 +140,7 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
     let mut task = JoinSet::new();
     task.spawn(async move {
         match engine.query_within(&query.sql, &query.rights, query.time, query.is_strict).await {
+            Ok(rows) if query.is_framed => (frames::write(rows, &query, &line).await, true),
             Ok(rows) => (text::write(rows, &query, engine.config().memory_bytes, &line).await, true),
             Err(error) => {
                 let has_run = error.kind == ErrorKind::Timeout;
