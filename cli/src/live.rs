@@ -156,7 +156,7 @@ impl Tail {
             };
             let lines = match event {
                 LiveEvent::Missed { batches, rows } => self.missed(batches, rows[Table::Messages]),
-                LiveEvent::Rows(LiveRows { table: Table::Messages, batch }) => {
+                LiveEvent::Rows(LiveRows { table, batch }) if table == Table::Messages => {
                     self.of(&batch).unwrap_or_else(|error| {
                         tracing::error!(%error, "messages could not be shown");
                         Vec::new()

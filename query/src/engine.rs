@@ -123,13 +123,13 @@ impl Engine {
         let gaps = Gaps::new(is_strict);
         let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(self.config.memory_bytes));
         let stream = timeout_at(until, self.start(sql, rights, &gaps, Arc::clone(&pool)));
-        let stream = stream.await.map_err(|_| self.too_late())?;
+        let started = stream.await.map_err(|_| self.too_late())?;
         if gaps.is_stale() {
             self.listings.clear();
         }
         let bounds = Bounds { rows_max: self.config.rows_max, until, time_max: self.config.time_max, pool };
-        let (plan, stream) = stream?;
-        Ok(ResultRows::new(stream, plan, bounds, gaps, Arc::clone(&self.listings)))
+        let (stream, plan) = started?;
+        Ok(ResultRows::new(stream, bounds, gaps, Arc::clone(&self.listings), plan))
     }
 
     async fn start(
@@ -138,7 +138,7 @@ impl Engine {
         rights: &Rights,
         gaps: &Gaps,
         memory_pool: Arc<dyn MemoryPool>,
-    ) -> Result<(Arc<dyn ExecutionPlan>, SendableRecordBatchStream), Error> {
+    ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>), Error> {
         let mut state = self.state.clone();
         let (store, listings) = (Arc::clone(&self.store), Arc::clone(&self.listings));
         let warehouse = Warehouse::new(store, self.prefix.clone(), listings, self.config.store_wait, gaps.clone());
@@ -151,9 +151,8 @@ impl Engine {
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
         let plan = lenient::leave_out_what_fails(plan, gaps)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
-        let stream =
-            execute_stream(Arc::clone(&plan), Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?;
-        Ok((plan, stream))
+        let context = Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime)));
+        Ok((execute_stream(Arc::clone(&plan), context)?, plan))
     }
 
     pub(crate) fn too_late(&self) -> Error {

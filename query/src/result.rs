@@ -4,14 +4,10 @@ use crate::listings::Listings;
 use crate::store::Gaps;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,22 +25,27 @@ pub(crate) struct Bounds {
 /// The result of a query. Dropping it stops the query.
 pub struct ResultRows {
     stream: SendableRecordBatchStream,
-    plan: Arc<dyn ExecutionPlan>,
     bounds: Bounds,
     rows: usize,
     gaps: Gaps,
     listings: Arc<Listings>,
+    plan: Arc<dyn ExecutionPlan>,
 }
 
 impl ResultRows {
     pub(crate) fn new(
         stream: SendableRecordBatchStream,
-        plan: Arc<dyn ExecutionPlan>,
         bounds: Bounds,
         gaps: Gaps,
         listings: Arc<Listings>,
+        plan: Arc<dyn ExecutionPlan>,
     ) -> ResultRows {
-        ResultRows { stream, plan, bounds, rows: 0, gaps, listings }
+        ResultRows { stream, bounds, rows: 0, gaps, listings, plan }
+    }
+
+    /// The plan, whose counters say what was read so far.
+    pub(crate) fn plan(&self) -> Arc<dyn ExecutionPlan> {
+        Arc::clone(&self.plan)
     }
 
     /// Why these are not all rows, where a part of the store could not be read so far.
@@ -55,17 +56,6 @@ impl ResultRows {
     /// What could not be seen so far.
     pub(crate) fn gaps(&self) -> &Gaps {
         &self.gaps
-    }
-
-    /// What was read so far.
-    pub(crate) fn read(&self) -> Read {
-        let mut read = Read::default();
-        // It never fails.
-        let _ = self.plan.apply(|node| {
-            read.add(node);
-            Ok(TreeNodeRecursion::Continue)
-        });
-        read
     }
 
     /// Gives the query back the time that it waited for whoever reads its rows.
@@ -122,43 +112,6 @@ impl ResultRows {
         let schema = self.stream.schema();
         self.stream = Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(schema));
         error
-    }
-}
-
-/// What a query has read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Read {
-    /// Rows of objects.
-    pub(crate) rows: usize,
-    /// Of the store.
-    pub(crate) bytes: usize,
-    /// That the plan reads.
-    pub(crate) objects: usize,
-    /// That were left out by what their footers say.
-    pub(crate) row_groups_pruned: usize,
-}
-
-impl Read {
-    fn add(&mut self, node: &Arc<dyn ExecutionPlan>) {
-        if !node.children().is_empty() {
-            return;
-        }
-        let metrics = node.metrics();
-        self.rows += metrics.as_ref().and_then(MetricsSet::output_rows).unwrap_or_default();
-        if let Some(source) = node.downcast_ref::<DataSourceExec>()
-            && let Some(files) = source.data_source().downcast_ref::<FileScanConfig>()
-        {
-            self.objects += files.file_groups.iter().map(|group| group.len()).sum::<usize>();
-        }
-        for metric in metrics.iter().flat_map(MetricsSet::iter) {
-            match metric.value() {
-                MetricValue::Count { name, count } if name == "bytes_scanned" => self.bytes += count.value(),
-                MetricValue::PruningMetrics { name, pruning_metrics } if name.starts_with("row_groups_pruned") => {
-                    self.row_groups_pruned += pruning_metrics.pruned();
-                }
-                _ => (),
-            }
-        }
     }
 }
 

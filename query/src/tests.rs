@@ -16,6 +16,7 @@ mod rights;
 mod sight;
 mod sketches;
 mod strays;
+mod streamed;
 mod words;
 
 use crate::{ColdSegment, Config, Decoder, Engine, Error, Hot, HotRows};

@@ -4,11 +4,13 @@
 //! A short result is complete before its first byte leaves, so that errors have a status. A longer one is sent as it
 //! is made; where it fails, the transfer is broken off, and whoever reads it sees that it is not complete: a status of
 //! 200 with a complete body means all of it.
+mod frames;
 mod negotiate;
 
 use crate::Pool;
 use crate::access::Rights;
 use crate::error::{Error, Kind};
+use crate::format::Format;
 use crate::isolate::{Query, Reply};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -116,31 +118,28 @@ async fn answer(
     request: Request,
     form: Form,
 ) -> Result<Response, Refusal> {
+    let Form::Plain(format) = form else {
+        let mut query = Query::streamed(request.query, &rights);
+        query.is_strict = request.strict;
+        return Ok(frames::respond(pool, query).await?);
+    };
     // Before HTTP/1.1 there is no way to break off a result so that it is seen, unless its length is known.
-    let is_whole = version < Version::HTTP_11 && form != Form::Frames;
-    let mut query = Query::new(request.query, rights, form.format(), request.strict, is_whole);
-    query.is_framed = form == Form::Frames;
-    let reply = pool.ask(query).await?;
-    Ok(response(reply, form))
+    let is_whole = version < Version::HTTP_11;
+    let reply = pool.ask(Query::new(request.query, rights, format, request.strict, is_whole)).await?;
+    Ok(response(reply, format))
 }
 
-fn response(reply: Reply, form: Form) -> Response {
+fn response(reply: Reply, format: Format) -> Response {
     let (length, partial) = (reply.begin.length, reply.begin.partial.clone());
-    let chunks = stream::unfold(Some(reply), move |reply| async move {
+    let chunks = stream::unfold(Some(reply), |reply| async {
         let mut reply = reply?;
         match reply.chunks.recv().await {
             Some(chunk) => Some((Ok(Bytes::from(chunk)), Some(reply))),
             None if reply.is_complete.load(Ordering::Acquire) => None,
-            // Its last line says what became of it.
-            None if form == Form::Frames => {
-                let cut_off = || Error::new(Kind::Internal, "the result is cut off");
-                let error = reply.failure.get().cloned().unwrap_or_else(cut_off);
-                Some((Ok(Bytes::from(format!("{}\n", error.to_json()))), None))
-            }
             None => Some((Err(io::Error::other("the result is cut off")), None)),
         }
     });
-    let mut response = ([(header::CONTENT_TYPE, form.media_type())], Body::from_stream(chunks)).into_response();
+    let mut response = ([(header::CONTENT_TYPE, format.media_type())], Body::from_stream(chunks)).into_response();
     let headers = response.headers_mut();
     headers.extend(length.map(|length| (header::CONTENT_LENGTH, HeaderValue::from(length))));
     if let Some(reason) = partial {

@@ -5,37 +5,21 @@ use crate::format::Format;
 use axum::http::{HeaderMap, StatusCode, header};
 
 /// The media type of [`Form::Frames`].
-pub(crate) const FRAMES_TYPE: &str = "application/vnd.metlog.frames+ndjson";
+pub(super) const FRAMES_TYPE: &str = "application/vnd.metlog.frames+ndjson";
 
 /// The name of [`Form::Frames`] in an address.
 const FRAMES: &str = "frames";
 
 /// How a result is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(super) enum Form {
     /// The rows and nothing else.
     Plain(Format),
-    /// Lines of JSON that say what they are: see [`crate::isolate`].
+    /// Lines of JSON that say what they are: see `frames.rs`.
     Frames,
 }
 
 impl Form {
-    /// The format that the rows are written in.
-    pub(crate) fn format(self) -> Format {
-        match self {
-            Form::Plain(format) => format,
-            Form::Frames => Format::Ndjson,
-        }
-    }
-
-    /// As HTTP calls it.
-    pub(crate) fn media_type(self) -> &'static str {
-        match self {
-            Form::Plain(format) => format.media_type(),
-            Form::Frames => FRAMES_TYPE,
-        }
-    }
-
     /// By its name in an address.
     pub(super) fn of_name(name: &str) -> Result<Form, Error> {
         if name == FRAMES {

@@ -7,6 +7,7 @@ use super::turns::Turn;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::{self, Place, chunk, missing};
 use crate::result::{batch_bytes, too_late};
+use crate::scanned::Scanned;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::hot::HotRows;
@@ -15,7 +16,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How much later than its time a query may notice that by itself.
@@ -39,7 +40,7 @@ pub(crate) struct Reply {
     pub(crate) chunks: mpsc::Receiver<Vec<u8>>,
     /// True once the last chunk is among them.
     pub(crate) is_complete: Arc<AtomicBool>,
-    /// Why there is no more of it, where that is known.
+    /// Why it is cut off, where that is known, once there are no more chunks.
     pub(crate) failure: Arc<OnceLock<Error>>,
 }
 
@@ -47,7 +48,13 @@ pub(crate) struct Reply {
 ///
 /// # Errors
 /// Where there is no result.
-pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: Instant) -> Result<Reply, Error> {
+pub(crate) async fn start(
+    pool: Arc<Pool>,
+    worker: Worker,
+    turn: Turn,
+    until: Instant,
+    progress: watch::Sender<Scanned>,
+) -> Result<Reply, Error> {
     let (body, chunks) = mpsc::channel(CHUNKS_MAX);
     let (head, begun) = oneshot::channel();
     let is_complete = Arc::new(AtomicBool::new(false));
@@ -62,6 +69,7 @@ pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: In
         body,
         is_complete: Arc::clone(&is_complete),
         failure: Arc::clone(&failure),
+        progress,
         left: None,
         hot: None,
     };
@@ -84,6 +92,7 @@ struct Exchange {
     body: mpsc::Sender<Vec<u8>>,
     is_complete: Arc<AtomicBool>,
     failure: Arc<OnceLock<Error>>,
+    progress: watch::Sender<Scanned>,
     /// Bytes of the result that are yet to be passed on, where its length is known. After the last one nobody reads
     /// any more.
     left: Option<u64>,
@@ -184,6 +193,10 @@ impl Exchange {
                     }
                     None
                 }),
+                Kind::Progress => frame.value().map(|scanned: Scanned| {
+                    self.progress.send_replace(scanned);
+                    None
+                }),
                 Kind::Body => Ok(self.pass_on(frame.payload).await),
                 Kind::Done => frame.value::<Done>().map(|done| Some(Outcome::Answered(done.is_clean))),
                 Kind::Failed => frame.value::<Failed>().map(|failed| {
@@ -270,13 +283,12 @@ impl Exchange {
     }
 }
 
-/// Tells whoever asked, if that is still possible. After the first byte it is not: then the result is cut off.
+/// Tells whoever asked. After the first byte the result is cut off, and why is for those who look.
 fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, failure: &OnceLock<Error>, error: Error) {
     match head {
         Some(head) => drop(head.send(Err(error))),
         None => {
             tracing::warn!(%error, "a result is cut off");
-            // There is one outcome.
             let _ = failure.set(error);
         }
     }

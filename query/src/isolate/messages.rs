@@ -52,8 +52,8 @@ pub struct Query {
     pub(crate) is_strict: bool,
     /// True where the result must be complete before its first byte leaves.
     pub(crate) is_whole: bool,
-    /// True where the result is sent as frames: see [`super::frames`].
-    pub(crate) is_framed: bool,
+    /// True where the first rows leave at once, and what was read is told while it runs.
+    pub(crate) is_live: bool,
     /// Who asks.
     pub(crate) rights: Rights,
     /// What is left of its time.
@@ -62,15 +62,13 @@ pub struct Query {
 
 impl Query {
     pub(crate) fn new(sql: String, rights: Rights, format: Format, is_strict: bool, is_whole: bool) -> Query {
-        Query {
-            sql,
-            rights,
-            format: format.name().to_owned(),
-            is_strict,
-            is_whole,
-            is_framed: false,
-            time: Duration::ZERO,
-        }
+        let format = format.name().to_owned();
+        Query { sql, rights, format, is_strict, is_whole, is_live: false, time: Duration::ZERO }
+    }
+
+    /// For [`super::Pool::stream`]: the first rows leave at once, and what was read is told while it runs.
+    pub fn streamed(sql: impl Into<String>, rights: &Rights) -> Query {
+        Query { is_live: true, ..Query::new(sql.into(), rights.clone(), Format::Arrow, false, false) }
     }
 
     /// For [`super::Pool::batches`]: what of the store cannot be read is left out, and said.

@@ -28,12 +28,17 @@ const ROWS_AT_ONCE: usize = 1_024;
 /// Those of the query, and where a result that must be whole is longer than `bytes_max`.
 pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usize, line: &Line) -> Result<(), Error> {
     let format = query.format();
-    let held_max = if query.is_whole { bytes_max } else { HEAD_BYTES_MAX };
+    let held_max = match (query.is_whole, query.is_live) {
+        (true, _) => bytes_max,
+        (false, true) => 0,
+        (false, false) => HEAD_BYTES_MAX,
+    };
     let mut outlet = Outlet {
         line,
         gaps: result.gaps().clone(),
         held_max,
         is_whole: query.is_whole,
+        is_live: query.is_live,
         has_begun: false,
         partial: None,
         text: Vec::new(),
@@ -41,6 +46,10 @@ pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usiz
     let buffer = Buffer::default();
     let unwritable = |error| unwritable(&error, format);
     let mut writer = Writer::new(format, &result.schema(), buffer.clone()).map_err(unwritable)?;
+    if query.is_live {
+        // The columns, before there are rows.
+        outlet.push(buffer.take()).await?;
+    }
     while let Some(batch) = result.next().await {
         for slice in slices(&batch?) {
             writer.write(&slice).map_err(unwritable)?;
@@ -54,7 +63,7 @@ pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usiz
     outlet.finish().await
 }
 
-pub(super) fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
     let batch = batch.clone();
     let starts = (0..batch.num_rows()).step_by(ROWS_AT_ONCE);
     starts.map(move |start| batch.slice(start, ROWS_AT_ONCE.min(batch.num_rows() - start)))
@@ -92,6 +101,8 @@ struct Outlet<'a> {
     /// Text that is held back at most.
     held_max: usize,
     is_whole: bool,
+    /// True where text waits for no more of it.
+    is_live: bool,
     has_begun: bool,
     /// What was said of gaps when it began.
     partial: Option<String>,
@@ -115,7 +126,7 @@ impl Outlet<'_> {
         if !self.has_begun {
             self.begin(None).await?;
         }
-        if self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
+        if self.is_live || self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
     }
 
     async fn finish(mut self) -> Result<(), Error> {
@@ -146,6 +157,6 @@ impl Outlet<'_> {
 }
 
 /// Nobody will read it.
-pub(super) fn gone(error: io::Error) -> Error {
+fn gone(error: io::Error) -> Error {
     Error::new(ErrorKind::Internal, format!("the server is gone: {error}"))
 }
