@@ -16,6 +16,7 @@ mod layout;
 mod live;
 pub mod number;
 mod page;
+pub mod parameter;
 pub mod part;
 pub mod range;
 mod site;

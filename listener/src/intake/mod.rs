@@ -16,6 +16,7 @@ pub mod server;
 mod stream;
 pub mod submit;
 pub mod tls;
+mod traces;
 
 pub use receive::SocketState;
 
