@@ -241,7 +241,7 @@ pub struct QueryOptions {
     /// Read this warehouse directly: file:///folder, s3://bucket/prefix, gs:// or az://. It has only stored rows.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
-    /// Format of the result: table, json, csv, ndjson or parquet.
+    /// Format of the result: table, json, csv, spreadsheet (CSV whose text no spreadsheet runs), ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
     /// Fail if the store cannot be read, instead of returning a partial result.
