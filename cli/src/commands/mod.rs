@@ -14,6 +14,7 @@ pub mod serve;
 pub mod status;
 pub mod tail;
 pub mod token;
+pub mod top;
 pub mod up;
 
 use crate::failure::Failure;

@@ -24,5 +24,8 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
+    reports "Reports" "/reports"
     explore "Explore" "/explore"
+    messages "Messages" "/messages"
+    series "Metrics" "/series"
 }
