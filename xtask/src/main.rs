@@ -2,6 +2,7 @@
 mod attack;
 mod clients;
 mod instructions;
+mod otlp;
 mod page;
 mod registries;
 mod setup;
@@ -15,6 +16,7 @@ const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
 cargo xtask page [--binary FILE] [--shots FOLDER] [VIEW…]
@@ -41,6 +43,9 @@ fn main() -> ExitCode {
             .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+        Some("otlp") => {
+            Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
+        }
         Some("bench") => {
             Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
         }
@@ -175,8 +180,13 @@ fn test() -> Result<(), String> {
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    run(Command::new(tools.tracers.join("bin/python"))
+        .arg(system.join("tracers.py"))
+        .arg(&binary)
+        .arg(&tools.tracers_node_modules))?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
+    otlp::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     let acceptance = root().join("../shared/acceptance/run.py");
     if acceptance.exists() {
