@@ -21,6 +21,8 @@ pub mod part;
 pub mod range;
 mod site;
 pub mod text;
+#[cfg(test)]
+mod vendored;
 mod view;
 pub mod visit;
 mod watch;
