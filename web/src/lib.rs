@@ -20,6 +20,8 @@ pub mod parameter;
 pub mod part;
 pub mod range;
 mod site;
+#[cfg(test)]
+mod tests;
 pub mod text;
 #[cfg(test)]
 mod vendored;
