@@ -14,6 +14,7 @@ mod error;
 mod expansion;
 pub mod format;
 mod functions;
+pub mod graphite;
 mod held;
 mod hints;
 mod hot;
