@@ -8,13 +8,14 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
-mod filter;
 mod holder;
 mod hot;
+mod live;
 mod logs;
 mod metlog_line;
 mod outlet;
 mod pace;
+mod page;
 mod plural;
 mod serve;
 mod severity;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(options) => commands::up::run(&options),
         Command::Listen(options) => commands::up::listen(&options),
+        Command::Serve(options) => commands::serve::run(&options),
         Command::Query(options) => commands::query::run(&options),
         Command::Send(options) => commands::send::run(&options),
         Command::Replay(options) => commands::replay::run(&options),

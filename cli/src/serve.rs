@@ -1,30 +1,19 @@
 //! The HTTP server of `metlog up` and `metlog listen`: the listener's state, its live messages and, where there is an
 //! engine, SQL.
 use crate::config::QueryConfig;
-use crate::filter::Filter;
 use crate::hot::HotListener;
-use arrow::array::RecordBatch;
-use axum::body::{Body, Bytes};
+use crate::live;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use futures::stream;
 use metlog_listener::Listener;
-use metlog_listener::LiveRows;
-use metlog_query::format::{Format, Writer};
 use metlog_query::{Hot, Pool, PoolConfig};
-use metlog_schemas::table::Table;
+use metlog_web::Site;
 use serde::Deserialize;
 use serde_json::json;
-use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
-
-/// The key of a line of `/api/tail` that is no message: how many batches came too fast for this reader.
-pub const MISSED: &str = "missed_batches";
 
 /// The bounds of an engine, as configured.
 pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
@@ -48,29 +37,53 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
 }
 
 /// All paths; SQL where there is a pool.
-pub fn router(listener: Listener, pool: Option<Arc<Pool>>) -> Router {
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
         .route("/api/rejected", get(rejected))
         .route("/api/addresses", get(addresses))
-        .route("/api/tail", get(tail))
+        .route("/api/sinks", get(sinks))
+        .route("/api/tail", get(live::tail))
+        .merge(metlog_query::filter::router())
         .route("/health", get(health))
         .with_state(listener.clone())
         .route("/metrics", get(metrics).with_state((listener, pool.clone())));
-    pool.map(metlog_query::router).into_iter().fold(state, Router::merge).fallback(unknown)
+    let api = pool.map(metlog_query::router).into_iter().fold(state, Router::merge);
+    with_page(api, site)
+}
+
+/// The paths of a server that only reads a warehouse.
+pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
+    let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
+    let metrics = get(|State(pool): State<Arc<Pool>>| async move { exposition(pool.metrics_text()) });
+    let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
+    with_page(state.merge(metlog_query::router(pool)), site)
+}
+
+fn with_page(api: Router, site: Site) -> Router {
+    let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
+    api.merge(metlog_web::router(site)).layer(axum::Extension(metlog_query::Rights::everything()))
 }
 
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/tail, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /metrics, /health",
     )
 }
 
 /// As the read side writes its errors.
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
+}
+
+/// A request that cannot be answered, with details for programs.
+pub(crate) fn refusal_with(message: &str, details: serde_json::Value) -> Response {
+    let mut error = details;
+    error["kind"] = "request".into();
+    error["message"] = message.into();
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
 }
 
 /// A bounded sample of what was rejected, the newest first.
@@ -106,61 +119,20 @@ async fn addresses(State(listener): State<Listener>) -> Response {
 
 async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
     let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
+    exposition(text)
+}
+
+fn exposition(text: String) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// How far each sink is, and the journal.
+async fn sinks(State(listener): State<Listener>) -> Response {
+    Json(json!({"sinks": listener.sinks(), "journal": listener.journal()})).into_response()
 }
 
 async fn health(State(listener): State<Listener>) -> Response {
     let health = listener.health();
     let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health)).into_response()
-}
-
-/// The parameters of `/api/tail`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TailQuery {
-    r#type: Option<String>,
-    logger: Option<String>,
-    #[serde(default)]
-    filter: String,
-}
-
-async fn tail(State(listener): State<Listener>, Query(query): Query<TailQuery>) -> Response {
-    let filter = match Filter::parse(&query.filter) {
-        Ok(filter) => filter.and_same("type", query.r#type).and_same("logger", query.logger),
-        Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
-    };
-    let lines = stream::unfold((listener.subscribe(), filter), |(mut batches, filter)| async move {
-        let lines = next_lines(&mut batches, &filter).await?;
-        Some((Ok::<Bytes, Infallible>(lines), (batches, filter)))
-    });
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
-}
-
-/// The next lines that there are, never none of them; `None` when the listener has stopped.
-async fn next_lines(batches: &mut Receiver<LiveRows>, filter: &Filter) -> Option<Bytes> {
-    loop {
-        match batches.recv().await {
-            Ok(rows) if rows.table != Table::Messages => (),
-            Ok(LiveRows { batch, .. }) => {
-                let lines = filter.apply(&batch).and_then(|batch| json_lines(&batch));
-                match lines {
-                    Ok(lines) if lines.is_empty() => (),
-                    Ok(lines) => return Some(lines.into()),
-                    Err(error) => tracing::error!(%error, "messages could not be shown"),
-                }
-            }
-            Err(RecvError::Lagged(batches)) => return Some(format!("{}\n", json!({ MISSED: batches })).into()),
-            Err(RecvError::Closed) => return None,
-        }
-    }
-}
-
-fn json_lines(batch: &RecordBatch) -> Result<Vec<u8>, arrow::error::ArrowError> {
-    if batch.num_rows() == 0 {
-        return Ok(Vec::new());
-    }
-    let mut writer = Writer::new(Format::Ndjson, &batch.schema(), Vec::new())?;
-    writer.write(batch)?;
-    writer.finish()
 }

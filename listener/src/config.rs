@@ -22,6 +22,8 @@ pub struct Config {
     pub sockets: Vec<Listen>,
     /// TCP addresses for Metlog JSON by HTTP.
     pub http: Vec<SocketAddr>,
+    /// Where each server of the registry of servers listens (`intake/server`); those that are left out do not.
+    pub servers: Vec<Serve>,
     /// Receiving threads for each UDP address, with `SO_REUSEPORT`. At least 1.
     pub workers: usize,
     /// Bytes asked of the kernel for each socket's receive buffer.
@@ -59,7 +61,7 @@ impl Config {
         let Some(socket) = format::sockets().into_iter().find(|socket| socket.key == key) else { return false };
         self.sockets.retain(|listen| listen.socket.key != key);
         if !addresses.is_empty() {
-            self.sockets.push(Listen { socket, at: At::Addresses(addresses) });
+            self.sockets.push(Listen { socket, at: At::Addresses(addresses), is_default: false });
         }
         true
     }
@@ -72,6 +74,19 @@ pub struct Listen {
     pub socket: Socket,
     /// Its addresses.
     pub at: At,
+    /// Nobody configured it.
+    pub is_default: bool,
+}
+
+/// A server and where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serve {
+    /// Its key in the registry of servers.
+    pub key: &'static str,
+    /// Its TCP addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// Nobody configured it: an address that another program holds is left out.
+    pub is_default: bool,
 }
 
 /// Addresses of a socket.

@@ -21,21 +21,25 @@ mod replay;
 mod report;
 mod segment;
 pub mod senders;
+mod standing;
 
 pub use cold::decode_segment;
 pub use dump::decode;
 pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;
+pub use intake::server::{SERVERS, Server};
 pub use intake::submit::{Submit, Submitted, Unavailable};
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
-pub use pipeline::{LiveRows, Rejected};
+pub use pipeline::{Live, LiveEvent, LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
 pub use report::Health;
+pub use standing::{JournalRow, SinkRow};
 
 use clock::SystemClock;
 use config::Config;
 use deliver::SinkStates;
 use intake::SocketState;
+use intake::server::BoundServer;
 use metlog_sink::{Role, Sink};
 use pipeline::Pipeline;
 use recover::Damage;
@@ -46,7 +50,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
 
 /// How often windows, segments and batches are checked.
 const TICK: Duration = Duration::from_millis(10);
@@ -108,6 +111,8 @@ struct Inner {
     clock: Mutex<Vec<JoinHandle<()>>>,
     deliveries: Vec<tokio::task::AbortHandle>,
     addresses: Vec<(String, String)>,
+    /// Default addresses that another program holds, in words.
+    left_out: Vec<String>,
     _lock: File,
 }
 
@@ -138,8 +143,11 @@ impl Listener {
         let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
         let data = |source| StartError::Data { folder: config.data.clone(), source };
         let folder_lock = recover::lock(&config.data).map_err(data)?;
-        let sources = intake::bind_all(&config).map_err(StartError::Bind)?;
+        let mut left_out = Vec::new();
+        let sources = intake::bind_all(&config, &mut left_out).map_err(StartError::Bind)?;
         let http = bind_http(&config).map_err(StartError::Bind)?;
+        let servers = intake::server::bind_all(&config, &mut left_out).map_err(StartError::Bind)?;
+        left_out.iter().for_each(|warning| tracing::warn!("{warning}"));
         let (found, damage) = recover::open(&config, &names, store, clock::wall()).map_err(data)?;
         let clock = Arc::new(SystemClock::default());
         let workers = sources.len() + intake::submit::WORKERS;
@@ -159,6 +167,7 @@ impl Listener {
             intake: Mutex::default(),
             clock: Mutex::default(),
             deliveries: Vec::new(),
+            left_out,
             _lock: folder_lock,
             pipeline: pipeline.clone(),
         };
@@ -175,8 +184,10 @@ impl Listener {
         for (_, listener) in &http {
             inner.addresses.extend(listener.local_addr().ok().map(|address| ("http".to_owned(), address.to_string())));
         }
+        inner.addresses.extend(servers.iter().map(|bound| (bound.server.key.to_owned(), bound.address.to_string())));
         let listener = Listener { inner: Arc::new(inner) };
         listener.serve_http(http, runtime).map_err(StartError::Bind)?;
+        listener.serve_servers(servers, runtime).map_err(StartError::Bind)?;
         Ok(listener)
     }
 
@@ -187,6 +198,15 @@ impl Listener {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let router = intake::http::router(self.submit());
             runtime.spawn(serve(listener, router, "listener.http", Limits::default()));
+        }
+        Ok(())
+    }
+
+    fn serve_servers(&self, servers: Vec<BoundServer>, runtime: &Handle) -> std::io::Result<()> {
+        let _runtime = runtime.enter();
+        for BoundServer { server, listener, .. } in servers {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(server.serve(listener, self.submit(), Limits::default()));
         }
         Ok(())
     }
@@ -213,7 +233,7 @@ impl Listener {
     }
 
     /// Rows as they arrive, while somebody subscribes.
-    pub fn subscribe(&self) -> broadcast::Receiver<LiveRows> {
+    pub fn subscribe(&self) -> Live {
         self.inner.pipeline.subscribe()
     }
 

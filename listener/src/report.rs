@@ -16,6 +16,8 @@ pub struct Health {
     pub ok: bool,
     /// What is wrong, in words.
     pub problems: Vec<String>,
+    /// What an operator should know although nothing is wrong: default addresses that another program holds.
+    pub warnings: Vec<String>,
 }
 
 impl Listener {
@@ -30,7 +32,7 @@ impl Listener {
             let why = state.failing.as_ref().or(state.probe_failure.as_ref());
             problems.extend(why.map(|why| format!("{sink}: {why}")));
         }
-        Health { ok: !self.inner.pipeline.is_losing() && !ended, problems }
+        Health { ok: !self.inner.pipeline.is_losing() && !ended, problems, warnings: self.inner.left_out.clone() }
     }
 
     /// Prometheus text.

@@ -1,4 +1,5 @@
 //! The engine: what is made once (functions, limits, the cache of footers), and the way of one query.
+use crate::access::{self, Rights};
 use crate::error::Error;
 use crate::hot::{Here, Hot, Source};
 use crate::listings::Listings;
@@ -7,12 +8,12 @@ use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::store::Gaps;
 use crate::warehouse::{OnlyStore, Warehouse};
 use crate::{functions, held, lenient, prepare};
-use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::physical_plan::execute_stream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use metlog_schemas::hot::Decoder;
 use object_store::ObjectStore;
@@ -103,43 +104,55 @@ impl Engine {
     /// Every [`crate::Kind`] but [`crate::Kind::Request`]. Nothing of the query goes on running after an error, nor after the
     /// result is dropped.
     pub async fn query(&self, sql: &str) -> Result<ResultRows, Error> {
-        self.query_within(sql, self.config.time_max, true).await
+        self.query_within(sql, &Rights::everything(), self.config.time_max, true).await
     }
 
-    /// Likewise, in what is left of its time. Where it is not `strict`, what of the store cannot be read is left out,
+    /// Likewise for whoever has these rights, in what is left of its time. Where it is not `strict`, what of the store cannot be read is left out,
     /// and [`ResultRows::partial`] says so.
     ///
     /// # Errors
     /// As [`Engine::query`].
-    pub async fn query_within(&self, sql: &str, time: Duration, is_strict: bool) -> Result<ResultRows, Error> {
+    pub async fn query_within(
+        &self,
+        sql: &str,
+        rights: &Rights,
+        time: Duration,
+        is_strict: bool,
+    ) -> Result<ResultRows, Error> {
         let until = Instant::now() + time;
         let gaps = Gaps::new(is_strict);
         let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(self.config.memory_bytes));
-        let stream = timeout_at(until, self.start(sql, &gaps, Arc::clone(&pool)));
-        let stream = stream.await.map_err(|_| self.too_late())?;
+        let stream = timeout_at(until, self.start(sql, rights, &gaps, Arc::clone(&pool)));
+        let started = stream.await.map_err(|_| self.too_late())?;
         if gaps.is_stale() {
             self.listings.clear();
         }
         let bounds = Bounds { rows_max: self.config.rows_max, until, time_max: self.config.time_max, pool };
-        Ok(ResultRows::new(stream?, bounds, gaps, Arc::clone(&self.listings)))
+        let (stream, plan) = started?;
+        Ok(ResultRows::new(stream, bounds, gaps, Arc::clone(&self.listings), plan))
     }
 
     async fn start(
         &self,
         sql: &str,
+        rights: &Rights,
         gaps: &Gaps,
         memory_pool: Arc<dyn MemoryPool>,
-    ) -> Result<datafusion::execution::SendableRecordBatchStream, Error> {
+    ) -> Result<(SendableRecordBatchStream, Arc<dyn ExecutionPlan>), Error> {
         let mut state = self.state.clone();
         let (store, listings) = (Arc::clone(&self.store), Arc::clone(&self.listings));
         let warehouse = Warehouse::new(store, self.prefix.clone(), listings, self.config.store_wait, gaps.clone());
-        state.register_catalog_list(Snapshot::catalogs(&warehouse, self.source.as_ref())?);
+        state.register_catalog_list(Snapshot::catalogs(&warehouse, self.source.as_ref(), rights)?);
+        // Files and their statistics are not those of the user alone.
+        state.config_mut().options_mut().explain.logical_plan_only = rights.is_restricted();
         state.mark_start_execution();
         let plan = prepare::plan(&state, sql).await?;
+        access::check(&plan, rights)?;
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
         let plan = lenient::leave_out_what_fails(plan, gaps)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
-        Ok(execute_stream(plan, Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime))))?)
+        let context = Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime)));
+        Ok((execute_stream(Arc::clone(&plan), context)?, plan))
     }
 
     pub(crate) fn too_late(&self) -> Error {

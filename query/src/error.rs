@@ -14,6 +14,8 @@ pub enum Kind {
     Sql,
     /// Read only: the statement would change or open something.
     ReadOnly,
+    /// The user may not see that.
+    Forbidden,
     /// Correct the request around the SQL.
     Request,
     /// Ask for less: too many rows, too much memory, too long a query.
@@ -27,11 +29,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 8] = [
+        Kind::Sql,
+        Kind::ReadOnly,
+        Kind::Forbidden,
+        Kind::Request,
+        Kind::Limit,
+        Kind::Timeout,
+        Kind::Storage,
+        Kind::Internal,
+    ];
+
     /// As in the JSON of an error.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Sql => "sql",
             Kind::ReadOnly => "read_only",
+            Kind::Forbidden => "forbidden",
             Kind::Request => "request",
             Kind::Limit => "limit",
             Kind::Timeout => "timeout",

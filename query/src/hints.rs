@@ -78,8 +78,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 fn no_column(name: &str, names: &[&str], sql: &str) -> String {
     let mut message = format!("no column `{name}`");
-    let elsewhere = COLUMNS_ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-    let meant = elsewhere.map(|(_, ours)| *ours).filter(|ours| names.contains(ours));
+    let meant = called_elsewhere(name).filter(|ours| names.contains(ours));
     let nearest = meant.or_else(|| nearest(name, names.iter().copied()));
     let is_quoted = sql.contains(&format!("\"{name}\""));
     match nearest {
@@ -92,6 +91,11 @@ fn no_column(name: &str, names: &[&str], sql: &str) -> String {
         message.push_str(&format!("; \"{name}\" names a column, text is in single quotes: '{name}'"));
     }
     message
+}
+
+/// What a column is called here that has this name elsewhere.
+pub(crate) fn called_elsewhere(name: &str) -> Option<&'static str> {
+    COLUMNS_ELSEWHERE.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours)
 }
 
 fn no_table(name: &str, state: &SessionState) -> String {
@@ -125,7 +129,7 @@ fn no_function(name: &str, state: &SessionState) -> String {
 }
 
 /// The name that is closest, where it is close: a letter in three may differ, or it is a longer form.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = name;
     let name = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);

@@ -4,6 +4,7 @@
 //! is made; where it fails, the transfer is broken off, and whoever reads it sees that it is not complete: a status of
 //! 200 with a complete body means all of it.
 use crate::Pool;
+use crate::access::Rights;
 use crate::error::{Error, Kind};
 use crate::format::Format;
 use crate::isolate::{Query, Reply};
@@ -56,6 +57,7 @@ struct Request {
 
 async fn run(
     State(pool): State<Arc<Pool>>,
+    rights: Rights,
     version: Version,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -68,7 +70,7 @@ async fn run(
         .map_err(|error| Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}")))?;
     // Before HTTP/1.1 there is no way to break off a result so that it is seen, unless its length is known.
     let is_whole = version < Version::HTTP_11;
-    let reply = pool.ask(Query::new(request.query, format, request.strict, is_whole)).await?;
+    let reply = pool.ask(Query::new(request.query, rights, format, request.strict, is_whole)).await?;
     Ok(response(reply, format))
 }
 
@@ -132,7 +134,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         let status = match error.kind {
             Kind::Sql | Kind::Request | Kind::Limit => StatusCode::BAD_REQUEST,
-            Kind::ReadOnly => StatusCode::FORBIDDEN,
+            Kind::ReadOnly | Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Kind::Storage => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,10 +8,12 @@
 //! environment variable, no address that stands in a query. Each query is bounded in time, rows and memory.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod depth;
 mod engine;
 mod error;
 mod expansion;
+pub mod filter;
 pub mod format;
 mod functions;
 pub mod graphite;
@@ -28,19 +30,23 @@ mod pass_through;
 mod prepare;
 mod result;
 mod rows;
+mod scanned;
 mod snapshot;
 mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod warehouse;
 mod wording;
 
+pub use access::{Rights, Role};
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use hot::Hot;
 pub use http::{PARTIAL, router};
-pub use isolate::{Batches, Launch, Opened, Pool, PoolConfig, Query, run_worker};
+pub use isolate::{Batches, Launch, Opened, Pool, PoolConfig, Query, Streamed, run_worker};
 pub use metlog_schemas::hot::{ColdSegment, Decoder, HotRows};
 pub use prepare::SQL_BYTES_MAX;
 pub use result::ResultRows;
+pub use scanned::Scanned;

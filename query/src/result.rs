@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub struct ResultRows {
     rows: usize,
     gaps: Gaps,
     listings: Arc<Listings>,
+    plan: Arc<dyn ExecutionPlan>,
 }
 
 impl ResultRows {
@@ -36,8 +38,14 @@ impl ResultRows {
         bounds: Bounds,
         gaps: Gaps,
         listings: Arc<Listings>,
+        plan: Arc<dyn ExecutionPlan>,
     ) -> ResultRows {
-        ResultRows { stream, bounds, rows: 0, gaps, listings }
+        ResultRows { stream, bounds, rows: 0, gaps, listings, plan }
+    }
+
+    /// The plan, whose counters say what was read so far.
+    pub(crate) fn plan(&self) -> Arc<dyn ExecutionPlan> {
+        Arc::clone(&self.plan)
     }
 
     /// Why these are not all rows, where a part of the store could not be read so far.

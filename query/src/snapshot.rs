@@ -1,4 +1,5 @@
 //! What one query sees: the names of the tables and, behind them, the same rows wherever it names one.
+use crate::access::{self, Filtered, Rights};
 use crate::error::HotError;
 use crate::hot::Source;
 use crate::hot_scan::HotView;
@@ -42,23 +43,34 @@ impl Shared {
 }
 
 pub(crate) struct Snapshot {
-    tables: [Arc<FactTable>; Table::ALL.len()],
+    /// Those that the user sees.
+    tables: Vec<(Table, Arc<dyn TableProvider>)>,
     source: Option<Arc<dyn Source>>,
+    rights: Arc<Rights>,
 }
 
 impl Snapshot {
-    /// A catalog for one query.
+    /// A catalog for one query, with what these rights allow.
     ///
     /// # Errors
     /// None that can be caused from outside.
     pub(crate) fn catalogs(
         warehouse: &Warehouse,
         source: Option<&Arc<dyn Source>>,
+        rights: &Rights,
     ) -> Result<Arc<dyn CatalogProviderList>> {
         let shared = Arc::new(Shared { source: source.cloned(), hot: OnceCell::new() });
-        let tables = Table::ALL.map(|table| Arc::new(FactTable::new(table, warehouse.clone(), Arc::clone(&shared))));
+        let rights = Arc::new(rights.clone());
+        let seen = |table: Table| {
+            let rows = Arc::new(FactTable::new(table, warehouse.clone(), Arc::clone(&shared)));
+            Some((table, Filtered::of(table, rows, &rights)?))
+        };
+        let tables = Table::ALL.into_iter().filter_map(seen).collect();
         let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(SCHEMA, Arc::new(Snapshot { tables, source: source.cloned() }))?;
+        catalog.register_schema(
+            SCHEMA,
+            Arc::new(Snapshot { tables, source: source.cloned(), rights: Arc::clone(&rights) }),
+        )?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         Ok(Arc::new(catalogs))
@@ -75,22 +87,22 @@ impl fmt::Debug for Snapshot {
 impl SchemaProvider for Snapshot {
     fn table_names(&self) -> Vec<String> {
         let senders = self.source.is_some().then_some(SENDERS);
-        Table::ALL.into_iter().map(Table::name).chain(senders).map(str::to_owned).collect()
+        self.tables.iter().map(|(table, _)| table.name()).chain(senders).map(str::to_owned).collect()
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        Table::from_name(name).is_some() || (name == SENDERS && self.source.is_some())
+        self.tables.iter().any(|(table, _)| table.name() == name) || (name == SENDERS && self.source.is_some())
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let Some(at) = Table::ALL.into_iter().position(|table| table.name() == name) {
-            return Ok(Some(Arc::clone(&self.tables[at]) as Arc<dyn TableProvider>));
+        if let Some((_, table)) = self.tables.iter().find(|(table, _)| table.name() == name) {
+            return Ok(Some(Arc::clone(table)));
         }
         match &self.source {
             _ if name != SENDERS => Ok(None),
             None => plan_err!("`senders` is known to a running listener only: ask that, not the warehouse"),
             Some(source) => {
-                let batch = source.senders().await.map_err(HotError)?;
+                let batch = access::senders(source.senders().await.map_err(HotError)?, &self.rights)?;
                 Ok(Some(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]])?)))
             }
         }

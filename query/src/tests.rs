@@ -5,15 +5,18 @@ mod bounds;
 mod ddl;
 mod every_function;
 mod fake_store;
+mod filters;
 mod functions;
 mod http;
 mod isolated;
 mod plans;
 mod refusals;
 mod requests;
+mod rights;
 mod sight;
 mod sketches;
 mod strays;
+mod streamed;
 mod words;
 
 use crate::{ColdSegment, Config, Decoder, Engine, Error, Hot, HotRows};
@@ -172,8 +175,9 @@ impl Hot for FakeHot {
 
     fn senders(&self) -> Result<RecordBatch, ArrowError> {
         let hostname: ArrayRef = Arc::new(StringArray::from(vec!["h1"]));
+        let logger: ArrayRef = Arc::new(StringArray::from(vec!["sync"]));
         let lost: ArrayRef = Arc::new(Int64Array::from(vec![3]));
-        RecordBatch::try_from_iter([("hostname", hostname), ("lost", lost)])
+        RecordBatch::try_from_iter([("hostname", hostname), ("logger", logger), ("lost", lost)])
     }
 }
 

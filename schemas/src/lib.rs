@@ -11,6 +11,7 @@ pub mod format;
 pub mod hot;
 pub mod object_path;
 pub mod rows;
+pub mod span;
 pub mod table;
 pub mod time;
 pub mod window;

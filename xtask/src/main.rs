@@ -1,5 +1,6 @@
 //! `cargo xtask`: the test command. It installs what the tests need into a cache folder and passes all of them.
 mod attack;
+mod clients;
 mod instructions;
 mod registries;
 mod setup;
@@ -12,6 +13,7 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
+cargo xtask clients [--binary FILE]          the clients in other languages
 cargo xtask tidy                             the house rules that are tests
 cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::check(&root()),
         Some("attack") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
+        Some("clients") => Choice::read(arguments, &["--binary"])
+            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
         Some("bench") => {
             Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
         }
@@ -160,6 +164,7 @@ fn test() -> Result<(), String> {
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
+    clients::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     let acceptance = root().join("../shared/acceptance/run.py");
     if acceptance.exists() {

@@ -58,7 +58,7 @@ fn runs(program: &str) -> bool {
 }
 
 /// Does `install` unless the stamp says that just these packages are there.
-fn once(stamp: &Path, packages: &str, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+pub fn once(stamp: &Path, packages: &str, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     if std::fs::read_to_string(stamp).is_ok_and(|installed| installed == packages) {
         return Ok(());
     }

@@ -7,14 +7,15 @@ use std::process::Command;
 const LINES_MAX: usize = 500;
 
 /// Who may import whom of ours. A package that is not named here is refused.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("metlog-wire", &[]),
     ("metlog-schemas", &["metlog-wire"]),
     ("metlog", &["metlog-wire"]),
     ("metlog-sink", &["metlog-schemas"]),
     ("metlog-listener", &["metlog-schemas", "metlog-sink"]),
     ("metlog-query", &["metlog-schemas"]),
-    ("metlog-cli", &["metlog", "metlog-schemas", "metlog-sink", "metlog-listener", "metlog-query"]),
+    ("metlog-web", &["metlog-query", "metlog-schemas"]),
+    ("metlog-cli", &["metlog", "metlog-schemas", "metlog-sink", "metlog-listener", "metlog-query", "metlog-web"]),
     ("xtask", &[]),
 ];
 

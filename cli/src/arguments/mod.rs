@@ -58,6 +58,11 @@ pub enum Command {
     /// Receive and store messages, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
+    /// Serve the page and SQL over a warehouse that other processes fill. Receives nothing.
+    #[command(
+        after_help = "Examples:\n  metlog serve --config metlog.toml\n  metlog serve --warehouse s3://logs/metlog --http 127.0.0.1:8080"
+    )]
+    Serve(ServeOptions),
     /// Run an SQL query on the running server, or directly on a warehouse.
     #[command(after_help = QUERY_HELP)]
     Query(QueryOptions),
@@ -113,16 +118,20 @@ const QUERY_HELP: &str = "Examples:
 
 Tables: messages, metrics, senders.";
 
-const TAIL_HELP: &str = "A filter is a list of terms separated by spaces; a message must match all of them:
+const TAIL_HELP: &str = "A filter is the same here, in the page and in the API. Its terms:
   type=login          equal; also logger, hostname, payload, env_version, token, fields.<key>
-  logger!=web         not equal
+  logger!=web         not equal; also true without a value
   payload~time.?out   matches a regular expression; !~ does not match
-  severity<=warning   numbers: severity (also by name), pid; also < > >=
+  severity<=warning   numbers: severity (also by name), pid, fields.<key>; also < > >=
+  timestamp>=2026-01-31T12:00:00Z
   refused             the payload contains it
-Quote terms that contain spaces: \"payload=not found\".
+Terms side by side must all match; `and`, `or`, `not` and parentheses join them. Quote values that contain spaces:
+payload=\"not found\", or the whole term: \"payload=not found\".
 
-Example:
-  metlog tail --filter 'type=login severity<=warning fields.user=25'";
+Examples:
+  metlog tail --filter 'type=login severity<=warning fields.user=25'
+  metlog tail --filter 'severity<=error or (type=page and not payload~\"^GET /health\")'
+  metlog query \"$(metlog tail --filter 'fields.ms>500' --show-sql)\"     (the same messages, from the store)";
 
 /// The configuration to use.
 #[derive(Debug, Args)]
@@ -185,6 +194,18 @@ pub struct ListenOptions {
     pub addresses: AddressOptions,
 }
 
+/// `metlog serve`.
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+    /// Warehouse to read, instead of `[sink.parquet] url`: file:///folder, s3://bucket/prefix, gs:// or az://.
+    #[arg(long, value_name = "URL")]
+    pub warehouse: Option<String>,
+}
+
 /// The server to use.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
@@ -242,9 +263,12 @@ pub struct StatusOptions {
 pub struct TailOptions {
     #[command(flatten)]
     pub server: ServerOptions,
-    /// Show only messages that match all of these terms; see below.
+    /// Show only messages that match this filter; see below.
     #[arg(long, value_name = "EXPR", default_value = "")]
     pub filter: String,
+    /// Write the filter as SQL for `metlog query`, and end.
+    #[arg(long)]
+    pub show_sql: bool,
     /// Write JSON lines instead of text.
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use crate::ask::runtime;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::sinks;
+use metlog_listener::SERVERS;
 use metlog_listener::config::At;
 use metlog_schemas::format::{self, Socket};
 use metlog_sink::probe::probe_all;
@@ -53,11 +54,22 @@ fn listens(listener: &metlog_listener::config::Config, socket: &Socket) -> Strin
     }
 }
 
+/// Where a server listens, in words.
+fn serves(listener: &metlog_listener::config::Config, key: &str) -> String {
+    let serve = listener.servers.iter().find(|serve| serve.key == key);
+    let list = serve.map(|serve| serve.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    match serve {
+        Some(serve) if serve.is_default => format!("{} if free", list.unwrap_or_default()),
+        _ => list.unwrap_or_else(|| "nowhere".to_owned()),
+    }
+}
+
 fn summary(config: &Config) -> String {
     let listener = &config.listener;
     let sinks = &config.sinks;
     let mut lines = vec![("listener", listener.name.clone())];
     lines.extend(format::sockets().iter().map(|socket| (socket.key, listens(listener, socket))));
+    lines.extend(SERVERS.iter().map(|server| (server.key, serves(listener, server.key))));
     lines.extend([
         ("signatures", if listener.keys.is_empty() { "not asked for" } else { "required" }.to_owned()),
         ("privacy rules", listener.privacy.len().to_string()),

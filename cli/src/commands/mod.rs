@@ -9,6 +9,7 @@ pub mod query_worker;
 pub mod recover;
 pub mod replay;
 pub mod send;
+pub mod serve;
 pub mod status;
 pub mod tail;
 pub mod up;

@@ -94,6 +94,9 @@ fn in_words(address: &str, health: &Value, ledger: &Value) -> String {
     for problem in health["problems"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "  ! {}", problem.as_str().unwrap_or_default());
     }
+    for warning in health["warnings"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  - {}", warning.as_str().unwrap_or_default());
+    }
     text.push('\n');
     let number = |key: &str| grouped(ledger[key].as_u64().unwrap_or(0));
     for (key, sign, meaning) in COLUMNS {

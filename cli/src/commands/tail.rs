@@ -2,10 +2,11 @@
 use crate::arguments::TailOptions;
 use crate::ask::{Server, innermost, runtime};
 use crate::failure::Failure;
-use crate::filter::Filter;
+use crate::live::{COUNTS, MISSED, MISSED_MESSAGES};
 use crate::logs;
 use crate::plural::{counted, verb};
-use crate::serve::MISSED;
+use metlog_query::filter::Filter;
+use metlog_schemas::table::Table;
 use reqwest::Response;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -21,7 +22,11 @@ const AGAIN_MOST: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where the filter is wrong, or nobody answers at first.
 pub fn run(options: &TailOptions) -> Result<(), Failure> {
-    Filter::parse(&options.filter).map_err(Failure::usage)?;
+    let filter = Filter::parse(Table::Messages, &options.filter).map_err(|error| Failure::usage(error.to_string()))?;
+    if options.show_sql {
+        let sql = format!("select * from messages where {} order by timestamp", filter.to_sql());
+        return super::print(&format!("{sql}\n"));
+    }
     runtime()?.block_on(follow(options))
 }
 
@@ -88,8 +93,15 @@ fn print(lines: &[u8], as_json: bool) -> std::io::Result<()> {
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let message: Value = serde_json::from_slice(line)?;
         if let Some(missed) = message[MISSED].as_u64() {
-            let (batches, are) = (counted(missed, "batch"), verb(missed, "is", "are"));
-            logs::say(&format!("(too fast for this reader: {batches} {are} not shown)"));
+            // Readers of some loggers are not told how many messages others send.
+            let (count, noun) = match message[MISSED_MESSAGES].as_u64() {
+                Some(messages) => (messages, "message"),
+                None => (missed, "batch"),
+            };
+            let (what, are) = (counted(count, noun), verb(count, "is", "are"));
+            logs::say(&format!("(too fast for this reader: {what} {are} not shown)"));
+        } else if message[COUNTS].is_object() {
+            // Counts are for readers that asked for a rate.
         } else if as_json {
             out.write_all(line)?;
             out.write_all(b"\n")?;

@@ -6,7 +6,7 @@ use crate::demo::Demo;
 use crate::failure::Failure;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
-use crate::{logs, serve, sinks};
+use crate::{logs, page, serve, sinks};
 use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
@@ -56,7 +56,8 @@ fn serve_until_stopped(
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
-        let router = serve::router(listener.clone(), pool);
+        let site = page::site(&config, Some(listener.clone()), pool.clone());
+        let router = serve::router(listener.clone(), pool, site);
         let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
@@ -71,7 +72,7 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
     Demo::start(&listener.addresses(), config.listener.keys.first()).map_err(Failure::failed)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .await
         .map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
@@ -94,7 +95,7 @@ fn not_started(config: &Config, error: &StartError) -> Failure {
     let in_full = || Failure::failed(with_causes(error));
     let StartError::Bind(bind) = error else { return in_full() };
     let text = bind.to_string();
-    for Listen { socket, at } in &config.listener.sockets {
+    for Listen { socket, at, .. } in &config.listener.sockets {
         let At::Addresses(addresses) = at else { continue };
         let (name, protocol) = match socket.transport {
             Transport::Udp => ("UDP", Protocol::Udp),
@@ -109,22 +110,27 @@ fn not_started(config: &Config, error: &StartError) -> Failure {
             return not_bound(&format!("listener.{}", socket.key), flag, protocol, *address, bind);
         }
     }
+    for serve in &config.listener.servers {
+        if let Some(address) = serve.addresses.iter().find(|address| text.starts_with(&format!("TCP {address}: "))) {
+            return not_bound(&format!("listener.{}", serve.key), "", Protocol::Tcp, *address, bind);
+        }
+    }
     let http = config.listener.http.iter().find(|address| text.starts_with(&format!("TCP {address}: ")));
     http.map_or_else(in_full, |address| not_bound("listener.http", "", Protocol::Tcp, *address, bind))
 }
 
 /// SIGTERM and ctrl-c.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
+    pub(super) fn new() -> std::io::Result<Signals> {
         Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
@@ -203,6 +209,7 @@ fn start_text(
             line(name, address);
         }
     }
+    line("page", &format!("http://{http}/"));
     line(
         "http",
         &format!(
@@ -214,7 +221,7 @@ fn start_text(
     line("warehouse", &config.sinks.parquet.url);
     let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
     if is_demo {
-        text.push_str("A demo service sends logins, pages and checkouts. Query it from another terminal:\n");
+        text.push_str("A demo service sends logins, pages and checkouts. Open the page in a browser, or query from another terminal:\n");
         for query in crate::demo::QUERIES {
             text.push_str(&format!("  metlog query {server}\"{query}\"\n"));
         }

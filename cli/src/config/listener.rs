@@ -3,7 +3,8 @@ use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
 use super::{Context, values};
 use crate::arguments::AddressOptions;
-use metlog_listener::config::{At, Config, JournalConfig, Listen, WindowConfig};
+use metlog_listener::SERVERS;
+use metlog_listener::config::{At, Config, JournalConfig, Listen, Serve, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
 use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Transport};
@@ -38,6 +39,7 @@ pub fn read(
         data,
         sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
+        servers: servers(&mut section, &context.addresses),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
         replay_window: section
@@ -51,7 +53,7 @@ pub fn read(
         statsd_windows,
         privacy: privacy(root),
     };
-    if config.sockets.is_empty() && config.http.is_empty() {
+    if config.sockets.is_empty() && config.http.is_empty() && config.servers.is_empty() {
         section.problem("metlog", "nothing is left to listen on: give metlog, statsd or statsd_tcp an address");
     }
     section.finish();
@@ -62,6 +64,7 @@ pub fn read(
 fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
     let mut listens = Vec::new();
     for socket in format::sockets() {
+        let mut is_default = false;
         let at = match socket.transport {
             Transport::UnixDatagram | Transport::UnixLines => section.read(socket.key, values::path).map(At::Path),
             Transport::Udp | Transport::TcpLines => {
@@ -69,13 +72,28 @@ fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
                 let default = || socket.default_port.map(on_loopback);
                 // What was typed in the file is checked even where a flag goes before it.
                 let typed = section.read(socket.key, values::addresses);
-                let addresses = flags.of(socket.key).map(<[SocketAddr]>::to_vec).or(typed).or_else(default);
+                let chosen = flags.of(socket.key).map(<[SocketAddr]>::to_vec).or(typed);
+                is_default = chosen.is_none();
+                let addresses = chosen.or_else(default);
                 addresses.filter(|list| !list.is_empty()).map(At::Addresses)
             }
         };
-        listens.extend(at.map(|at| Listen { socket, at }));
+        listens.extend(at.map(|at| Listen { socket, at, is_default }));
     }
     listens
+}
+
+/// The addresses of every server of the registry of servers; those that have none are left out.
+fn servers(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Serve> {
+    let mut serves = Vec::new();
+    for server in SERVERS {
+        let typed = section.read(server.key, values::addresses);
+        let is_default = typed.is_none();
+        let on_loopback = || vec![SocketAddr::from((Ipv4Addr::LOCALHOST, server.default_port + flags.listen_offset))];
+        let addresses = typed.unwrap_or_else(on_loopback);
+        serves.extend((!addresses.is_empty()).then_some(Serve { key: server.key, addresses, is_default }));
+    }
+    serves
 }
 
 fn listener_name(value: &toml::de::DeValue<'_>) -> Result<String, String> {

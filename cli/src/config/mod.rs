@@ -10,10 +10,12 @@ mod sinks;
 #[cfg(test)]
 mod tests;
 mod values;
+mod web;
 
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
+pub use web::WebConfig;
 
 use crate::arguments::AddressOptions;
 use document::Document;
@@ -31,6 +33,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// Answers.
     pub query: QueryConfig,
+    /// The page.
+    pub web: WebConfig,
 }
 
 /// What the machine and the command line say.
@@ -135,15 +139,18 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     sink.finish();
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
+    let web = web::read(&mut root, &context.folder);
     check_addresses(document, &listener, &query);
     root.finish();
-    Config { listener, sinks, query }
+    Config { listener, sinks, query, web }
 }
 
 /// No two sockets may want the same port.
 fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
     let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-    for Listen { socket, at } in &listener.sockets {
+    // A default that yields is left out at the start where something else wants its port.
+    let firm = |listen: &&Listen| !(listen.is_default && listen.socket.yields);
+    for Listen { socket, at, .. } in listener.sockets.iter().filter(firm) {
         let key = format!("listener.{}", socket.key);
         match at {
             At::Path(path) => paths.push((key, path)),
@@ -154,6 +161,9 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
         }
     }
     tcp.extend(listener.http.iter().map(|address| ("listener.http".to_owned(), *address)));
+    for serve in listener.servers.iter().filter(|serve| !serve.is_default) {
+        tcp.extend(serve.addresses.iter().map(|address| (format!("listener.{}", serve.key), *address)));
+    }
     tcp.push(("query.listen".to_owned(), query.listen));
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {

@@ -2,10 +2,9 @@
 use super::moment::Clock;
 use super::{Counts, Outgoing};
 use crate::arguments::TemplateOptions;
-use crate::severity;
 use chrono::{FixedOffset, Offset, Utc};
-use metlog_schemas::wire::Message;
 use metlog_schemas::wire::limits::NAME_BYTES_MAX;
+use metlog_schemas::wire::{Message, Severity};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 
@@ -57,7 +56,7 @@ impl Template {
                     Some(time) => message.timestamp = time,
                     None => counts.without_time += 1,
                 },
-                "severity" => match severity::find(value) {
+                "severity" => match Severity::find(value) {
                     Some(found) => message.severity = found,
                     None => counts.without_severity += 1,
                 },

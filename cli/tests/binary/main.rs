@@ -3,6 +3,7 @@
 mod attacks;
 mod commands;
 mod end_to_end;
+mod filters;
 mod json_logs;
 mod results;
 mod running;

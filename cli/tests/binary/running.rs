@@ -49,6 +49,15 @@ pub fn until(what: &str, mut is_true: impl FnMut() -> bool) {
     }
 }
 
+/// Lines of `[listener]`, and nothing listens that they do not name: many tests run at a time on one host.
+fn without_defaults(lines: &str) -> String {
+    let sockets = metlog_schemas::format::sockets().into_iter().filter(|socket| socket.yields).map(|socket| socket.key);
+    let keys = sockets.chain(metlog_listener::SERVERS.iter().map(|server| server.key));
+    let named = |key: &str| lines.lines().any(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
+    let off: String = keys.filter(|key| !named(key)).map(|key| format!("{key} = \"\"\n")).collect();
+    format!("{lines}{off}")
+}
+
 /// A running server.
 pub struct Running {
     pub folder: TempDir,
@@ -90,6 +99,7 @@ impl Running {
             Some(query) => (query, ""),
             None => ("", more),
         };
+        let listener = without_defaults(listener);
         let text = format!(
             "data = {data:?}\n[listener]\nmetlog = \"127.0.0.1:0\"\nstatsd = \"127.0.0.1:0\"\n{listener}[query]\nlisten = \"127.0.0.1:0\"\n{query}\
              [statsd]\nflush_interval = \"100ms\"\n[sink.parquet]\n{roll}{more}"

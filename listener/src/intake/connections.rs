@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -19,6 +19,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
 use tower::ServiceExt;
+
+/// What an HTTP/2 client sends first, in bytes.
+const HTTP2_PREFACE_BYTES: usize = 24;
+/// Requests at a time on one HTTP/2 connection.
+const HTTP2_STREAMS_MAX: u32 = 64;
+/// What an HTTP/2 client may send of a request before the server has read any of it.
+const HTTP2_WINDOW_BYTES: u32 = 1 << 20;
+/// Largest head of an HTTP/2 request.
+const HTTP2_HEADERS_BYTES_MAX: u32 = 16 << 10;
 
 /// How far clients may go.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +87,18 @@ impl TurnedAway {
 
 /// Serves a router until the listener ends; `name` is for logs.
 pub async fn serve(listener: TcpListener, router: Router, name: &'static str, limits: Limits) {
+    accept_each(listener, name, limits, move |stream, peer| http1(stream, peer, router.clone(), limits)).await;
+}
+
+/// Accepts connections within the limits, each served by a task of its own.
+pub(super) async fn accept_each<F>(
+    listener: TcpListener,
+    name: &'static str,
+    limits: Limits,
+    serve: impl Fn(TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits.connections));
     let turned_away = TurnedAway::default();
     loop {
@@ -93,25 +114,69 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
             turned_away.note(name, Some(peer));
             continue;
         };
-        let router = router.clone();
+        let _ = stream.set_nodelay(true);
+        let served = serve(stream, peer);
         tokio::spawn(async move {
             let _place = place;
-            connection(stream, peer, router, limits).await;
+            served.await;
         });
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+fn service(
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+) -> impl hyper::service::Service<
+    hyper::Request<Incoming>,
+    Response = axum::response::Response,
+    Error = std::convert::Infallible,
+    Future = impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + Send,
+> {
+    hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(|body| Body::new(Timely { body, until: Box::pin(sleep(limits.body)) })))
-    });
+    })
+}
+
+/// Serves one connection that speaks HTTP/1.1.
+pub(super) async fn http1(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .serve_connection(TokioIo::new(Watched::new(stream, limits.unread)), service)
+        .serve_connection(TokioIo::new(Watched::new(stream, limits.unread)), service(peer, router, limits))
         .with_upgrades();
+    if let Err(error) = served.await {
+        tracing::debug!("{peer}: {error}");
+    }
+}
+
+/// Serves one connection that speaks HTTP/2 from its first byte. It must begin in time; later a peer that does not answer
+/// pings is cut off, and one that answers may idle.
+pub(super) async fn http2(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
+    let mut first = [0u8; HTTP2_PREFACE_BYTES];
+    let begins = async {
+        // What a peer sends little by little wakes `readable` each time; `peek` leaves it where it is.
+        while stream.peek(&mut first).await? < HTTP2_PREFACE_BYTES {
+            sleep(Duration::from_millis(20)).await;
+            if stream.peek(&mut first[..1]).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    if !matches!(tokio::time::timeout(limits.head, begins).await, Ok(Ok(()))) {
+        return;
+    }
+    let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.head)
+        .keep_alive_timeout(limits.head)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .initial_stream_window_size(HTTP2_WINDOW_BYTES)
+        .initial_connection_window_size(2 * HTTP2_WINDOW_BYTES)
+        .max_header_list_size(HTTP2_HEADERS_BYTES_MAX)
+        .serve_connection(TokioIo::new(Watched::new(stream, limits.unread)), service(peer, router, limits));
     if let Err(error) = served.await {
         tracing::debug!("{peer}: {error}");
     }

@@ -8,12 +8,13 @@ pub mod connections;
 pub mod http;
 pub mod privacy;
 mod receive;
+pub mod server;
 mod stream;
 pub mod submit;
 
 pub use receive::SocketState;
 
-use crate::config::{At, Config};
+use crate::config::{At, Config, Listen};
 use crate::pipeline::Pipeline;
 use backlog::Backlog;
 use bind::Bound;
@@ -38,50 +39,63 @@ enum SourceKind {
     Lines(socket2::Socket),
 }
 
-/// Binds all that is configured.
+/// Binds all that is configured. A default address that yields is left out where another program holds it, and described
+/// in `left_out`.
 ///
 /// # Errors
 /// The first that cannot be bound, with its address.
-pub fn bind_all(config: &Config) -> std::io::Result<Vec<Source>> {
+pub fn bind_all(config: &Config, left_out: &mut Vec<String>) -> std::io::Result<Vec<Source>> {
     let (mut sources, mut backlog) = (Vec::new(), Backlog::default());
-    for listen in &config.sockets {
-        let socket = listen.socket;
-        match (&listen.at, socket.transport) {
-            (At::Path(path), Transport::UnixLines) => {
-                let (listener, address) = (bind::unix_stream(path)?, format!("unix:{}", path.display()));
-                sources.push(Source { socket, address, kind: SourceKind::Lines(listener) });
+    let yields = |listen: &&Listen| listen.is_default && listen.socket.yields;
+    let (yielding, firm): (Vec<_>, Vec<_>) = config.sockets.iter().partition(yields);
+    for listen in firm {
+        bind_one(listen, config, &mut backlog, &mut sources)?;
+    }
+    for listen in yielding {
+        match bind_one(listen, config, &mut backlog, &mut sources) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                let At::Addresses(addresses) = &listen.at else { return Err(error) };
+                left_out.extend(addresses.iter().map(|address| server::in_use(listen.socket.key, *address)));
             }
-            (At::Path(path), _) => {
-                backlog.ensure();
-                let bound = bind::unix(path, config.receive_buffer)?;
-                sources.push(Source { socket, address: bound.address.clone(), kind: SourceKind::Datagrams(bound) });
+            bound => bound?,
+        }
+    }
+    Ok(sources)
+}
+
+fn bind_one(listen: &Listen, config: &Config, backlog: &mut Backlog, sources: &mut Vec<Source>) -> std::io::Result<()> {
+    let socket = listen.socket;
+    match (&listen.at, socket.transport) {
+        (At::Path(path), Transport::UnixLines) => {
+            let (listener, address) = (bind::unix_stream(path)?, format!("unix:{}", path.display()));
+            sources.push(Source { socket, address, kind: SourceKind::Lines(listener) });
+        }
+        (At::Path(path), _) => {
+            backlog.ensure();
+            let bound = bind::unix(path, config.receive_buffer)?;
+            sources.push(Source { socket, address: bound.address.clone(), kind: SourceKind::Datagrams(bound) });
+        }
+        (At::Addresses(addresses), Transport::TcpLines) => {
+            for address in addresses {
+                let listener = bind::tcp(*address)?;
+                let bound = listener.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(*address);
+                let bound = bound.to_string();
+                sources.push(Source { socket, address: bound, kind: SourceKind::Lines(listener) });
             }
-            (At::Addresses(addresses), Transport::TcpLines) => {
-                for address in addresses {
-                    let listener = bind::tcp(*address)?;
-                    let bound = listener.local_addr().ok().and_then(|bound| bound.as_socket()).unwrap_or(*address);
-                    let bound = bound.to_string();
-                    sources.push(Source { socket, address: bound, kind: SourceKind::Lines(listener) });
-                }
-            }
-            (At::Addresses(addresses), _) => {
-                for address in addresses {
-                    let mut address = *address;
-                    for _ in 0..config.workers.max(1) {
-                        let bound = bind::udp(address, config.workers > 1, config.receive_buffer)?;
-                        // Where the port was 0, the other workers share the one that the kernel chose.
-                        address = bound.address.parse().unwrap_or(address);
-                        sources.push(Source {
-                            socket,
-                            address: bound.address.clone(),
-                            kind: SourceKind::Datagrams(bound),
-                        });
-                    }
+        }
+        (At::Addresses(addresses), _) => {
+            for address in addresses {
+                let mut address = *address;
+                for _ in 0..config.workers.max(1) {
+                    let bound = bind::udp(address, config.workers > 1, config.receive_buffer)?;
+                    // Where the port was 0, the other workers share the one that the kernel chose.
+                    address = bound.address.parse().unwrap_or(address);
+                    sources.push(Source { socket, address: bound.address.clone(), kind: SourceKind::Datagrams(bound) });
                 }
             }
         }
     }
-    Ok(sources)
+    Ok(())
 }
 
 impl Source {

@@ -5,18 +5,9 @@ use crate::ledger::{Ledger, Receipts, Totals};
 use crate::ordered::Ordered;
 use arrow::array::RecordBatch;
 use metlog_schemas::hot::{ColdSegment, HotRows};
-use metlog_schemas::table::{Table, TableMap};
+use metlog_schemas::table::TableMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Rows of a table as they came.
-#[derive(Debug, Clone)]
-pub struct LiveRows {
-    /// The table.
-    pub table: Table,
-    /// The rows.
-    pub batch: RecordBatch,
-}
 
 impl Pipeline {
     /// Rows of all tables that are not in the store, of one moment, with the first segment that they are of, and the
@@ -79,5 +70,17 @@ impl Pipeline {
         let segments = self.segments.lock();
         let journal = self.journal.lock();
         (journal.total_bytes(), segments.list.len(), journal.segment(), segments.receipts.clone())
+    }
+
+    /// For each sink, the sealed segments that it has not had, and when the oldest of them was sealed at the latest,
+    /// µs since 1970.
+    pub fn backlog(&self) -> Vec<(String, (u64, Option<i64>))> {
+        let segments = self.segments.lock();
+        let waiting = |last: u64| {
+            let sealed = segments.list.iter().filter(move |segment| segment.number > last);
+            let sealed: Vec<i64> = sealed.filter_map(|segment| segment.sealed.map(|sealed| sealed.until)).collect();
+            (sealed.len() as u64, sealed.first().copied())
+        };
+        segments.receipts.sinks.iter().map(|(sink, last)| (sink.clone(), waiting(*last))).collect()
     }
 }

@@ -18,6 +18,7 @@
 mod admit;
 mod background;
 mod failing;
+mod live;
 mod lock;
 mod look;
 mod rejects;
@@ -27,7 +28,7 @@ mod sync;
 mod windows;
 
 pub use admit::Taken;
-pub use look::LiveRows;
+pub use live::{Live, LiveEvent, LiveRows};
 pub use rejects::{Rejected, Source};
 pub use serve::{ClosedWindows, batch_of};
 
@@ -50,11 +51,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sync::Syncing;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use windows::WindowClock;
-
-/// Batches of rows that wait for somebody who listens live; who is slower misses some.
-const LIVE_BATCHES: usize = 64;
 
 /// Everything between the sockets and the sinks.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ pub struct Pipeline {
     syncing: Syncing,
     /// Changes whenever a sink may have something to do.
     progress: watch::Sender<u64>,
-    live: broadcast::Sender<LiveRows>,
+    live: live::Broadcast,
     failing: Failing,
     rejects: Rejects,
     kernel_dropped: AtomicU64,
@@ -125,7 +123,7 @@ impl Pipeline {
             sealing: Sealing::new(now),
             syncing: Syncing::default(),
             progress: watch::Sender::new(0),
-            live: broadcast::Sender::new(LIVE_BATCHES),
+            live: live::Broadcast::new(),
             failing: Failing::default(),
             rejects: Rejects::default(),
             kernel_dropped: AtomicU64::new(0),
@@ -164,7 +162,7 @@ impl Pipeline {
     }
 
     /// Rows as they arrive, for live subscribers.
-    pub fn subscribe(&self) -> broadcast::Receiver<LiveRows> {
+    pub fn subscribe(&self) -> Live {
         self.live.subscribe()
     }
 

@@ -1,6 +1,6 @@
 //! When a segment is sealed, and the switch to the next: prepared outside, done in microseconds.
+use super::Pipeline;
 use super::admit::{SLOT_BYTES_MAX, SLOT_ROWS_MAX};
-use super::{LiveRows, Pipeline};
 use crate::clock::Now;
 use crate::journal::begin::Begin;
 use crate::journal::{self, Spare};
@@ -58,7 +58,7 @@ impl Pipeline {
             let _ = self.seal();
         }
         {
-            let watched = self.live.receiver_count() > 0;
+            let watched = self.live.has_readers();
             let _gate = self.gate.share();
             self.cut(&mut self.segments.lock(), if watched { 1 } else { SLOT_ROWS_MAX }, SLOT_BYTES_MAX);
         }
@@ -123,9 +123,7 @@ impl Pipeline {
             };
             for (table, batch) in batches {
                 let Some(batch) = batch else { continue };
-                if self.live.receiver_count() > 0 {
-                    let _ = self.live.send(LiveRows { table, batch: batch.clone() });
-                }
+                self.live.send(table, &batch);
                 active.content.add_rows(table, batch);
             }
         }

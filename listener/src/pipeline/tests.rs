@@ -16,6 +16,7 @@ pub(super) fn config(data: &Path) -> Config {
         data: data.to_owned(),
         sockets: Vec::new(),
         http: Vec::new(),
+        servers: Vec::new(),
         workers: 1,
         receive_buffer: 1 << 20,
         keys: Vec::new(),

@@ -89,7 +89,7 @@ fn sockets(data: &Path) -> Vec<Listen> {
         (_, "statsd") => At::Addresses(vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]),
         _ => At::Addresses(vec!["127.0.0.1:0".parse().unwrap()]),
     };
-    format::sockets().into_iter().map(|socket| Listen { socket, at: at(socket) }).collect()
+    format::sockets().into_iter().map(|socket| Listen { socket, at: at(socket), is_default: false }).collect()
 }
 
 fn config(data: &Path) -> Config {
@@ -99,6 +99,7 @@ fn config(data: &Path) -> Config {
         data: data.to_owned(),
         sockets: sockets(data),
         http: Vec::new(),
+        servers: Vec::new(),
         workers: 2,
         receive_buffer: 4 << 20,
         keys: Vec::new(),

@@ -11,6 +11,7 @@ mod json;
 pub(crate) mod listed;
 pub(crate) mod of_others;
 mod regex;
+mod regex_list;
 mod sketch;
 mod time;
 mod types;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 /// Functions that are not DataFusion's.
 fn own_scalar() -> Vec<Arc<ScalarUDF>> {
     let extract = growth::guarded(Arc::new(regex::extract()), Growth::Text);
-    let others = [extract, Arc::new(sketch::quantile()), Arc::new(time::bucket())];
+    let others = [extract, Arc::new(regex_list::like()), Arc::new(sketch::quantile()), Arc::new(time::bucket())];
     json::functions().into_iter().chain(others).collect()
 }
 

@@ -7,15 +7,16 @@ use super::turns::Turn;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::{self, Place, chunk, missing};
 use crate::result::{batch_bytes, too_late};
+use crate::scanned::Scanned;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use metlog_schemas::hot::HotRows;
 use metlog_schemas::table::Table;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// How much later than its time a query may notice that by itself.
@@ -39,16 +40,25 @@ pub(crate) struct Reply {
     pub(crate) chunks: mpsc::Receiver<Vec<u8>>,
     /// True once the last chunk is among them.
     pub(crate) is_complete: Arc<AtomicBool>,
+    /// Why it is cut off, where that is known, once there are no more chunks.
+    pub(crate) failure: Arc<OnceLock<Error>>,
 }
 
 /// Runs the exchange on a task of its own, and waits for the beginning of the result.
 ///
 /// # Errors
 /// Where there is no result.
-pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: Instant) -> Result<Reply, Error> {
+pub(crate) async fn start(
+    pool: Arc<Pool>,
+    worker: Worker,
+    turn: Turn,
+    until: Instant,
+    progress: watch::Sender<Scanned>,
+) -> Result<Reply, Error> {
     let (body, chunks) = mpsc::channel(CHUNKS_MAX);
     let (head, begun) = oneshot::channel();
     let is_complete = Arc::new(AtomicBool::new(false));
+    let failure = Arc::new(OnceLock::new());
     let exchange = Exchange {
         pool,
         worker,
@@ -58,13 +68,15 @@ pub(crate) async fn start(pool: Arc<Pool>, worker: Worker, turn: Turn, until: In
         head: Some(head),
         body,
         is_complete: Arc::clone(&is_complete),
+        failure: Arc::clone(&failure),
+        progress,
         left: None,
         hot: None,
     };
     tokio::spawn(exchange.run());
     // `chunks` goes with this future where nobody waits any more, and that ends the exchange.
     match begun.await {
-        Ok(begin) => Ok(Reply { begin: begin?, chunks, is_complete }),
+        Ok(begin) => Ok(Reply { begin: begin?, chunks, is_complete, failure }),
         Err(_) => Err(Error::new(ErrorKind::Internal, "the query was never begun")),
     }
 }
@@ -79,6 +91,8 @@ struct Exchange {
     head: Option<oneshot::Sender<Result<Begin, Error>>>,
     body: mpsc::Sender<Vec<u8>>,
     is_complete: Arc<AtomicBool>,
+    failure: Arc<OnceLock<Error>>,
+    progress: watch::Sender<Scanned>,
     /// Bytes of the result that are yet to be passed on, where its length is known. After the last one nobody reads
     /// any more.
     left: Option<u64>,
@@ -125,7 +139,7 @@ impl Exchange {
                 let error = self.worker.why_it_ended().await;
                 count(if error.kind == ErrorKind::Limit { &counts.over_memory } else { &counts.broken });
                 let pool = Arc::clone(&self.pool);
-                fail(self.head, error);
+                fail(self.head, &self.failure, error);
                 return pool.keep_one_ready();
             }
             Outcome::TooLate => {
@@ -144,7 +158,7 @@ impl Exchange {
         };
         let is_broken = error.as_ref().is_some_and(|error| error.kind == ErrorKind::Internal);
         if let Some(error) = error {
-            fail(self.head, error);
+            fail(self.head, &self.failure, error);
         }
         if is_clean {
             return self.pool.give_back(self.worker);
@@ -177,6 +191,10 @@ impl Exchange {
                         // Whoever asked may be gone by now.
                         let _ = head.send(Ok(begin));
                     }
+                    None
+                }),
+                Kind::Progress => frame.value().map(|scanned: Scanned| {
+                    self.progress.send_replace(scanned);
                     None
                 }),
                 Kind::Body => Ok(self.pass_on(frame.payload).await),
@@ -265,11 +283,14 @@ impl Exchange {
     }
 }
 
-/// Tells whoever asked, if that is still possible. After the first byte it is not: then the result is cut off.
-fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, error: Error) {
+/// Tells whoever asked. After the first byte the result is cut off, and why is for those who look.
+fn fail(head: Option<oneshot::Sender<Result<Begin, Error>>>, failure: &OnceLock<Error>, error: Error) {
     match head {
         Some(head) => drop(head.send(Err(error))),
-        None => tracing::warn!(%error, "a result is cut off"),
+        None => {
+            tracing::warn!(%error, "a result is cut off");
+            let _ = failure.set(error);
+        }
     }
 }
 

@@ -41,10 +41,12 @@ pub(crate) enum Kind {
     Done = 23,
     /// Worker: there is no result, or no more of it ([`super::messages::Failed`]).
     Failed = 24,
+    /// Worker: what was read so far ([`crate::Scanned`]).
+    Progress = 25,
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Setup,
         Kind::Query,
         Kind::Reply,
@@ -58,6 +60,7 @@ impl Kind {
         Kind::Body,
         Kind::Done,
         Kind::Failed,
+        Kind::Progress,
     ];
 }
 

@@ -1,4 +1,5 @@
 //! What server and worker say to each other. Both are the same program, so there are no versions.
+use crate::access::Rights;
 use crate::engine::Config;
 use crate::error::{Error, Kind};
 use crate::format::Format;
@@ -51,18 +52,28 @@ pub struct Query {
     pub(crate) is_strict: bool,
     /// True where the result must be complete before its first byte leaves.
     pub(crate) is_whole: bool,
+    /// True where the first rows leave at once, and what was read is told while it runs.
+    pub(crate) is_live: bool,
+    /// Who asks.
+    pub(crate) rights: Rights,
     /// What is left of its time.
     pub(crate) time: Duration,
 }
 
 impl Query {
-    pub(crate) fn new(sql: String, format: Format, is_strict: bool, is_whole: bool) -> Query {
-        Query { sql, format: format.name().to_owned(), is_strict, is_whole, time: Duration::ZERO }
+    pub(crate) fn new(sql: String, rights: Rights, format: Format, is_strict: bool, is_whole: bool) -> Query {
+        let format = format.name().to_owned();
+        Query { sql, rights, format, is_strict, is_whole, is_live: false, time: Duration::ZERO }
+    }
+
+    /// For [`super::Pool::stream`]: the first rows leave at once, and what was read is told while it runs.
+    pub fn streamed(sql: impl Into<String>, rights: &Rights) -> Query {
+        Query { is_live: true, ..Query::new(sql.into(), rights.clone(), Format::Arrow, false, false) }
     }
 
     /// For [`super::Pool::batches`]: what of the store cannot be read is left out, and said.
-    pub fn batches(sql: impl Into<String>) -> Query {
-        Query::new(sql.into(), Format::Arrow, false, true)
+    pub fn batches(sql: impl Into<String>, rights: &Rights) -> Query {
+        Query::new(sql.into(), rights.clone(), Format::Arrow, false, true)
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -130,9 +141,7 @@ impl Failed {
     }
 
     pub(crate) fn error(self) -> Error {
-        const KINDS: [Kind; 7] =
-            [Kind::Sql, Kind::ReadOnly, Kind::Request, Kind::Limit, Kind::Timeout, Kind::Storage, Kind::Internal];
-        let kind = KINDS.into_iter().find(|kind| kind.name() == self.kind).unwrap_or(Kind::Internal);
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.kind).unwrap_or(Kind::Internal);
         Error { position: self.position, ..Error::new(kind, self.message) }
     }
 }

@@ -20,7 +20,7 @@ mod text;
 mod turns;
 mod worker;
 
-pub use batches::Batches;
+pub use batches::{Batches, Streamed};
 pub(crate) use exchange::Reply;
 pub use messages::Query;
 pub use pool::{Launch, Pool, PoolConfig};

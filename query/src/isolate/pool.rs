@@ -8,12 +8,14 @@ use crate::engine::Config;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::Hot;
 use crate::result::too_late;
+use crate::scanned::Scanned;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Longest start of a worker.
@@ -108,7 +110,19 @@ impl Pool {
     ///
     /// # Errors
     /// Every kind.
-    pub(crate) async fn ask(self: &Arc<Pool>, mut query: Query) -> Result<Reply, Error> {
+    pub(crate) async fn ask(self: &Arc<Pool>, query: Query) -> Result<Reply, Error> {
+        self.ask_watched(query, watch::Sender::default()).await
+    }
+
+    /// Likewise; what was read so far is told to `progress`.
+    ///
+    /// # Errors
+    /// Every kind.
+    pub(crate) async fn ask_watched(
+        self: &Arc<Pool>,
+        mut query: Query,
+        progress: watch::Sender<Scanned>,
+    ) -> Result<Reply, Error> {
         let time_max = self.config.query.time_max;
         let until = Instant::now() + time_max;
         let turn = self.turns.take(until).await.ok_or_else(|| too_late(time_max))?;
@@ -119,7 +133,7 @@ impl Pool {
             Err(error) => Err(error),
         };
         sent.map_err(|error| internal(&format!("a worker does not listen: {error}")))?;
-        exchange::start(Arc::clone(self), worker, turn, until).await
+        exchange::start(Arc::clone(self), worker, turn, until, progress).await
     }
 
     /// An idle worker, or a new one.

@@ -28,12 +28,17 @@ const ROWS_AT_ONCE: usize = 1_024;
 /// Those of the query, and where a result that must be whole is longer than `bytes_max`.
 pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usize, line: &Line) -> Result<(), Error> {
     let format = query.format();
-    let held_max = if query.is_whole { bytes_max } else { HEAD_BYTES_MAX };
+    let held_max = match (query.is_whole, query.is_live) {
+        (true, _) => bytes_max,
+        (false, true) => 0,
+        (false, false) => HEAD_BYTES_MAX,
+    };
     let mut outlet = Outlet {
         line,
         gaps: result.gaps().clone(),
         held_max,
         is_whole: query.is_whole,
+        is_live: query.is_live,
         has_begun: false,
         partial: None,
         text: Vec::new(),
@@ -92,6 +97,8 @@ struct Outlet<'a> {
     /// Text that is held back at most.
     held_max: usize,
     is_whole: bool,
+    /// True where text waits for no more of it.
+    is_live: bool,
     has_begun: bool,
     /// What was said of gaps when it began.
     partial: Option<String>,
@@ -115,7 +122,7 @@ impl Outlet<'_> {
         if !self.has_begun {
             self.begin(None).await?;
         }
-        if self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
+        if self.is_live || self.text.len() >= CHUNK_BYTES { self.flush().await } else { Ok(()) }
     }
 
     async fn finish(mut self) -> Result<(), Error> {

@@ -6,6 +6,8 @@ use super::{confine, text};
 use crate::engine::Engine;
 use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::Source;
+use crate::result::ResultRows;
+use crate::scanned::scanned;
 use metlog_schemas::hot::Decoder;
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -18,12 +20,16 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// Frames that wait to be written.
 const FRAMES_MAX: usize = 4;
 
 /// Most threads that plan and run a query.
 const THREADS_MAX: usize = 8;
+
+/// How often it is told what was read so far.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a worker waits after a query until nothing of it runs any more.
 const QUIET_WAIT: Duration = Duration::from_millis(100);
@@ -139,8 +145,8 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
     let (engine, line) = (Arc::clone(engine), Arc::clone(line));
     let mut task = JoinSet::new();
     task.spawn(async move {
-        match engine.query_within(&query.sql, query.time, query.is_strict).await {
-            Ok(rows) => (text::write(rows, &query, engine.config().memory_bytes, &line).await, true),
+        match engine.query_within(&query.sql, &query.rights, query.time, query.is_strict).await {
+            Ok(rows) => (write(rows, &query, engine.config().memory_bytes, &line).await, true),
             Err(error) => {
                 let has_run = error.kind == ErrorKind::Timeout;
                 (Err(error), has_run)
@@ -152,6 +158,35 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
         Some(Ok(outcome)) => outcome,
         // What it said is on stderr; the server keeps that.
         Some(Err(_)) | None => (Err(broken()), true),
+    }
+}
+
+/// Writes the rows of a query and, where that is wanted, what was read meanwhile.
+async fn write(rows: ResultRows, query: &Query, bytes_max: usize, line: &Line) -> Result<(), Error> {
+    // What was pruned depends on rows that a reader of some loggers does not see.
+    if !query.is_live || query.rights.is_restricted() {
+        return text::write(rows, query, bytes_max, line).await;
+    }
+    let plan = rows.plan();
+    let tell = async || {
+        let frame = Frame::json(Kind::Progress, 0, &scanned(&plan));
+        let sent = match frame {
+            Ok(frame) => line.send(frame).await,
+            Err(error) => Err(error),
+        };
+        sent.map_err(|error| Error::new(ErrorKind::Internal, format!("the server is gone: {error}")))
+    };
+    let mut writing = std::pin::pin!(text::write(rows, query, bytes_max, line));
+    let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            written = &mut writing => {
+                tell().await?;
+                return written;
+            }
+            _ = ticks.tick() => tell().await?,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 use super::*;
 use datafusion::prelude::SessionContext;
 use metlog_schemas::ddl::{Dialect, statements};
+use metlog_schemas::span::{SpanRows, Value};
 use metlog_schemas::window::{Metric, MetricData};
 use object_store::local::LocalFileSystem;
 
@@ -23,6 +24,19 @@ fn counted(hour: Hour, count: f64) -> RecordBatch {
     metrics_rows([&window]).unwrap()
 }
 
+/// A span with an attribute, an event and a link.
+fn span(hour: Hour) -> RecordBatch {
+    let mut rows = SpanRows::default();
+    rows.resource("otlp").attribute("service.name", Value::Str("shop"));
+    let mut row = rows.begin();
+    row.trace_id([1; 16]).span_id([2; 8]).name("GET /").start(hour.start().unsigned_abs() * 1_000).duration(7);
+    row.attribute("http.route", Value::Str("/cart")).attribute("http.status", Value::Int(200));
+    row.event(5, "retry", 0).event_attribute("n", Value::Int(1));
+    row.link(&[3; 16], &[4; 8], "", 1, 0);
+    row.commit(hour.start()).unwrap();
+    rows.finish().unwrap()
+}
+
 /// The one number that a question is answered with.
 async fn number(context: &SessionContext, sql: &str) -> i64 {
     let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
@@ -41,6 +55,8 @@ async fn datafusion_runs_the_statements_and_counts_the_rows() {
     put(&store, &key(Table::Messages, next, "a", 1), &messages(next, &["z"])).await;
     put(&store, &key(Table::Metrics, HOUR, "a", 1), &counted(HOUR, 3.0)).await;
     put(&store, &key(Table::Metrics, next, "a", 1), &counted(next, 4.0)).await;
+    put(&store, &key(Table::Spans, HOUR, "a", 1), &span(HOUR)).await;
+    put(&store, &key(Table::Spans, next, "a", 1), &span(next)).await;
     let sql = statements(Dialect::Datafusion, &format!("file://{}", folder.path().display())).unwrap();
     let lines: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
     let context = SessionContext::new();
@@ -57,6 +73,10 @@ async fn datafusion_runs_the_statements_and_counts_the_rows() {
         ("select count(*) from messages where timestamp >= '2026-03-04T05:00:01Z'", 2),
         ("select count(*) from metrics", 2),
         ("select cast(sum(count) as bigint) from metrics where name = 'hits'", 7),
+        ("select cast(sum(duration_nanos) as bigint) from spans where attributes['http.route'] = '/cart'", 14),
+        ("select count(*) from spans where hour > 5 and resource_attributes['service.name'] = service", 1),
+        ("select count(*) from spans where events[1]['attributes']['n'] = '1' and events[1]['name'] = 'retry'", 2),
+        ("select count(*) from spans where links[1]['span_id'] = '0404040404040404'", 2),
     ] {
         assert_eq!(number(&context, sql).await, expected, "{sql}");
     }

@@ -57,7 +57,8 @@ impl Server {
             store: json!({"folder": folder.path(), "is_stuck": is_stuck}),
         };
         let pool = Pool::new(config, launch, hot.map(|hot| hot as Arc<dyn Hot>));
-        Server { router: crate::router(Arc::clone(&pool)), pool, _folder: folder }
+        let router = crate::router(Arc::clone(&pool)).layer(axum::Extension(crate::Rights::everything()));
+        Server { router, pool, _folder: folder }
     }
 
     fn empty(config: PoolConfig) -> Server {
@@ -102,15 +103,28 @@ fn config(query: Config) -> PoolConfig {
 #[tokio::test(flavor = "multi_thread")]
 async fn results_come_as_rows_too() {
     let server = Server::empty(PoolConfig::default());
-    let rows = server.pool.batches(Query::batches("select value as n from range(100000)")).await.unwrap();
+    let rows = server
+        .pool
+        .batches(Query::batches("select value as n from range(100000)", &crate::Rights::everything()))
+        .await
+        .unwrap();
     assert_eq!((rows.rows(), rows.partial.is_none()), (100_000, true));
     let numbers = rows.batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
     assert!(numbers.eq(0..100_000), "in order");
-    let none = server.pool.batches(Query::batches("select type from messages")).await.unwrap();
+    let none =
+        server.pool.batches(Query::batches("select type from messages", &crate::Rights::everything())).await.unwrap();
     assert_eq!((none.rows(), none.schema.field(0).name().as_str()), (0, "type"));
-    let error = server.pool.batches(Query::batches("select typ from messages")).await.unwrap_err();
+    let error = server
+        .pool
+        .batches(Query::batches("select typ from messages", &crate::Rights::everything()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, Kind::Sql);
-    let error = server.pool.batches(Query::batches("select arrow_cast('x', 'Int8') from range(9)")).await.unwrap_err();
+    let error = server
+        .pool
+        .batches(Query::batches("select arrow_cast('x', 'Int8') from range(9)", &crate::Rights::everything()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, Kind::Sql, "{}", error.message);
 }
 

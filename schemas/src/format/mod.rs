@@ -43,6 +43,8 @@ pub struct Socket {
     pub transport: Transport,
     /// Its default address; `None`: it does not listen by default.
     pub default_port: Option<u16>,
+    /// Its default address is left out, with a warning, where another program holds it: that is an error otherwise.
+    pub yields: bool,
 }
 
 /// A format: which datagrams it reads, and how.

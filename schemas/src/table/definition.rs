@@ -15,6 +15,9 @@ pub enum Lay {
     /// Nearly every value is distinct, and queried by equality: no dictionary, and a Bloom filter with room for as many
     /// values as a row group has rows.
     Id,
+    /// Values that repeat a few times each, such as ids of traces, and are queried by equality: a dictionary as long as it
+    /// pays, and a Bloom filter with room for as many values as a row group has rows.
+    Key,
     /// Few distinct values, or many repeated ones: a dictionary, and no bounds.
     Word,
     /// Text or bytes that rarely repeat: neither.
@@ -48,6 +51,15 @@ impl Column {
     }
 }
 
+/// Whose a row is, so that a reader of some loggers sees those of theirs only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The logger, or service, that this column of text names.
+    Column(&'static str),
+    /// The series of columns `name` and `tags`: see `docs/decisions/0320`.
+    Series,
+}
+
 /// The definition of a table.
 #[derive(Debug)]
 pub struct Definition {
@@ -61,6 +73,8 @@ pub struct Definition {
     pub time: &'static str,
     /// True if each row is a fact of the ledger. False for rows that sum up values which are counted elsewhere.
     pub rows_are_facts: bool,
+    /// Whose each row is. Where that is not known, only readers of everything see the table at all.
+    pub owner: Option<Owner>,
     schema: SchemaRef,
 }
 
@@ -70,7 +84,7 @@ impl Definition {
     pub fn new(row: &'static str, order: &'static [&'static str], columns: Vec<Column>) -> Definition {
         let schema = Schema::new(columns.iter().map(|column| column.field.clone()).collect::<Fields>());
         let time = order.first().copied().unwrap_or_default();
-        Definition { row, columns, order, time, rows_are_facts: true, schema: Arc::new(schema) }
+        Definition { row, columns, order, time, rows_are_facts: true, owner: None, schema: Arc::new(schema) }
     }
 
     /// Partitions come from another column than the first of the order.
@@ -84,6 +98,13 @@ impl Definition {
     #[must_use]
     pub fn of_sums(mut self) -> Definition {
         self.rows_are_facts = false;
+        self
+    }
+
+    /// Its rows have an owner.
+    #[must_use]
+    pub fn owned_by(mut self, owner: Owner) -> Definition {
+        self.owner = Some(owner);
         self
     }
 

@@ -1,5 +1,5 @@
 //! The table `messages`: one row a message. Its rows are built in `rows.rs`.
-use super::{Column, Definition, Lay, list_type, map_type, timestamp_type};
+use super::{Column, Definition, Lay, Owner, list_type, map_type, timestamp_type};
 use arrow::datatypes::DataType::{Int32, Int64, Utf8};
 
 pub use crate::rows::MessageRows as Rows;
@@ -53,4 +53,5 @@ pub(super) fn definition() -> Definition {
             ),
         ],
     )
+    .owned_by(Owner::Column("logger"))
 }

@@ -1,6 +1,6 @@
 //! The table `metrics`: one row for each series in each window, and how a closed window becomes such rows.
 use super::definition::map_of;
-use super::{Column, Definition, Lay, RowBuilder, Table, TableRows, map_type, timestamp_type};
+use super::{Column, Definition, Lay, Owner, RowBuilder, Table, TableRows, map_type, timestamp_type};
 use crate::carbon::percentile_names;
 use crate::window::{Metric, MetricData, Window};
 use arrow::array::{
@@ -95,6 +95,7 @@ pub(super) fn definition() -> Definition {
         ],
     )
     .of_sums()
+    .owned_by(Owner::Series)
 }
 
 /// The fresh rows of windows, as rows of `metrics`. `count` and `sum` of a counter are the same number.

@@ -10,7 +10,7 @@ mod definition;
 mod map;
 
 pub use builder::{Builders, RowBuilder, TableRows};
-pub use definition::{Column, Definition, Lay, PARTITION_COLUMNS, list_type, map_type, timestamp_type};
+pub use definition::{Column, Definition, Lay, Owner, PARTITION_COLUMNS, list_type, map_type, timestamp_type};
 pub use map::TableMap;
 pub use metrics::metrics_rows;
 
@@ -62,6 +62,7 @@ macro_rules! tables {
 tables! {
     messages: Messages,
     metrics: Metrics,
+    spans: Spans,
     #[cfg(feature = "toy")] toy: Toy,
 }
 

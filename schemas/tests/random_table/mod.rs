@@ -56,8 +56,8 @@ pub fn leaf_types(of: &DataType) -> Vec<DataType> {
 pub fn lays_of(leaf: &DataType) -> &'static [Lay] {
     match leaf {
         DataType::Boolean | DataType::Float64 => &[Lay::Word, Lay::Text, Lay::Number],
-        DataType::Utf8 | DataType::Binary => &[Lay::Label, Lay::Id, Lay::Word, Lay::Text, Lay::Number],
-        _ => &[Lay::Time, Lay::Label, Lay::Id, Lay::Word, Lay::Text, Lay::Number],
+        DataType::Utf8 | DataType::Binary => &[Lay::Label, Lay::Id, Lay::Key, Lay::Word, Lay::Text, Lay::Number],
+        _ => &[Lay::Time, Lay::Label, Lay::Id, Lay::Key, Lay::Word, Lay::Text, Lay::Number],
     }
 }
 

@@ -27,6 +27,32 @@ impl Severity {
         if number <= 7 { Some(Severity(number)) } else { None }
     }
 
+    /// Every name, as people and logs write them; the one that is shown comes first.
+    pub const NAMES: [(Severity, &'static [&'static str]); 8] = [
+        (Severity::EMERGENCY, &["emergency", "emerg", "panic"]),
+        (Severity::ALERT, &["alert"]),
+        (Severity::CRITICAL, &["critical", "crit", "fatal"]),
+        (Severity::ERROR, &["error", "err", "severe"]),
+        (Severity::WARNING, &["warning", "warn"]),
+        (Severity::NOTICE, &["notice"]),
+        (Severity::INFORMATIONAL, &["info", "informational", "information"]),
+        (Severity::DEBUG, &["debug", "trace", "fine"]),
+    ];
+
+    /// The severity of a name, in any case, or of a number from 0 to 7.
+    pub fn find(text: &str) -> Option<Severity> {
+        if let Ok(number) = text.parse::<u8>() {
+            return Severity::new(number);
+        }
+        let of_name = |(_, names): &&(Severity, &[&str])| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+        Severity::NAMES.iter().find(of_name).map(|(found, _)| *found)
+    }
+
+    /// The name that is shown: `warning`.
+    pub fn name(self) -> &'static str {
+        Severity::NAMES.get(usize::from(self.0)).and_then(|(_, names)| names.first()).copied().unwrap_or_default()
+    }
+
     /// The number, 0 to 7.
     pub const fn number(self) -> u8 {
         self.0

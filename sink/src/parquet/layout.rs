@@ -75,6 +75,7 @@ fn column(builder: WriterPropertiesBuilder, path: ColumnPath, lay: Lay, config: 
             .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
         Lay::Label => bloom(builder, LABEL_VALUES_MAX),
         Lay::Id => bloom(builder, config.row_group_rows as u64).set_column_dictionary_enabled(path, false),
+        Lay::Key => bloom(builder, config.row_group_rows as u64),
         Lay::Word => builder.set_column_statistics_enabled(path, EnabledStatistics::None),
         Lay::Text => builder
             .set_column_dictionary_enabled(path.clone(), false)
@@ -99,7 +100,7 @@ mod tests {
                 let bloom = properties.bloom_filter_properties(leaf.path()).map(|bloom| bloom.ndv());
                 let expected = match lay {
                     Lay::Label => Some(LABEL_VALUES_MAX),
-                    Lay::Id => Some(Config::default().row_group_rows as u64),
+                    Lay::Id | Lay::Key => Some(Config::default().row_group_rows as u64),
                     _ => None,
                 };
                 assert_eq!(bloom, expected, "{}.{}", table.name(), leaf.path());

@@ -31,6 +31,7 @@ impl Format for Statsd {
             code: CODE,
             transport: Transport::Udp,
             default_port: Some(PORT_STATSD),
+            yields: false,
         },
         Socket {
             key: "statsd_unix",
@@ -38,6 +39,7 @@ impl Format for Statsd {
             code: CODE,
             transport: Transport::UnixDatagram,
             default_port: None,
+            yields: false,
         },
         Socket {
             key: "statsd_tcp",
@@ -45,6 +47,7 @@ impl Format for Statsd {
             code: CODE,
             transport: Transport::TcpLines,
             default_port: None,
+            yields: false,
         },
         Socket {
             key: "statsd_unix_stream",
@@ -52,6 +55,7 @@ impl Format for Statsd {
             code: CODE,
             transport: Transport::UnixLines,
             default_port: None,
+            yields: false,
         },
     ];
 

@@ -28,7 +28,7 @@ impl Format for ToyLines {
     const CODE: u8 = CODE;
     const CODE_NAME: &'static str = "toy";
     const SOCKETS: &'static [Socket] =
-        &[Socket { key: "toy", name: "toy", code: CODE, transport: Transport::Udp, default_port: None }];
+        &[Socket { key: "toy", name: "toy", code: CODE, transport: Transport::Udp, default_port: None, yields: false }];
 
     fn recognises(datagram: &[u8]) -> bool {
         datagram.contains(&b'=')

@@ -36,6 +36,7 @@ impl Format for Wire {
             code: CODE,
             transport: Transport::Udp,
             default_port: Some(PORT_METLOG),
+            yields: false,
         },
         Socket {
             key: "metlog_unix",
@@ -43,6 +44,7 @@ impl Format for Wire {
             code: CODE,
             transport: Transport::UnixDatagram,
             default_port: None,
+            yields: false,
         },
     ];
 

@@ -169,7 +169,7 @@ fn check_group(definition: &Definition, bytes: &Bytes, nth: usize) {
     for (at, (leaf, lay)) in found.iter().zip(definition.lays()).enumerate() {
         let (chunk, name) = (group.column(at), group.column(at).column_path().string());
         let filter = reader.get_row_group_column_bloom_filter(nth, at).unwrap();
-        assert_eq!(filter.is_some(), matches!(lay, Lay::Label | Lay::Id), "{name}: {lay:?}");
+        assert_eq!(filter.is_some(), matches!(lay, Lay::Label | Lay::Id | Lay::Key), "{name}: {lay:?}");
         let has_bounds = !matches!(lay, Lay::Word | Lay::Text);
         let bounds = chunk.statistics().and_then(|of: &Statistics| Some((of.min_bytes_opt()?, of.max_bytes_opt()?)));
         let pages = metadata.column_index().map(|index| page_bounds(&index[nth][at])).unwrap_or_default();

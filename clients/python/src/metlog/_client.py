@@ -1,0 +1,407 @@
+"""The client: what applications call.
+
+**No call blocks, and none raises** but for a configuration that cannot be. What becomes of a call is its result, an
+:class:`Outcome`, which may be ignored: losses are counted, and told to the listener in the next datagram.
+"""
+
+from __future__ import annotations
+
+import atexit
+import enum
+import functools
+import inspect
+import os
+import random
+import sys
+import threading
+import weakref
+from time import perf_counter_ns, time_ns
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeVar, Union
+
+from . import _config, _lines, _values
+from ._lines import Number
+from ._pipe import Pipe
+
+_getpid = os.getpid
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: The longest that a process waits, at its end, for what is left in the queue, in seconds.
+EXIT_WAIT = 0.25
+
+
+class Outcome(str, enum.Enum):
+    """What became of one message or value."""
+
+    QUEUED = "queued"
+    #: A filter of the configuration keeps it back.
+    FILTERED = "filtered"
+    #: Its sample rate left it out this time.
+    SAMPLED_OUT = "sampled_out"
+    #: The queue was full, or it was no number that statsd can say. Counted.
+    DROPPED = "dropped"
+    #: Larger than a datagram may be. Counted as dropped.
+    OVERSIZE = "oversize"
+    #: Nothing is configured to leave: no ``init``, ``statsd = false`` or a disabled timer.
+    OFF = "off"
+
+
+QUEUED, FILTERED, SAMPLED_OUT = Outcome.QUEUED, Outcome.FILTERED, Outcome.SAMPLED_OUT
+DROPPED, OVERSIZE, OFF = Outcome.DROPPED, Outcome.OVERSIZE, Outcome.OFF
+
+
+class Stats(NamedTuple):
+    """The counts of one client in this process. A forked child begins again at zero."""
+
+    queued: int = 0
+    statsd_queued: int = 0
+    filtered: int = 0
+    dropped: int = 0
+    oversize: int = 0
+    datagrams: int = 0
+    statsd_datagrams: int = 0
+    send_errors: int = 0
+
+
+class Client:
+    """Sends messages and statsd values. Without a configuration it is off, and every call is nearly free."""
+
+    def __init__(self, **config: Any) -> None:
+        """See :func:`metlog.init` for the keywords.
+
+        Raises:
+            ConfigError: with the first key whose value cannot be.
+        """
+        self._settings: Optional[_config.Settings] = None
+        self._pipe: Any = _OFF
+        self._has_filters = False
+        _clients.add(self)
+        if config:
+            self.configure(config)
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Replaces the configuration; what is queued is sent as before.
+
+        Raises:
+            ConfigError: with the first key whose value cannot be; nothing has changed then.
+        """
+        settings = _config.settings(config)
+        self.close()
+        self._settings = settings
+        self._has_filters = settings.filters != _config.Filters()
+        self._pipe = Pipe(settings)
+        _at_the_end_of_children()
+
+    # Messages.
+
+    def send(self, tokens: Sequence[str], payload: Any = "") -> Outcome:
+        """Sends a message of the configured type: strings that classify it, and a text."""
+        pipe = self._pipe
+        messages = pipe.messages
+        if (
+            len(messages) >= pipe.limit
+            or pipe.pid != _getpid()
+            or type(tokens) is not tuple
+            or type(payload) is not str
+            or len(payload) > pipe.payload_max
+            or self._has_filters
+        ):
+            return self.message(payload, tokens=tokens)
+        messages.append((time_ns(), tokens, payload))
+        if pipe.asleep:
+            pipe.wake()
+        elif pipe.is_inline:
+            pipe.after_put()
+        return QUEUED
+
+    def message(
+        self,
+        payload: Any = "",
+        *,
+        type: Optional[str] = None,  # noqa: A002 - the word of the format
+        tokens: Sequence[str] = (),
+        fields: Optional[Mapping[Any, Any]] = None,
+        severity: Optional[int] = None,
+        logger: Optional[str] = None,
+        timestamp: Union[None, int, float, Any] = None,
+    ) -> Outcome:
+        """Sends a message with everything that one can have. ``timestamp``: a ``datetime`` (naive ones are UTC),
+        or seconds since 1970; now where there is none. Nested fields get dotted keys."""
+        try:
+            pipe = self._of_this_process()
+            if pipe.limit == 0:
+                return OFF
+            if self._has_filters and not self._passes(type, severity):
+                pipe.count_filtered()
+                return FILTERED
+            item = (
+                time_ns(),
+                _tokens(tokens),
+                payload if payload.__class__ is str else _values.as_text(payload),
+                None if timestamp is None else _micros(timestamp),
+                None if type is None else _values.as_text(type),
+                None if logger is None else _values.as_text(logger),
+                None if severity is None else max(0, min(int(severity), 7)),
+                _values.flat(fields) if fields else None,
+            )
+            return self._put(pipe, item)
+        except Exception as error:  # noqa: BLE001 - no call fails its host
+            return self._failed(error)
+
+    def _put(self, pipe: Pipe, item: "tuple[Any, ...]") -> Outcome:
+        size = len(item[2]) + sum(map(len, item[1]))
+        if item[7]:
+            size += sum(len(key) + len(value) for key, value in item[7])
+        if size > pipe.payload_max:
+            pipe.count_dropped(is_oversize=True)
+            return OVERSIZE
+        if len(pipe.messages) >= pipe.limit:
+            pipe.count_dropped()
+            return DROPPED
+        pipe.messages.append(item)
+        if pipe.asleep:
+            pipe.wake()
+        elif pipe.is_inline:
+            pipe.after_put()
+        return QUEUED
+
+    def _passes(self, type_name: Optional[str], severity: Optional[int]) -> bool:
+        settings = self._settings
+        if settings is None:
+            return True
+        severity = settings.severity if severity is None else severity
+        return settings.filters.passes(settings.type if type_name is None else type_name, severity)
+
+    # statsd values.
+
+    def incr(self, name: str, count: Number = 1, rate: float = 1.0) -> Outcome:
+        """Counts something."""
+        if count == 1 and rate >= 1.0 and type(name) is str:
+            pipe = self._pipe
+            values = pipe.values
+            if len(values) < pipe.values_limit and pipe.pid == _getpid():
+                values.append(name)
+                if pipe.asleep:
+                    pipe.wake()
+                elif pipe.is_inline:
+                    pipe.after_put()
+                return QUEUED
+        return self._value(name, count, "c", rate)
+
+    def count(self, name: str, count: Number, rate: float = 1.0) -> Outcome:
+        """Counts something, so many times; the count may be negative."""
+        return self._value(name, count, "c", rate)
+
+    def decr(self, name: str, count: Number = 1, rate: float = 1.0) -> Outcome:
+        """Counts down."""
+        return self._value(name, -count, "c", rate)
+
+    def gauge(self, name: str, value: Number, rate: float = 1.0) -> Outcome:
+        """Sets a gauge; a negative value too."""
+        return self._value(name, value, _lines.gauge, rate)
+
+    def gauge_delta(self, name: str, delta: Number) -> Outcome:
+        """Changes a gauge."""
+        return self._value(name, delta, _lines.gauge_delta, 1.0)
+
+    def timing(self, name: str, milliseconds: Any, rate: float = 1.0) -> Outcome:
+        """A time in milliseconds, or a ``timedelta``."""
+        if not self._is_timed(name):
+            return OFF
+        seconds = getattr(milliseconds, "total_seconds", None)
+        return self._value(name, seconds() * 1_000 if seconds else milliseconds, "ms", rate)
+
+    def histogram(self, name: str, value: Number, rate: float = 1.0) -> Outcome:
+        """A value whose distribution matters, such as a size."""
+        return self._value(name, value, "h", rate)
+
+    def set(self, name: str, member: Any, rate: float = 1.0) -> Outcome:
+        """A member of a set whose distinct members are counted."""
+        return self._value(name, member, "s", rate)
+
+    def timer(self, name: str, rate: float = 1.0) -> "Timer":
+        """Times a block (``with client.timer("work"):``) or every call of a function (``@client.timer("work")``),
+        also of a coroutine. Each call is sampled for itself."""
+        return Timer(self, name, rate)
+
+    def _value(self, name: Any, value: Any, kind: Any, rate: float) -> Outcome:
+        try:
+            pipe = self._of_this_process()
+            if pipe.values_limit == 0:
+                return OFF
+            text = _lines.clean_member(value) if kind == "s" else _lines.number(value)
+            if text is None:
+                pipe.count_dropped()
+                return DROPPED
+            if rate < 1.0 and not random.random() < rate:
+                return SAMPLED_OUT
+            if len(pipe.values) >= pipe.values_limit:
+                pipe.count_dropped()
+                return DROPPED
+            # Of gauges and sets the rate says nothing; the line has none.
+            rate_said = None if kind.__class__ is not str else 1.0 if kind == "s" else rate
+            pipe.values.append((kind, name, text, rate_said))
+            if pipe.asleep:
+                pipe.wake()
+            elif pipe.is_inline:
+                pipe.after_put()
+            return QUEUED
+        except Exception as error:  # noqa: BLE001 - no call fails its host
+            return self._failed(error)
+
+    def _is_timed(self, name: str) -> bool:
+        disabled = self._settings.disabled_timers if self._settings is not None else frozenset()
+        return self._pipe.values_limit > 0 and not ("*" in disabled or name in disabled)
+
+    # The client itself.
+
+    def flush(self, seconds: float = 1.0) -> bool:
+        """Sends all that was put in before. False: not all was sent in this time."""
+        pipe = self._of_this_process()
+        return pipe is _OFF or bool(pipe.flush(seconds))
+
+    def close(self, seconds: float = 1.0) -> bool:
+        """Sends what is left; then the client is off. False: not all was sent in this time."""
+        pipe, self._pipe = self._pipe, _OFF
+        self._settings = None
+        return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
+
+    def stats(self) -> Stats:
+        """The counts so far."""
+        pipe = self._pipe
+        if pipe is _OFF or pipe.pid != _getpid():
+            return Stats()
+        return Stats(
+            queued=pipe.taken + len(pipe.messages),
+            statsd_queued=pipe.values_taken + len(pipe.values),
+            filtered=pipe.filtered,
+            dropped=pipe.dropped,
+            oversize=pipe.oversize,
+            datagrams=pipe.sequence,
+            statsd_datagrams=pipe.values_sent,
+            send_errors=pipe.send_errors,
+        )
+
+    def _of_this_process(self) -> Any:
+        """The pipe; a forked child gets its own."""
+        pipe = self._pipe
+        if pipe is _OFF or pipe.pid == _getpid() or self._settings is None:
+            return pipe
+        # Two threads of a child may both come here: the pipe of one is used, and the other's has nothing in it.
+        mine = Pipe(self._settings)
+        with _becoming:
+            if self._pipe is pipe:
+                pipe.abandon()
+                self._pipe = mine
+        _at_the_end_of_children()
+        return self._pipe
+
+    def _failed(self, error: Exception) -> Outcome:
+        from ._pipe import complain
+
+        complain(f"a call failed: {error!r}")
+        self._pipe.count_dropped()
+        return DROPPED
+
+
+class Timer:
+    """Times a block or a function; see :meth:`Client.timer`."""
+
+    __slots__ = ("_client", "_name", "_rate", "_began", "result")
+
+    def __init__(self, client: Client, name: str, rate: float) -> None:
+        self._client, self._name, self._rate = client, name, rate
+        self._began: Optional[int] = None
+        #: Milliseconds, once the block has ended.
+        self.result: Optional[float] = None
+
+    def __enter__(self) -> "Timer":
+        self._began = perf_counter_ns()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._began is not None:
+            micros = (perf_counter_ns() - self._began) // 1_000
+            self.result = micros / 1_000
+            self._client.timing(self._name, self.result, self._rate)
+
+    def __call__(self, function: _Function) -> _Function:
+        client, name, rate = self._client, self._name, self._rate
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def timed_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with Timer(client, name, rate):
+                    return await function(*args, **kwargs)
+
+            return timed_coroutine  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with Timer(client, name, rate):
+                return function(*args, **kwargs)
+
+        return timed  # type: ignore[return-value]
+
+
+def _tokens(tokens: Any) -> "tuple[str, ...]":
+    if isinstance(tokens, (str, bytes)):
+        return (_values.as_text(tokens),)
+    return tuple(token if token.__class__ is str else _values.as_text(token) for token in tokens)
+
+
+def _micros(timestamp: Any) -> int:
+    if isinstance(timestamp, (int, float)):
+        return int(timestamp * 1_000_000)
+    import datetime
+
+    if timestamp.tzinfo is None:
+        timestamp = timestamp.replace(tzinfo=datetime.timezone.utc)
+    since = timestamp - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return int(since // datetime.timedelta(microseconds=1))
+
+
+class _Off:
+    """In the place of a pipe where nothing is configured: a queue that takes nothing."""
+
+    messages: "tuple[()]" = ()
+    values: "tuple[()]" = ()
+    limit = values_limit = payload_max = 0
+    pid = 0
+    asleep = is_inline = False
+
+    def count_dropped(self, is_oversize: bool = False) -> None:
+        """Nothing is counted."""
+
+    def count_filtered(self) -> None:
+        """Nothing is counted."""
+
+
+_OFF: Any = _Off()
+_clients: "weakref.WeakSet[Client]" = weakref.WeakSet()
+_becoming = threading.RLock()
+_ends_of_children: "set[tuple[str, int]]" = set()
+
+
+def _close_all() -> None:
+    for client in list(_clients):
+        client.close(EXIT_WAIT)
+
+
+def _after_fork_in_child() -> None:
+    # Made anew: another thread of the parent may have held it.
+    global _becoming
+    _becoming = threading.RLock()
+
+
+def _at_the_end_of_children() -> None:
+    """Children of multiprocessing and billiard (celery) end without ``atexit``; they have finalizers of their own."""
+    for module in ("multiprocessing.util", "billiard.util"):
+        util = sys.modules.get(module)
+        if util is not None and (module, _getpid()) not in _ends_of_children:
+            _ends_of_children.add((module, _getpid()))
+            util.Finalize(None, _close_all, exitpriority=-100)
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

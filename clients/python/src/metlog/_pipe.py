@@ -1,0 +1,396 @@
+"""The pipe: what the callers of one process put in, and its sending thread takes out.
+
+**One process, one pipe.** Queues, sequence, identity, sockets and thread belong to the process that made them. A child
+makes its own on its first call, whichever way it was forked, and touches nothing of its parent's.
+
+Callers only append to a deque, which needs no lock: nobody can hold it when the process forks or a signal arrives. The
+sending thread looks every :data:`TICK` while there is traffic, and sleeps while there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
+
+from . import _lines, _native, _wire
+from ._config import Settings
+from ._outlet import Outlet
+
+#: How often the sending thread looks while there is traffic, in seconds.
+TICK = 0.02
+#: Ticks without traffic after which it sleeps until it is woken.
+QUIET_TICKS = 5
+#: From one heartbeat to the next, in seconds: see ``schemas/wire.v1.md``. The first three follow a flush.
+HEARTBEAT_PAUSES = (0.0, 0.005, 0.015, 0.1, 1.0, 5.0, 30.0)
+_AFTER_TRAFFIC = 3
+#: A datagram that is filled without a thread leaves at the next call after so long, in nanoseconds.
+_INLINE_AGE_MAX = 100_000_000
+#: Encoded names and tokens that are kept.
+_KEPT_MAX = 4_096
+
+
+class Pipe:
+    """What one process sends through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pid = os.getpid()
+        #: ``(time_ns, tokens, payload)``, or with six values more: see :meth:`_frame`.
+        self.messages: "Deque[Tuple[Any, ...]]" = deque()
+        #: A name that is counted once, or ``(name, value, kind, rate)``.
+        self.values: "Deque[Any]" = deque()
+        self.limit = settings.queue_messages if settings.destinations else 0
+        self.values_limit = settings.queue_messages if settings.statsd_destination else 0
+        self.payload_max = settings.datagram_bytes
+        #: Callers wake the thread while this is true. False where there is none.
+        self.asleep = settings.thread != "none"
+        self.is_inline = settings.thread == "none"
+        self.is_closed = False
+        self._started = False
+        self._wake = _native.original("_thread", "allocate_lock")()
+        self._wake.acquire()
+        self._draining = _native.original("_thread", "allocate_lock")()
+        self._counting = _native.original("threading", "RLock")()
+        sender = int.from_bytes(os.urandom(8), "little") or 1
+        self.datagrams = _wire.Datagrams(
+            settings.datagram_bytes, sender, self.pid, settings.hostname, settings.logger, settings.key
+        )
+        self._outlets = [Outlet(destination) for destination in settings.destinations]
+        where = settings.statsd_destination
+        self._statsd_outlet = Outlet(where) if where is not None else None
+        self.dropped = self.oversize = self.filtered = 0
+        self.taken = self.values_taken = self.sent = self.values_sent = self.send_errors = 0
+        self.sequence = 0
+        self._frames: List[bytes] = []
+        self._frames_bytes = self._opened_at = 0
+        self._packed: List[bytes] = []
+        self._packed_bytes = 0
+        self._inline_since = 0
+        self._names: Dict[str, bytes] = {}
+        self._tokens: Dict[Tuple[str, ...], bytes] = {}
+        #: Of plain messages by their tokens: what stands before and behind the time.
+        self._plain: Dict[Tuple[str, ...], Tuple[bytes, bytes]] = {}
+        self._counted: Dict[str, bytes] = {}
+        self._was_busy = False
+        self._announced = 0
+        self._next_heartbeat: Optional[Tuple[float, int]] = None
+
+    # What callers do, off the fast path.
+
+    def count_dropped(self, is_oversize: bool = False) -> None:
+        """Counts a message or value that never came into a datagram."""
+        with self._counting:
+            self.dropped += 1
+            self.oversize += is_oversize
+
+    def count_filtered(self) -> None:
+        """Counts a message that a filter kept back."""
+        with self._counting:
+            self.filtered += 1
+
+    def wake(self) -> None:
+        """Starts or wakes the sending thread. Called after something was put in."""
+        self.asleep = False
+        if not self._started:
+            self._started = True
+            try:
+                _native.original("_thread", "start_new_thread")(self._run, ())
+            except RuntimeError:
+                # No thread can be had, for example while the interpreter ends: the caller sends.
+                self.is_inline = True
+                self.after_put()
+            return
+        try:
+            self._wake.release()
+        except RuntimeError:
+            pass  # it is awake already
+
+    def after_put(self) -> None:
+        """Without a thread: fills the open datagrams, which leave when they are full or old."""
+        if not self._draining.acquire(False):
+            return  # another caller is at it, or this is a signal handler inside of it
+        try:
+            self._take()
+            now = time.time_ns()
+            if now - self._inline_since > _INLINE_AGE_MAX:
+                self._inline_since = now
+                self._send_open()
+        finally:
+            self._draining.release()
+
+    def flush(self, seconds: float) -> bool:
+        """Sends, on the caller's thread, all that was put in before. False: another thread was at it for too long."""
+        return self._drain(seconds, True)
+
+    def close(self, seconds: float) -> bool:
+        """Takes nothing more, sends what is left, and says how many datagrams there were."""
+        self.limit = self.values_limit = 0
+        self.is_closed = True
+        done = self._drain(seconds, True)
+        if done and self.sequence:
+            for pause in HEARTBEAT_PAUSES[1:_AFTER_TRAFFIC]:
+                _native.original("time", "sleep")(pause)
+                self._send_heartbeat()
+        if self._started:
+            try:
+                self._wake.release()
+            except RuntimeError:
+                pass
+        if done:
+            for outlet in self._all_outlets():
+                outlet.close()
+        return done
+
+    def abandon(self) -> None:
+        """In a forked child: lets go of what is the parent's without touching it."""
+        for outlet in self._all_outlets():
+            outlet.abandon()
+
+    # The sending thread.
+
+    def _run(self) -> None:
+        _native.block_signals()
+        quiet, pid = 0, self.pid
+        while not self.is_closed and pid == os.getpid():
+            if quiet >= QUIET_TICKS:
+                self._sleep()
+            else:
+                self._wake.acquire(True, TICK)
+            try:
+                quiet = 0 if self._drain(1.0, False) and self._was_busy else quiet + 1
+            except Exception as error:  # noqa: BLE001 - the thread outlives whatever happens, and says so
+                quiet += 1
+                complain(f"the sending thread: {error!r}")
+
+    def _sleep(self) -> None:
+        """Waits for traffic or for the next heartbeat."""
+        self.asleep = True
+        if self.messages or self.values or self.is_closed:
+            self.asleep = False
+            return
+        due = self._next_heartbeat
+        if due is None:
+            self._wake.acquire()
+        else:
+            self._wake.acquire(True, max(0.001, due[0] - time.monotonic()))
+        self.asleep = False
+
+    def _drain(self, seconds: float, is_asked: bool) -> bool:
+        if not self._draining.acquire(True, seconds):
+            return False
+        try:
+            before = self.sequence + self.values_sent
+            self._take()
+            self._send_open()
+            if is_asked and self.dropped > self._announced and self._outlets:
+                self._send_datagram(time.time_ns() // 1_000, b"")
+            self._was_busy = self.sequence + self.values_sent != before
+            self._beat(is_asked)
+            return True
+        finally:
+            self._draining.release()
+
+    def _take(self) -> None:
+        """Encodes what waits. What comes in meanwhile waits for the next time, so that this one ends."""
+        values, messages = self.values, self.messages
+        for _ in range(len(values)):
+            self._pack(values.popleft())
+        for _ in range(len(messages)):
+            item = messages.popleft()
+            if len(item) != 3 or not self._add_plain(item):
+                self._add(item)
+
+    def _send_open(self) -> None:
+        self._send_lines()
+        self._send_frames()
+
+    # Messages.
+
+    def _add_plain(self, item: "Tuple[Any, ...]") -> bool:
+        """The most frequent message, of :meth:`_frame`'s first form, where it fits the open datagram. False: it was not
+        added; :meth:`_add` says what becomes of it."""
+        time_ns, tokens, payload = item
+        frames = self._frames
+        if not frames:
+            return False
+        head = self._plain.get(tokens)
+        if head is None:
+            return False
+        try:
+            text = payload.encode()
+        except UnicodeEncodeError:
+            return False
+        ahead = time_ns // 1_000 - self._opened_at
+        size = len(text)
+        if ahead < 0 or size >= 16_384 or ahead >= 1 << 40:
+            return False
+        body = head[0] + _wire.varint(ahead << 1) + head[1] + _wire.varint(size) + text + b"\0"
+        size = len(body)
+        if self._frames_bytes + size + 2 > self.datagrams.body_bytes_max:
+            return False
+        frames.append(size.to_bytes(2, "little") + body)
+        self._frames_bytes += size + 2
+        self.taken += 1
+        return True
+
+    def _add(self, item: "Tuple[Any, ...]") -> None:
+        self.taken += 1
+        try:
+            if not self._frames:
+                self._opened_at = time.time_ns() // 1_000 if item[0] is None else item[0] // 1_000
+            frame = self._frame(item)
+            room = self.datagrams.body_bytes_max
+            if frame is None or len(frame) > room:
+                self.count_dropped(is_oversize=True)
+                return
+            if self._frames_bytes + len(frame) > room:
+                self._send_frames()
+                self._opened_at = item[0] // 1_000
+                frame = self._frame(item) or b""
+        except Exception as error:  # noqa: BLE001 - one message that cannot be written costs that message
+            self.count_dropped()
+            complain(f"a message cannot be written: {error!r}")
+            return
+        self._frames.append(frame)
+        self._frames_bytes += len(frame)
+
+    def _frame(self, item: "Tuple[Any, ...]") -> Optional[bytes]:
+        """``(time_ns, tokens, payload)``, or ``(time_ns, tokens, payload, timestamp, type, logger, severity,
+        fields)`` with ``None`` for what is as configured."""
+        settings = self.settings
+        if len(item) == 3:
+            time_ns, tokens, payload = item
+            return _wire.frame(
+                self._opened_at, time_ns // 1_000, settings.severity, self._name(settings.type),
+                self._encoded(tokens), _wire.text(payload), b"\0",
+            )  # fmt: skip
+        time_ns, tokens, payload, timestamp, type_name, logger, severity, fields = item
+        return _wire.frame(
+            self._opened_at,
+            time_ns // 1_000 if timestamp is None else timestamp,
+            settings.severity if severity is None else severity,
+            self._name(settings.type if type_name is None else type_name),
+            self._encoded(tokens),
+            _wire.text(payload),
+            _wire.pairs(fields) if fields else b"\0",
+            None if logger is None or logger == settings.logger else self._name(logger),
+        )
+
+    def _name(self, text: str) -> bytes:
+        known = self._names.get(text)
+        if known is None:
+            if len(self._names) >= _KEPT_MAX:
+                self._names.clear()
+            known = self._names[text] = _wire.name(text)
+        return known
+
+    def _encoded(self, tokens: "Tuple[str, ...]") -> bytes:
+        known = self._tokens.get(tokens)
+        if known is None:
+            if len(self._tokens) >= _KEPT_MAX:
+                self._tokens.clear()
+                self._plain.clear()
+            known = self._tokens[tokens] = _wire.texts(tokens)
+            settings = self.settings
+            self._plain[tokens] = (bytes((settings.severity,)), _wire.name(settings.type) + known)
+        return known
+
+    def _send_frames(self) -> None:
+        if self._frames:
+            frames = b"".join(self._frames)
+            self._frames = []
+            self._frames_bytes = 0
+            self._send_datagram(self._opened_at, frames)
+
+    def _send_datagram(self, opened_at: int, frames: bytes) -> None:
+        self._announced = self.dropped
+        datagram = self.datagrams.datagram(self.sequence, opened_at, self._announced, frames)
+        self.sequence += 1
+        for outlet in self._outlets:
+            if not outlet.send(datagram):
+                self.send_errors += 1
+
+    def _beat(self, is_asked: bool) -> None:
+        """Heartbeats, for as long as there was any datagram. None where datagrams are captured."""
+        if not self.sequence:
+            return
+        now = time.monotonic()
+        if is_asked:
+            self._next_heartbeat = (now, 0)
+        elif self._was_busy:
+            self._next_heartbeat = (now + HEARTBEAT_PAUSES[_AFTER_TRAFFIC], _AFTER_TRAFFIC)
+        due = self._next_heartbeat
+        if due is not None and due[0] <= now:
+            self._send_heartbeat()
+            following = min(due[1] + 1, len(HEARTBEAT_PAUSES) - 1)
+            self._next_heartbeat = (now + HEARTBEAT_PAUSES[following], following)
+
+    def _send_heartbeat(self) -> None:
+        datagram = self.datagrams.heartbeat(time.time_ns() // 1_000, self.sequence, self.dropped)
+        for outlet in self._outlets:
+            if outlet.destination.captured is None:
+                outlet.send(datagram)
+
+    # statsd values.
+
+    def _pack(self, item: Any) -> None:
+        self.values_taken += 1
+        prefix = self.settings.statsd_prefix
+        try:
+            if type(item) is str:
+                lines = self._once(prefix, item)
+            else:
+                make, name, value, rate = item
+                lines = make(prefix, name, value) if rate is None else _lines.line(prefix, name, value, make, rate)
+        except Exception as error:  # noqa: BLE001 - one value that cannot be written costs that value
+            self.count_dropped()
+            complain(f"a value cannot be written: {error!r}")
+            return
+        room = self.settings.statsd_datagram_bytes
+        if len(lines) > room:
+            self.count_dropped(is_oversize=True)
+            return
+        if self._packed_bytes + len(lines) > room:
+            self._send_lines()
+        self._packed.append(lines)
+        self._packed_bytes += len(lines) + 1
+
+    def _once(self, prefix: str, name: str) -> bytes:
+        """``<name>:1|c``: the most frequent line, made once for each name."""
+        known = self._counted.get(name)
+        if known is None:
+            if len(self._counted) >= _KEPT_MAX:
+                self._counted.clear()
+            known = self._counted[name] = _lines.line(prefix, name, "1", "c")
+        return known
+
+    def _send_lines(self) -> None:
+        if not self._packed:
+            return
+        datagram = b"\n".join(self._packed)
+        self._packed = []
+        self._packed_bytes = 0
+        self.values_sent += 1
+        if self._statsd_outlet is not None and not self._statsd_outlet.send(datagram):
+            self.send_errors += 1
+
+    def _all_outlets(self) -> List[Outlet]:
+        return self._outlets + ([self._statsd_outlet] if self._statsd_outlet is not None else [])
+
+
+_complained_at = 0.0
+
+
+def complain(what: str) -> None:
+    """Tells an operator, on stderr, at most once a minute. Never by ``logging``: our own handler would send it."""
+    global _complained_at
+    now = time.monotonic()
+    if _complained_at == 0.0 or now - _complained_at > 60.0:
+        _complained_at = now
+        try:
+            sys.stderr.write(f"metlog: {what}\n")
+        except (OSError, ValueError, AttributeError):
+            pass  # no stderr: nobody to tell

@@ -1,0 +1,102 @@
+"""WSGI middleware: requests are timed and counted.
+
+>>> application = metlog.wsgi.Middleware(application)
+
+A request ends when its body has been sent, or was given up: streamed bodies count in full.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterable, Iterator, Optional
+
+from . import default
+from ._client import Client
+from ._requests import Measures
+
+
+class Middleware:
+    """Wraps a WSGI application. ``prefix`` begins each name: ``http.request``, ``http.response.get.200``."""
+
+    def __init__(
+        self, app: Callable[..., Iterable[bytes]], client: Optional[Client] = None, prefix: str = "http"
+    ) -> None:
+        self.app = app
+        self._measures = Measures(default if client is None else client, prefix)
+
+    def __call__(self, environ: "dict[str, Any]", start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serves one request."""
+        request = _Request(self._measures, environ.get("REQUEST_METHOD", ""))
+
+        def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+            request.status = _code(status)
+            # Not passed where there is none: servers tell the two apart.
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        try:
+            body = self.app(environ, start)
+        except BaseException:
+            request.end(None)
+            raise
+        return _Body(body, request)
+
+
+class _Request:
+    __slots__ = ("status", "_began", "_measures", "_method", "_has_ended")
+
+    def __init__(self, measures: Measures, method: str) -> None:
+        self.status: Optional[int] = None
+        self._measures, self._method = measures, method
+        self._has_ended = False
+        self._began = measures.begin()
+
+    def end(self, status: Optional[int]) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._measures.end(self._began, self._method, status)
+
+
+class _Body:
+    """The application's body, whose end ends the request."""
+
+    __slots__ = ("_body", "_items", "_request")
+
+    def __init__(self, body: Iterable[bytes], request: _Request) -> None:
+        self._body, self._request = body, request
+        self._items: Optional[Iterator[bytes]] = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._items is None:
+                self._items = iter(self._body)
+            return next(self._items)
+        except StopIteration:
+            self._request.end(self._request.status)
+            raise
+        except BaseException:
+            self._request.end(None)
+            raise
+
+    def __len__(self) -> int:
+        # Servers ask for the number of items to make a Content-Length of a single one.
+        return len(self._body)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Called by the server when it is done with the body, whatever happened."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        except BaseException:
+            self._request.end(None)
+            raise
+        self._request.end(self._request.status)
+
+
+def _code(status: str) -> int:
+    try:
+        return int(status[:3])
+    except (TypeError, ValueError):
+        return 0
