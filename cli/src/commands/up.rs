@@ -57,7 +57,7 @@ fn serve_until_stopped(
         let signals = Signals::new().map_err(Failure::failed)?;
         let address = http.local_addr().map_err(Failure::failed)?;
         let site = page::site(&config, Some(listener.clone()), pool.clone());
-        let router = serve::router(listener.clone(), pool, site);
+        let router = serve::router(listener.clone(), pool, site, &config);
         let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.

@@ -3,6 +3,7 @@
 use super::request::{Parameters, Refusal, json};
 use super::rows::{Rows, list_of, quoted, text_of};
 use super::{Graphite, seconds_now};
+use crate::access::Rights;
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use axum::extract::State;
@@ -39,7 +40,11 @@ fn query(from: i64, until: i64, tags: &[String], is_union: bool) -> String {
     )
 }
 
-pub(super) async fn get_data(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
+pub(super) async fn get_data(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
     let now = parameters.now(seconds_now())?;
     let until = parameters.time("until", now)?.unwrap_or(now);
     let from = parameters.time("from", now)?.unwrap_or(until - 86_400).max(until - SECONDS_MAX);
@@ -49,7 +54,7 @@ pub(super) async fn get_data(State(graphite): State<Graphite>, parameters: Param
         return Err(Refusal::request(format!("more than {TAGS_MAX} tags")));
     }
     let is_union = parameters.get("set") == Some("union");
-    let found = graphite.rows().rows(query(from, until, &tags, is_union)).await?;
+    let found = graphite.rows(rights).rows(query(from, until, &tags, is_union)).await?;
     let mut events: Vec<Value> = Vec::new();
     for batch in &found {
         let column = |name: &str| batch.column_by_name(name);

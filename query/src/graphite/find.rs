@@ -3,6 +3,7 @@ use super::names::FIND_HOURS;
 use super::request::{Parameters, Refusal, json};
 use super::tree::{Found, Tree};
 use super::{Graphite, functions, seconds_now};
+use crate::access::Rights;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,13 +19,13 @@ const FORMATS: [&str; 4] = ["treejson", "json", "nodelist", "completer"];
 const VERSION: &str = "1.1.10";
 
 /// The names of the time that is asked for.
-pub(super) async fn tree(graphite: &Graphite, parameters: &Parameters) -> Result<Arc<Tree>, Refusal> {
+pub(super) async fn tree(graphite: &Graphite, rights: Rights, parameters: &Parameters) -> Result<Arc<Tree>, Refusal> {
     let real_now = seconds_now();
     let now = parameters.now(real_now)?;
     let until = parameters.time("until", now)?.unwrap_or(now);
     let from = parameters.time("from", now)?.unwrap_or(until - FIND_HOURS * 3_600);
     let from = from.max(until - super::names::RENDER_HOURS_MAX * 3_600);
-    Ok(graphite.names.tree(&graphite.rows(), from, until, real_now).await?)
+    Ok(graphite.names.tree(&graphite.rows(rights), from, until, real_now).await?)
 }
 
 fn too_many() -> Refusal {
@@ -36,9 +37,13 @@ fn search(tree: &Tree, query: &str) -> Result<Vec<Found>, Refusal> {
     if found.len() > FOUND_MAX { Err(too_many()) } else { Ok(found) }
 }
 
-pub(super) async fn find(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
+pub(super) async fn find(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
     query_of(&parameters)?;
-    let tree = tree(&graphite, &parameters).await?;
+    let tree = tree(&graphite, rights, &parameters).await?;
     Ok(json(&found(&tree, &parameters)?))
 }
 
@@ -136,8 +141,12 @@ fn as_completions(found: &[Found], has_wildcards: bool) -> Value {
     json!({ "metrics": metrics })
 }
 
-pub(super) async fn expand(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
-    let tree = tree(&graphite, &parameters).await?;
+pub(super) async fn expand(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let tree = tree(&graphite, rights, &parameters).await?;
     Ok(json(&expanded(&tree, &parameters)?))
 }
 
@@ -158,8 +167,12 @@ pub(super) fn expanded(tree: &Tree, parameters: &Parameters) -> Result<Value, Re
     })
 }
 
-pub(super) async fn index(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
-    let tree = tree(&graphite, &parameters).await?;
+pub(super) async fn index(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let tree = tree(&graphite, rights, &parameters).await?;
     let mut paths = BTreeSet::new();
     for series in tree.series() {
         paths.extend(tree.leaves_of(series).into_iter().map(|leaf| leaf.path));

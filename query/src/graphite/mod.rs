@@ -28,6 +28,7 @@ mod target;
 mod tests;
 mod tree;
 
+use crate::access::Rights;
 use crate::isolate::Pool;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -58,8 +59,8 @@ pub(crate) struct Graphite {
 
 impl Graphite {
     /// Rows that one who asks may see.
-    fn rows(&self) -> impl Rows + use<> {
-        OfPool { pool: Arc::clone(&self.pool), reader: String::new() }
+    fn rows(&self, rights: Rights) -> impl Rows + use<> {
+        OfPool::new(Arc::clone(&self.pool), rights)
     }
 }
 

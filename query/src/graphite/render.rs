@@ -5,6 +5,7 @@ use super::number::shortest;
 use super::request::{Parameters, Refusal, with_type};
 use super::series::Series;
 use super::{Graphite, seconds_now};
+use crate::access::Rights;
 use arrow::array::timezone::Tz;
 use axum::extract::State;
 use axum::response::Response;
@@ -192,9 +193,13 @@ fn raw(series: &[Series]) -> String {
     text
 }
 
-pub(super) async fn render(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
+pub(super) async fn render(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
     let asked = Asked::read(&parameters, seconds_now())?;
-    let rows = graphite.rows();
+    let rows = graphite.rows(rights);
     let evaluator = Evaluator::new(&rows, &graphite.names, graphite.idle_after, parameters.templates());
     let series = evaluator.targets(&asked.context, asked.targets()).await?;
     let (media_type, text) = asked.write(series);

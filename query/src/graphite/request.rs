@@ -115,7 +115,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         let status = match error.kind {
             Kind::Sql | Kind::Request | Kind::Limit => StatusCode::BAD_REQUEST,
-            Kind::ReadOnly => StatusCode::FORBIDDEN,
+            Kind::ReadOnly | Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Kind::Storage => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,4 +1,5 @@
 //! Where rows come from: SQL, with the rights of who asks.
+use crate::access::Rights;
 use crate::error::Error;
 use crate::isolate::{Pool, Query};
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StringArray};
@@ -16,13 +17,21 @@ pub trait Rows: Send + Sync {
 
 /// Rows of a pool.
 pub struct OfPool {
-    pub(super) pool: Arc<Pool>,
-    pub(super) reader: String,
+    pool: Arc<Pool>,
+    rights: Rights,
+    reader: String,
+}
+
+impl OfPool {
+    /// Those that a user may see. What is seen of metrics depends on the loggers alone.
+    pub fn new(pool: Arc<Pool>, rights: Rights) -> OfPool {
+        OfPool { pool, reader: format!("{:?}", rights.loggers()), rights }
+    }
 }
 
 impl Rows for OfPool {
     fn rows(&self, sql: String) -> BoxFuture<'_, Result<Vec<RecordBatch>, Error>> {
-        async move { Ok(self.pool.batches(Query::batches(sql)).await?.batches) }.boxed()
+        async move { Ok(self.pool.batches(Query::batches(sql, &self.rights)).await?.batches) }.boxed()
     }
 
     fn reader(&self) -> &str {

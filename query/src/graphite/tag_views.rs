@@ -5,6 +5,7 @@ use super::request::{Parameters, Refusal, json};
 use super::tags::{self, Tagged};
 use super::tree::Tree;
 use super::{Graphite, names};
+use crate::access::Rights;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -27,8 +28,12 @@ fn filter(parameters: &Parameters) -> Result<impl Fn(&str) -> bool, Refusal> {
     Ok(move |text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text)))
 }
 
-pub(super) async fn tags(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
-    Ok(json(&listed(&*tree(&graphite, &parameters).await?, &parameters)?))
+pub(super) async fn tags(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    Ok(json(&listed(&*tree(&graphite, rights, &parameters).await?, &parameters)?))
 }
 
 /// All tags.
@@ -42,9 +47,10 @@ pub(super) fn listed(tree: &Tree, parameters: &Parameters) -> Result<Value, Refu
 pub(super) async fn tag(
     State(graphite): State<Graphite>,
     Path(tag): Path<String>,
+    rights: Rights,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    Ok(json(&of_tag(&*tree(&graphite, &parameters).await?, &tag, &parameters)?))
+    Ok(json(&of_tag(&*tree(&graphite, rights, &parameters).await?, &tag, &parameters)?))
 }
 
 /// Values of a tag.
@@ -67,8 +73,12 @@ fn conditions(parameters: &Parameters) -> Result<Option<Tagged>, Refusal> {
     Tagged::new(expressions.iter().map(String::as_str)).map(Some).map_err(Refusal::request)
 }
 
-pub(super) async fn find_series(State(graphite): State<Graphite>, parameters: Parameters) -> Result<Response, Refusal> {
-    Ok(json(&series(&*tree(&graphite, &parameters).await?, &parameters)?))
+pub(super) async fn find_series(
+    State(graphite): State<Graphite>,
+    rights: Rights,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    Ok(json(&series(&*tree(&graphite, rights, &parameters).await?, &parameters)?))
 }
 
 /// Paths that fulfil conditions.
@@ -89,9 +99,10 @@ fn tags_of(path: &str) -> &str {
 
 pub(super) async fn complete_tags(
     State(graphite): State<Graphite>,
+    rights: Rights,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    Ok(json(&suggested_tags(&*tree(&graphite, &parameters).await?, &parameters)?))
+    Ok(json(&suggested_tags(&*tree(&graphite, rights, &parameters).await?, &parameters)?))
 }
 
 /// Tags that may be typed next.
@@ -114,9 +125,10 @@ pub(super) fn suggested_tags(tree: &Tree, parameters: &Parameters) -> Result<Val
 
 pub(super) async fn complete_values(
     State(graphite): State<Graphite>,
+    rights: Rights,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    Ok(json(&suggested_values(&*tree(&graphite, &parameters).await?, &parameters)?))
+    Ok(json(&suggested_values(&*tree(&graphite, rights, &parameters).await?, &parameters)?))
 }
 
 /// Values of a tag that may be typed next.
