@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use metlog_listener::Listener;
 use metlog_query::{Hot, Pool, PoolConfig};
 use metlog_web::Site;
+use metlog_web::alert::Alerts;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -59,7 +60,8 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site, config: &
         .merge(metlog_query::filter::router())
         .route("/health", get(health))
         .with_state(listener.clone())
-        .route("/metrics", get(metrics).with_state((listener, pool.clone())));
+        .route("/metrics", get(metrics).with_state((listener, pool.clone())))
+        .route("/api/alerts", get(alerts).with_state(site.alerts.clone()));
     let api = pool.map(|pool| of_pool(pool, graphite_config(config))).into_iter().fold(state, Router::merge);
     with_page(api, site)
 }
@@ -80,7 +82,7 @@ fn with_page(api: Router, site: Site) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
     )
 }
 
@@ -104,6 +106,16 @@ async fn rejected(State(listener): State<Listener>) -> Response {
 
 async fn ledger(State(listener): State<Listener>) -> Response {
     Json(listener.ledger()).into_response()
+}
+
+/// Rules and their alerts; for those who may see everything, since a rule may look at anything.
+async fn alerts(State(alerts): State<Option<Arc<Alerts>>>, rights: metlog_query::Rights) -> Response {
+    if rights.is_restricted() {
+        return refusal(StatusCode::FORBIDDEN, "alerts are for those who may see all loggers");
+    }
+    let webhook_error = alerts.as_ref().and_then(|alerts| alerts.webhook_error());
+    let rules = alerts.map(|alerts| alerts.seen()).unwrap_or_default();
+    Json(json!({ "rules": rules, "webhook_error": webhook_error })).into_response()
 }
 
 /// The parameters of `/api/senders`: all senders, or one by its identity in hex.

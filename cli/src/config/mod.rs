@@ -3,6 +3,7 @@
 //!
 //! `document` is the file as it was typed, `values` reads its values, and one file for each part says which keys it
 //! has and what they are when they are left out. `docker/metlog.toml` documents them all; a test compares it.
+mod alert;
 mod document;
 mod listener;
 mod query;
@@ -12,6 +13,7 @@ mod tests;
 mod values;
 mod web;
 
+pub use alert::AlertConfig;
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
@@ -35,6 +37,8 @@ pub struct Config {
     pub query: QueryConfig,
     /// The page.
     pub web: WebConfig,
+    /// Who is told of alerts.
+    pub alert: AlertConfig,
 }
 
 /// What the machine and the command line say.
@@ -140,9 +144,10 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
     let web = web::read(&mut root, &context.folder);
+    let alert = alert::read(&mut root, query.listen);
     check_addresses(document, &listener, &query);
     root.finish();
-    Config { listener, sinks, query, web }
+    Config { listener, sinks, query, web, alert }
 }
 
 /// No two sockets may want the same port.
