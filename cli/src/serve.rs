@@ -82,7 +82,7 @@ fn with_page(api: Router, site: Site) -> Router {
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
     )
 }
 

@@ -74,7 +74,7 @@ pub struct Listen {
     pub socket: Socket,
     /// Its addresses.
     pub at: At,
-    /// Nobody configured it.
+    /// Nobody configured it, and it yields: an address that another program holds is left out.
     pub is_default: bool,
 }
 

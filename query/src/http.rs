@@ -43,7 +43,9 @@ pub fn router(pool: Arc<Pool>) -> Router {
         let error = Error::new(Kind::Request, "POST a query: {\"query\": \"select 1\"}");
         (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], axum::Json(error.to_json())).into_response()
     });
-    Router::new().route("/api/sql", methods).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(pool)
+    let jaeger = crate::jaeger::router(Arc::clone(&pool));
+    let sql = Router::new().route("/api/sql", methods).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(pool);
+    sql.merge(jaeger)
 }
 
 #[derive(Deserialize)]

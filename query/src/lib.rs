@@ -23,6 +23,7 @@ mod hot;
 mod hot_scan;
 mod http;
 mod isolate;
+pub mod jaeger;
 mod lenient;
 mod listings;
 mod partition;

@@ -42,9 +42,12 @@ assets! {
     "page.js",
     "time.js",
     "chart.js",
+    "explore.js",
     "icon.svg",
     "vendor/uplot.js",
     "vendor/uplot.css",
+    "vendor/editor.js",
+    "vendor/LICENSES.txt",
 }
 
 /// Below which all assets are.
@@ -114,6 +117,7 @@ fn media_type(name: &str) -> &'static str {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

@@ -17,6 +17,7 @@ mod layout;
 mod live;
 pub mod number;
 mod page;
+pub mod parameter;
 pub mod part;
 pub mod range;
 mod site;

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::{BoxFuture, FutureExt, ready};
-use futures::stream::{FuturesOrdered, StreamExt};
+use futures::stream::{self, BoxStream, FuturesOrdered, StreamExt};
 use maud::{Markup, html};
 use std::convert::Infallible;
 
@@ -24,9 +24,12 @@ pub struct Page {
     parts: Vec<Part>,
 }
 
+type Pieces = BoxStream<'static, String>;
+
 enum Part {
     Ready(String),
     Later(BoxFuture<'static, String>),
+    Stream(Pieces),
 }
 
 impl Page {
@@ -85,6 +88,13 @@ impl Page {
         self.parts.push(Part::Later(body.boxed()));
     }
 
+    /// A part that comes in pieces: the element of this id has them. It is made when those before it are sent.
+    pub fn stream(&mut self, id: &'static str, pieces: BoxStream<'static, String>) {
+        self.push(format!("<section id=\"{id}\">"));
+        self.parts.push(Part::Stream(pieces));
+        self.push("</section>".to_owned());
+    }
+
     fn push(&mut self, text: String) {
         match self.parts.last_mut() {
             Some(Part::Ready(before)) => before.push_str(&text),
@@ -97,15 +107,18 @@ impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let head = layout::head(&self.visit, &self.title, &self.scripts, self.refresh_seconds).into_string();
         let opened = layout::open(&self.visit, &self.title).into_string();
-        let mut chunks: FuturesOrdered<BoxFuture<'static, String>> = FuturesOrdered::new();
-        chunks.push_back(ready(format!("<!doctype html><html lang=\"en\">{head}{opened}")).boxed());
+        let mut chunks: FuturesOrdered<BoxFuture<'static, Pieces>> = FuturesOrdered::new();
+        let whole = |text: String| stream::once(ready(text)).boxed();
+        chunks.push_back(ready(whole(format!("<!doctype html><html lang=\"en\">{head}{opened}"))).boxed());
         for part in self.parts {
             chunks.push_back(match part {
-                Part::Ready(text) => ready(text).boxed(),
-                Part::Later(text) => text,
+                Part::Ready(text) => ready(whole(text)).boxed(),
+                Part::Later(text) => text.map(whole).boxed(),
+                Part::Stream(pieces) => ready(pieces).boxed(),
             });
         }
-        chunks.push_back(ready("</main></body></html>".to_owned()).boxed());
+        chunks.push_back(ready(whole("</main></body></html>".to_owned())).boxed());
+        let chunks = chunks.flatten();
         let body = Body::from_stream(chunks.map(|chunk| Ok::<_, Infallible>(Bytes::from(chunk))));
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

@@ -9,7 +9,54 @@ use std::process::Command;
 /// # Errors
 /// The command that failed.
 pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
-    python(&root.join("clients/python"), cache, binary)
+    python(&root.join("clients/python"), cache, binary)?;
+    javascript(&root.join("clients/js"), cache)
+}
+
+/// Its development dependencies lie in the cache, beside a copy of what is tested.
+fn javascript(client: &Path, cache: &Path) -> Result<(), String> {
+    let copy = cache.join("js-client");
+    let failed = |error: std::io::Error| format!("{}: {error}", copy.display());
+    let lock = client.join("package-lock.json");
+    let pins = std::fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    std::fs::create_dir_all(copy.join("clients/js")).map_err(failed)?;
+    let inside = copy.join("clients/js");
+    let replace = |from: &Path, to: &Path| run(Command::new("cp").arg("-r").arg(from).arg(to));
+    for name in ["lib", "test"] {
+        let _ = std::fs::remove_dir_all(inside.join(name));
+    }
+    for name in ["lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
+        replace(&client.join(name), &inside)?;
+    }
+    // The vectors lie where they lie in the repository, seen from the tests.
+    let schemas = copy.join("schemas");
+    let _ = std::fs::remove_dir_all(&schemas);
+    std::fs::create_dir_all(&schemas).map_err(failed)?;
+    replace(&client.join("../../schemas/examples"), &schemas)?;
+    once(&cache.join("js-client.installed"), &pins, || {
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--prefix"]).arg(&inside))
+    })?;
+    // These tools look around where they are started.
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new("env");
+        command.arg("--chdir").arg(&inside).arg("node").arg(inside.join("node_modules").join(name)).args(arguments);
+        run(&mut command)
+    };
+    tool("eslint/bin/eslint.js", &["."])?;
+    tool("typescript/bin/tsc", &["-p", "test"])?;
+    run(Command::new("node").arg("--test").args(tests(&inside.join("test"))?))?;
+    tool("publint/src/cli.js", &["--strict"])?;
+    tool("@arethetypeswrong/cli/dist/index.js", &["--pack", ".", "--profile", "node16"])
+}
+
+/// The files that are tests.
+fn tests(folder: &Path) -> Result<Vec<std::path::PathBuf>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let entries = std::fs::read_dir(folder).map_err(failed)?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".test.js"));
+    files.sort();
+    if files.is_empty() { Err(format!("{}: there is no test", folder.display())) } else { Ok(files) }
 }
 
 fn python(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> {

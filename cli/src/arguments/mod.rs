@@ -156,7 +156,7 @@ pub struct AddressOptions {
     /// HTTP address, instead of `query.listen`.
     #[arg(long, value_name = "ADDR")]
     pub http: Option<SocketAddr>,
-    /// Add this to every default port (5565, 8125, 5580), so that several servers can run on one host.
+    /// Add this to every default port (5565, 8125, 5580, 4318 …), so that several servers can run on one host.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub listen_offset: u16,
 }

@@ -73,7 +73,7 @@ fn sockets(section: &mut Section<'_>, flags: &AddressOptions) -> Vec<Listen> {
                 // What was typed in the file is checked even where a flag goes before it.
                 let typed = section.read(socket.key, values::addresses);
                 let chosen = flags.of(socket.key).map(<[SocketAddr]>::to_vec).or(typed);
-                is_default = chosen.is_none();
+                is_default = chosen.is_none() && socket.yields;
                 let addresses = chosen.or_else(default);
                 addresses.filter(|list| !list.is_empty()).map(At::Addresses)
             }

@@ -154,7 +154,7 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
 fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
     let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
     // A default that yields is left out at the start where something else wants its port.
-    let firm = |listen: &&Listen| !(listen.is_default && listen.socket.yields);
+    let firm = |listen: &&Listen| !listen.is_default;
     for Listen { socket, at, .. } in listener.sockets.iter().filter(firm) {
         let key = format!("listener.{}", socket.key);
         match at {

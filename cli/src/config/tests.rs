@@ -291,8 +291,11 @@ fn values_that_do_not_go_together_are_named() {
         "[listener]\nstatsd_tcp = \"127.0.0.1:5580\"\n",
         "2:14: listener.statsd_tcp: query.listen (127.0.0.1:5580) and listener.statsd_tcp (127.0.0.1:5580) want the same port",
     );
+    let sockets = metlog_schemas::format::sockets().into_iter().filter(|socket| socket.yields).map(|socket| socket.key);
+    let others: String =
+        sockets.chain(metlog_listener::SERVERS.iter().map(|of| of.key)).map(|key| format!("{key} = []\n")).collect();
     check(
-        "[listener]\nmetlog = \"\"\nstatsd = []\n",
+        &format!("[listener]\nmetlog = \"\"\nstatsd = []\n{others}"),
         "2:10: listener.metlog: nothing is left to listen on: give metlog, statsd or statsd_tcp an address",
     );
 }

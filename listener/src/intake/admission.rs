@@ -49,7 +49,11 @@ impl Admission {
         {
             return Admitted::Refused(vec![(reason, format::count(code, datagram))]);
         }
-        if is_tight && let Some(reasons) = worthless(code, datagram) {
+        // A request was judged when it came, and decoding a large one twice would slow down what is slow already.
+        if is_tight
+            && !format::is_whole(code)
+            && let Some(reasons) = worthless(code, datagram)
+        {
             return Admitted::Refused(reasons);
         }
         if self.rules.is_empty() {

@@ -4,8 +4,12 @@
 pub mod admission;
 mod backlog;
 mod bind;
+pub mod body;
 pub mod connections;
+pub mod grpc;
 pub mod http;
+pub mod inflate;
+mod otlp;
 pub mod privacy;
 mod receive;
 pub mod server;
@@ -46,8 +50,7 @@ enum SourceKind {
 /// The first that cannot be bound, with its address.
 pub fn bind_all(config: &Config, left_out: &mut Vec<String>) -> std::io::Result<Vec<Source>> {
     let (mut sources, mut backlog) = (Vec::new(), Backlog::default());
-    let yields = |listen: &&Listen| listen.is_default && listen.socket.yields;
-    let (yielding, firm): (Vec<_>, Vec<_>) = config.sockets.iter().partition(yields);
+    let (yielding, firm): (Vec<_>, Vec<_>) = config.sockets.iter().partition(|listen| listen.is_default);
     for listen in firm {
         bind_one(listen, config, &mut backlog, &mut sources)?;
     }

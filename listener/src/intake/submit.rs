@@ -3,6 +3,7 @@
 //! One sync serves all that wait (`pipeline/sync.rs`). What cannot be taken now is refused with the time to come back.
 use super::admission::Admitted;
 use crate::pipeline::{Pipeline, Source, Taken};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -37,6 +38,36 @@ pub enum Unavailable {
     Full(Duration),
     /// The listener is stopping.
     Stopping,
+}
+
+/// What a request that is journaled as a whole comes to, once it is on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Of what it brought, so many were accepted.
+    pub accepted: u64,
+    /// Refused for good, by reason.
+    pub rejected: Vec<(Cow<'static, str>, u64)>,
+}
+
+/// Memory of a request, as far as it was granted. It is given back when this is dropped.
+#[derive(Debug)]
+pub struct Room {
+    submit: Submit,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Room {
+    /// Makes sure that it is for so many bytes at least.
+    ///
+    /// # Errors
+    /// [`Unavailable::Busy`] where others have what is left.
+    pub fn reach(&mut self, bytes: usize) -> Result<(), Unavailable> {
+        let more = bytes.min(BYTES_MAX).saturating_sub(self.permit.num_permits());
+        if more > 0 {
+            self.permit.merge(self.submit.room(more)?);
+        }
+        Ok(())
+    }
 }
 
 /// Where requests are handed in. Clones are the same one.
@@ -76,6 +107,55 @@ impl Submit {
         }
         drop(room);
         Ok(submitted)
+    }
+
+    /// Journals a request as a whole, and returns when it is on disk: all of it is taken, or nothing. What of it is
+    /// refused for good is counted, and the result says so. `make` makes the bytes to journal, on a thread that may
+    /// block; `code` says what they are.
+    ///
+    /// # Errors
+    /// What `make` returns, or [`Unavailable`]; nothing of the request is counted then.
+    pub async fn submit_whole<B, E>(
+        &self,
+        code: u8,
+        source: Source,
+        mut room: Room,
+        make: impl FnOnce(&mut Room) -> Result<B, E> + Send + 'static,
+    ) -> Result<Whole, E>
+    where
+        B: AsRef<[u8]>,
+        E: From<Unavailable> + Send + 'static,
+    {
+        let this = self.clone();
+        let journal = move || {
+            let request = make(&mut room)?;
+            let worker = this.first_worker + this.next_worker.fetch_add(1, Ordering::Relaxed) % WORKERS;
+            let (taken, counted) = this.pipeline.offer_whole(worker, code, request.as_ref(), source);
+            match taken {
+                Taken::Journaled(position) => Ok((counted, position, room)),
+                Taken::Dropped => Err(E::from(Unavailable::Full(FULL_WAIT))),
+            }
+        };
+        let journaled = tokio::task::spawn_blocking(journal).await;
+        // The room is kept until then: whoever stops waits for it.
+        let (counted, position, _room) = journaled.map_err(|_| Unavailable::Stopping)??;
+        if !self.pipeline.synced(position).wait().await {
+            return Err(Unavailable::Full(FULL_WAIT).into());
+        }
+        Ok(Whole { accepted: counted.facts, rejected: counted.rejected.into_iter().collect() })
+    }
+
+    /// Counts a request that is refused before anything of it is journaled.
+    pub fn refuse(&self, reason: &'static str, source: Source, shown: &[u8]) {
+        self.pipeline.reject(reason, 1, source, shown);
+    }
+
+    /// As [`Submit::room`], as a value that can grow.
+    ///
+    /// # Errors
+    /// As [`Submit::room`].
+    pub fn begin(&self, bytes: usize) -> Result<Room, Unavailable> {
+        Ok(Room { submit: self.clone(), permit: self.room(bytes)? })
     }
 
     /// Waits until no request is under way any more.

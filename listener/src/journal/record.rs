@@ -31,6 +31,8 @@ const RECORD_MAGIC_V1: [u8; 4] = [0xF5, b'R', b'E', b'C'];
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 24;
 const CHECKED_FROM: usize = 12;
+/// Memory that is kept from one record to the next.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Largest payload that is believed: far above what one append writes.
 const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
@@ -142,6 +144,13 @@ impl Builder {
     /// Adds bytes as they are.
     pub fn raw(&mut self, payload: &[u8]) {
         self.bytes.extend_from_slice(payload);
+    }
+
+    /// Gives back the memory of an unusually large record, which is no longer needed then.
+    pub fn shrink(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
     }
 
     /// True if nothing was added.

@@ -64,7 +64,7 @@ impl Pipeline {
     /// Takes what a socket gave: checks, journals and applies it. `worker` below the number of workers. What the
     /// journal refuses is counted as dropped.
     pub fn take<'d>(&self, worker: usize, code: u8, datagrams: impl Iterator<Item = (&'d [u8], Source)>) -> Taken {
-        self.admit(worker, code, datagrams, true)
+        self.admit(worker, code, datagrams, true).0
     }
 
     /// As [`Pipeline::take`], for a source that can wait: what is not journaled is not counted either, and may be
@@ -73,7 +73,15 @@ impl Pipeline {
         if self.is_full() || (self.is_failing() && !self.probe()) {
             return Taken::Dropped;
         }
-        self.admit(worker, code, datagrams, false)
+        self.admit(worker, code, datagrams, false).0
+    }
+
+    /// As [`Pipeline::offer`], one request as one datagram of any length; with it, what came of what is in it.
+    pub fn offer_whole(&self, worker: usize, code: u8, request: &[u8], source: Source) -> (Taken, Totals) {
+        if self.is_full() || (self.is_failing() && !self.probe()) {
+            return (Taken::Dropped, Totals::default());
+        }
+        self.admit(worker, code, std::iter::once((request, source)), false)
     }
 
     fn admit<'d>(
@@ -82,9 +90,9 @@ impl Pipeline {
         code: u8,
         datagrams: impl Iterator<Item = (&'d [u8], Source)>,
         or_drop: bool,
-    ) -> Taken {
+    ) -> (Taken, Totals) {
         self.close_window_if_due();
-        let Some(slot) = self.slots.get(worker) else { return Taken::Dropped };
+        let Some(slot) = self.slots.get(worker) else { return (Taken::Dropped, Totals::default()) };
         let gate = self.gate.share();
         let mut slot = slot.lock();
         let mut refused = Totals::default();
@@ -93,9 +101,11 @@ impl Pipeline {
         if taken == Taken::Dropped && !or_drop {
             // Offered again it will be refused again: once is enough.
             slot.moved.clear();
-            return Taken::Dropped;
+            slot.builder.shrink();
+            return (Taken::Dropped, Totals::default());
         }
-        let mut counted = std::mem::take(&mut slot.decoded.counts).into();
+        slot.builder.shrink();
+        let mut counted: Totals = std::mem::take(&mut slot.decoded.counts).into();
         self.count(&mut counted, &refused);
         let is_large = slot.decoded.rows.text_bytes() >= TAKE_BYTES_MAX;
         drop(slot);
@@ -104,7 +114,7 @@ impl Pipeline {
             self.cut(&mut self.segments.lock(), SLOT_ROWS_MAX, SLOT_BYTES_MAX);
         }
         drop(gate);
-        taken
+        (taken, counted)
     }
 
     /// Puts what is admitted into the slot's record.

@@ -5,6 +5,7 @@ mod again;
 mod damage;
 mod formats;
 mod http;
+mod otlp;
 mod privacy;
 mod probe;
 mod upgrade;
@@ -55,7 +56,10 @@ impl Sink for Store {
 
 impl Store {
     fn messages(&self) -> Vec<RecordBatch> {
-        self.segments.lock().unwrap().values().flat_map(|batch| batch.rows[Table::Messages].clone()).collect()
+        self.rows(Table::Messages)
+    }
+    fn rows(&self, table: Table) -> Vec<RecordBatch> {
+        self.segments.lock().unwrap().values().flat_map(|batch| batch.rows[table].clone()).collect()
     }
     fn payloads(&self) -> Vec<String> {
         texts(&self.messages(), "payload")

@@ -5,6 +5,7 @@
 //! behind [`InOrder`]. Nothing outside this folder matches on formats.
 mod decoded;
 mod describe;
+pub mod otlp;
 mod redact;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
@@ -58,6 +59,9 @@ pub trait Format {
     const CODE: u8;
     /// What records of this code are called.
     const CODE_NAME: &'static str;
+    /// True where a datagram is a whole request of any length, whose structure was checked before. False: one of a
+    /// socket.
+    const IS_WHOLE: bool = false;
     /// Where it comes in; of formats with one code, one names the sockets.
     const SOCKETS: &'static [Socket];
 
@@ -127,6 +131,14 @@ macro_rules! formats {
                 return Some($module::$format::CODE_NAME);
             })*
             None
+        }
+
+        /// See [`Format::IS_WHOLE`].
+        pub fn is_whole(code: u8) -> bool {
+            $($(#[$attribute])* if code == $module::$format::CODE {
+                return $module::$format::IS_WHOLE;
+            })*
+            false
         }
 
         /// See [`Format::count`].
@@ -214,6 +226,8 @@ formats! {
     wire: Wire,
     metlog_json: MetlogJson,
     statsd: Statsd,
+    otlp_traces: OtlpTraces,
+    otlp_logs: OtlpLogs,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 

@@ -144,6 +144,23 @@ pub enum Value<'a> {
     Missing,
 }
 
+impl Value<'_> {
+    /// Appends it as the text that a map of attributes holds: nothing for an empty one. `None` where it is no `AnyValue`,
+    /// or too deep.
+    pub fn write(self, to: &mut Vec<u8>) -> Option<()> {
+        match self {
+            Value::Str(text) => to.extend_from_slice(text.as_bytes()),
+            Value::Int(number) => text::write_int(number, to),
+            Value::Double(number) => text::write_double(number, to),
+            Value::Bool(value) => to.extend_from_slice(if value { b"true" } else { b"false" }),
+            Value::Bytes(bytes) => text::write_base64(bytes, to),
+            Value::Nested(any) => text::write_any(any, 1, to)?,
+            Value::Empty | Value::Missing => (),
+        }
+        Some(())
+    }
+}
+
 /// Why a span is refused. Each is a reason of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {

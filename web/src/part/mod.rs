@@ -7,4 +7,5 @@ pub mod flow;
 pub mod heat;
 pub mod pivot;
 pub mod spark;
+pub mod suggest;
 pub mod table;

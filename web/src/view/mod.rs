@@ -24,4 +24,5 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
+    explore "Explore" "/explore"
 }

@@ -5,6 +5,7 @@ mod bind;
 pub use bind::{BoundServer, bind_all, in_use};
 
 use super::connections::{Limits, accept_each, http1, http2};
+use super::otlp;
 use super::submit::Submit;
 use axum::Router;
 use futures::future::BoxFuture;
@@ -49,7 +50,7 @@ impl std::fmt::Debug for Service {
 }
 
 /// Each server; their order is that of listings.
-pub static SERVERS: &[&Server] = &[];
+pub static SERVERS: &[&Server] = &[&otlp::GRPC, &otlp::HTTP];
 
 /// The server of a key.
 pub fn of_key(key: &str) -> Option<&'static Server> {

@@ -1,0 +1,21 @@
+'use strict'
+
+const js = require('@eslint/js')
+
+module.exports = [
+  js.configs.recommended,
+  {
+    languageOptions: {
+      ecmaVersion: 2022,
+      globals: Object.fromEntries(
+        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', 'setTimeout', 'clearTimeout', 'setImmediate', 'console'].map(
+          (name) => [name, 'readonly']
+        )
+      ),
+    },
+    rules: { eqeqeq: 'error', 'no-var': 'error', 'prefer-const': 'error', 'no-shadow': 'error', strict: ['error', 'global'],
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }] },
+  },
+  { files: ['**/*.js'], languageOptions: { sourceType: 'commonjs' } },
+  { files: ['**/*.mjs'], languageOptions: { sourceType: 'module' }, rules: { strict: 'off' } },
+]

@@ -1,0 +1,7 @@
+/** The same module for `import`: one instance, whichever way it is loaded. */
+import metlog from './index.js'
+
+export const {
+  Captured, Client, ConfigError, Outcome, client, init, send, message, incr, decr, count, gauge, gaugeDelta, timing,
+  histogram, set, timer, time, flush, close, stats,
+} = metlog // prettier-ignore

@@ -1,0 +1,4 @@
+/** The same module for `import`. */
+import transport from './pino.js'
+
+export default transport
