@@ -139,7 +139,7 @@ async fn the_webhook_hears_of_begin_and_end() {
     assert_eq!((&alert["labels"]["logger"], &alert["annotations"]["value"]), (&"a".into(), &"9".into()));
     assert_eq!(
         (&alert["startsAt"], &alert["endsAt"]),
-        (&"1970-01-01T00:00:00Z".into(), &"0001-01-01T00:00:00Z".into())
+        (&"1970-01-01T00:00:00.000000Z".into(), &"0001-01-01T00:00:00Z".into())
     );
     assert_eq!((body["alerts"].as_array().unwrap().len(), &body["commonLabels"]["rule"]), (1, &"errors".into()));
     *outcome.lock().unwrap() = Ok(vec![rows(&[("a", 2.0)])]);
@@ -148,7 +148,10 @@ async fn the_webhook_hears_of_begin_and_end() {
     second.evaluate_due(10 * SECOND).await;
     assert!(second.tell(10 * SECOND).await);
     let [body] = receiver.taken().try_into().unwrap();
-    assert_eq!((&body["status"], &body["alerts"][0]["endsAt"]), (&"resolved".into(), &"1970-01-01T00:00:10Z".into()));
+    assert_eq!(
+        (&body["status"], &body["alerts"][0]["endsAt"]),
+        (&"resolved".into(), &"1970-01-01T00:00:10.000000Z".into())
+    );
     assert!(second.tell(11 * SECOND).await && receiver.taken().is_empty());
 }
 
@@ -202,7 +205,10 @@ async fn an_alertmanager_is_told_again() {
     assert_eq!(receiver.taken().len(), 1);
     assert!(alerts.tell(60 * SECOND).await);
     let [body] = receiver.taken().try_into().unwrap();
-    assert_eq!((&body[0]["endsAt"], &body[0]["labels"]["severity"]), (&"1970-01-01T00:05:00Z".into(), &"page".into()));
+    assert_eq!(
+        (&body[0]["endsAt"], &body[0]["labels"]["severity"]),
+        (&"1970-01-01T00:05:00.000000Z".into(), &"page".into())
+    );
 }
 
 /// Attack: a state that is damaged is set aside, and does not stop the start.
