@@ -27,6 +27,10 @@ class GraphiteWeb:
         local.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.path.join(folder, "graphite.db")}}
         local.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
         sys.modules["graphite.local_settings"] = local
+        # Images are not drawn here, so the library that draws them need not be there.
+        from unittest.mock import MagicMock
+
+        sys.modules["cairocffi"] = MagicMock()
         os.environ["DJANGO_SETTINGS_MODULE"] = "graphite.settings"
         import django
         from django.core.management import call_command
