@@ -5,10 +5,11 @@
 //! for that reason: every line of it, the whole datagram, or every message in it. A gauge with a sign has a `delta`, and
 //! `dogstatsd` where its line has sections that only DogStatsD has: then the gauge is set, unless configured otherwise.
 #![allow(clippy::unwrap_used)]
+use metlog_schemas::format::wire::describe_span;
 use metlog_schemas::metlog_json::{Decoder, objects};
 use metlog_schemas::rows::{Row, Rows};
 use metlog_schemas::statsd::{self, Annotation, Kind, Lines, Reason, Sample, Value};
-use metlog_schemas::wire::v1::Datagram;
+use metlog_schemas::wire::v1::{Datagram, Frame};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -77,13 +78,17 @@ fn wire_that_must_pass() {
             "key_id": header.key_id,
         });
         let found: Vec<Json> = datagram
-            .messages()
-            .map(|view| match view.map(|view| view.to_message()) {
-                Ok(m) => json!({
-                    "timestamp": m.timestamp, "type": m.r#type, "logger": m.logger,
-                    "severity": m.severity.number(), "hostname": m.hostname, "pid": m.pid, "tokens": m.tokens,
-                    "payload": m.payload, "fields": m.fields, "env_version": m.env_version,
-                }),
+            .frames()
+            .map(|frame| match frame {
+                Ok(Frame::Message(view)) => {
+                    let m = view.to_message();
+                    json!({
+                        "timestamp": m.timestamp, "type": m.r#type, "logger": m.logger,
+                        "severity": m.severity.number(), "hostname": m.hostname, "pid": m.pid, "tokens": m.tokens,
+                        "payload": m.payload, "fields": m.fields, "env_version": m.env_version,
+                    })
+                }
+                Ok(Frame::Span(view)) => json!({"span": describe_span(&view)}),
                 Err(refusal) => json!({"refused": refusal.reason()}),
             })
             .collect();
@@ -114,7 +119,7 @@ fn wire_that_must_fail() {
                     Ok(_) => "nothing",
                     Err(refusal) => refusal.reason(),
                 };
-                datagram.messages().map(outcome).collect()
+                datagram.frames().map(outcome).collect()
             }
         };
         assert!(!reasons.is_empty(), "{name} passes");

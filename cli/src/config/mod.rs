@@ -7,6 +7,7 @@ mod alert;
 mod document;
 mod listener;
 mod query;
+mod sampling;
 mod sinks;
 #[cfg(test)]
 mod tests;

@@ -151,6 +151,25 @@ pub(super) async fn http1(stream: TcpStream, peer: SocketAddr, router: Router, l
     }
 }
 
+/// Serves one connection that speaks either, which its first bytes say: no method of HTTP/1.1 begins as HTTP/2 does.
+pub(super) async fn http1_or_2(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
+    let mut first = [0u8; 3];
+    let begins = async {
+        while stream.peek(&mut first).await? < first.len() {
+            sleep(Duration::from_millis(20)).await;
+            if stream.peek(&mut first[..1]).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok::<bool, std::io::Error>(first == *b"PRI")
+    };
+    match tokio::time::timeout(limits.head, begins).await {
+        Ok(Ok(true)) => http2(stream, peer, router, limits).await,
+        Ok(Ok(false)) => http1(stream, peer, router, limits).await,
+        _ => (),
+    }
+}
+
 /// Serves one connection that speaks HTTP/2 from its first byte. It must begin in time; later a peer that does not answer
 /// pings is cut off, and one that answers may idle.
 pub(super) async fn http2(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {

@@ -7,6 +7,8 @@ mod decoded;
 mod describe;
 pub mod otlp;
 mod redact;
+mod spans;
+pub mod thrift;
 
 pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
 pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
@@ -226,6 +228,9 @@ formats! {
     wire: Wire,
     metlog_json: MetlogJson,
     statsd: Statsd,
+    jaeger: Jaeger,
+    zipkin: Zipkin,
+    scribe: Scribe,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
     #[cfg(feature = "toy")] toy: ToyLines,

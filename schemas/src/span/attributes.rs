@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Up to so many attributes, looking through their keys is the cheapest way to find one.
 const FEW: usize = 32;
 
+/// Begins a double in the protobuf of an `AnyValue`.
+const DOUBLE_TAG: u8 = 4 << 3 | 1;
+
 /// The letters of types.
 pub(super) mod letter {
     pub const STR: u8 = b's';
@@ -87,40 +90,19 @@ impl Attributes {
         if self.open_len() == 0 {
             self.open.clear();
         }
-        let start = self.values.bytes.len();
-        let bytes = &mut self.values.bytes;
+        text::write_value(value, &mut self.values.bytes).ok_or(BadValue)?;
         let letter = match value {
-            Value::Str(text) => {
-                bytes.extend_from_slice(text.as_bytes());
-                letter::STR
-            }
-            Value::Int(number) => {
-                text::write_int(number, bytes);
-                letter::INT
-            }
-            Value::Bool(value) => {
-                bytes.extend_from_slice(if value { b"true" } else { b"false" });
-                letter::BOOL
-            }
-            Value::Double(number) if text::is_exact(number) => {
-                text::write_double(number, bytes);
-                letter::DOUBLE
-            }
+            Value::Str(_) => letter::STR,
+            Value::Int(_) => letter::INT,
+            Value::Bool(_) => letter::BOOL,
+            Value::Double(number) if text::is_exact(number) => letter::DOUBLE,
             Value::Double(number) => {
-                bytes.extend_from_slice(b"NaN");
-                self.nested.bytes.push(0x21);
+                self.nested.bytes.push(DOUBLE_TAG);
                 self.nested.push(&number.to_le_bytes());
                 letter::NESTED
             }
-            Value::Bytes(value) => {
-                text::write_base64(value, bytes);
-                letter::BYTES
-            }
+            Value::Bytes(_) => letter::BYTES,
             Value::Nested(value) => {
-                if text::write_any(value, 1, bytes).is_none() {
-                    bytes.truncate(start);
-                    return Err(BadValue);
-                }
                 self.nested.push(value);
                 letter::NESTED
             }

@@ -11,17 +11,19 @@ mod parts;
 mod probability;
 pub mod proto;
 pub mod read;
+pub mod redact;
 mod row;
 mod rows;
 mod shared;
 mod text;
 
 pub use id::{hex, unhex};
+pub use metlog_wire::span::{Kind, Status};
 pub use probability::of_trace_state as probability_of_trace_state;
 pub use row::SpanRow;
 pub use rows::SpanRows;
 pub use shared::Set;
-pub use text::base64;
+pub use text::{base64, unbase64};
 
 /// Most bytes of text that one span may have: names, keys and values of its attributes, events and links.
 pub const SPAN_BYTES_MAX: usize = 4 << 20;
@@ -33,95 +35,6 @@ pub const SHARED_BYTES_MAX: usize = 64 * 1024;
 pub const SHARED_BATCH_BYTES_MAX: usize = 256 << 20;
 /// Deepest nesting of an attribute's value: what protobuf readers with a limit of 100 messages still read.
 pub const NESTING_MAX: usize = 30;
-
-/// What part a span had in a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Kind {
-    /// Not said.
-    #[default]
-    Unspecified,
-    /// Within a program.
-    Internal,
-    /// It served a request.
-    Server,
-    /// It sent a request and waited.
-    Client,
-    /// It sent a message.
-    Producer,
-    /// It received a message.
-    Consumer,
-}
-
-impl Kind {
-    /// All, by their number in OTLP.
-    pub const ALL: [Kind; 6] =
-        [Kind::Unspecified, Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer];
-
-    /// As in the column `kind`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Kind::Unspecified => "",
-            Kind::Internal => "internal",
-            Kind::Server => "server",
-            Kind::Client => "client",
-            Kind::Producer => "producer",
-            Kind::Consumer => "consumer",
-        }
-    }
-
-    /// Its number in OTLP.
-    pub const fn number(self) -> i32 {
-        self as i32
-    }
-
-    /// The kind of an OTLP number.
-    pub fn of_number(number: i32) -> Option<Kind> {
-        Kind::ALL.get(usize::try_from(number).ok()?).copied()
-    }
-
-    /// The kind of a word, in any case; `None` for a word that is none.
-    pub fn of_word(word: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.word().eq_ignore_ascii_case(word))
-    }
-}
-
-/// How a span ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Status {
-    /// Not said.
-    #[default]
-    Unset,
-    /// Said to be good.
-    Ok,
-    /// It failed.
-    Error,
-}
-
-impl Status {
-    /// As in the column `status`.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Status::Unset => "",
-            Status::Ok => "ok",
-            Status::Error => "error",
-        }
-    }
-
-    /// Its number in OTLP.
-    pub const fn number(self) -> i32 {
-        self as i32
-    }
-
-    /// The status of an OTLP number.
-    pub fn of_number(number: i32) -> Option<Status> {
-        [Status::Unset, Status::Ok, Status::Error].get(usize::try_from(number).ok()?).copied()
-    }
-
-    /// The status of a word of the column.
-    pub fn of_word(word: &str) -> Option<Status> {
-        [Status::Unset, Status::Ok, Status::Error].into_iter().find(|status| status.word() == word)
-    }
-}
 
 /// A value of an attribute, borrowed from where it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -144,20 +57,25 @@ pub enum Value<'a> {
     Missing,
 }
 
+impl<'a> From<metlog_wire::span::Value<'a>> for Value<'a> {
+    fn from(value: metlog_wire::span::Value<'a>) -> Self {
+        use metlog_wire::span::Value as Sent;
+        match value {
+            Sent::Str(text) => Value::Str(text),
+            Sent::Int(number) => Value::Int(number),
+            Sent::Double(number) => Value::Double(number),
+            Sent::Bool(value) => Value::Bool(value),
+            Sent::Bytes(bytes) => Value::Bytes(bytes),
+            Sent::Nested(bytes) => Value::Nested(bytes),
+        }
+    }
+}
+
 impl Value<'_> {
     /// Appends it as the text that a map of attributes holds: nothing for an empty one. `None` where it is no `AnyValue`,
-    /// or too deep.
+    /// or too deep; nothing is appended then.
     pub fn write(self, to: &mut Vec<u8>) -> Option<()> {
-        match self {
-            Value::Str(text) => to.extend_from_slice(text.as_bytes()),
-            Value::Int(number) => text::write_int(number, to),
-            Value::Double(number) => text::write_double(number, to),
-            Value::Bool(value) => to.extend_from_slice(if value { b"true" } else { b"false" }),
-            Value::Bytes(bytes) => text::write_base64(bytes, to),
-            Value::Nested(any) => text::write_any(any, 1, to)?,
-            Value::Empty | Value::Missing => (),
-        }
-        Some(())
+        text::write_value(self, to)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Values as text: what the maps of attributes hold, and search compares.
-use super::NESTING_MAX;
+use super::{NESTING_MAX, Value};
 use std::io::Write as _;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -24,7 +24,7 @@ pub fn base64(bytes: &[u8]) -> String {
 }
 
 /// The bytes of a text that [`write_base64`] wrote.
-pub(super) fn unbase64(text: &str) -> Option<Vec<u8>> {
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').bytes();
     let (mut bits, mut filled, mut bytes) = (0_u32, 0, Vec::with_capacity(text.len() / 4 * 3));
     for digit in digits {
@@ -37,6 +37,26 @@ pub(super) fn unbase64(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
+}
+
+/// Appends a value as the maps of attributes hold it. `None` for a nested value that is none.
+pub(super) fn write_value(value: Value<'_>, to: &mut Vec<u8>) -> Option<()> {
+    match value {
+        Value::Str(text) => to.extend_from_slice(text.as_bytes()),
+        Value::Int(number) => write_int(number, to),
+        Value::Bool(value) => to.extend_from_slice(if value { b"true" } else { b"false" }),
+        Value::Double(number) => write_double(number, to),
+        Value::Bytes(bytes) => write_base64(bytes, to),
+        Value::Nested(bytes) => {
+            let start = to.len();
+            if write_any(bytes, 1, to).is_none() {
+                to.truncate(start);
+                return None;
+            }
+        }
+        Value::Empty | Value::Missing => (),
+    }
+    Some(())
 }
 
 /// Appends a whole number.

@@ -3,6 +3,7 @@
 //! Kept apart from `metlog-schemas` so that an application that links the client compiles only this.
 pub mod limits;
 pub mod message;
+pub mod span;
 pub mod v1;
 
 pub use message::{Message, Severity};

@@ -7,9 +7,13 @@ use crate::limits::MAC_BYTES;
 use crate::message::{ENV_VERSION_WIRE, Message, Severity};
 mod encoder;
 mod heartbeat;
+mod span;
+mod span_draft;
 
 pub use encoder::{DoesNotFit, Draft, Encoder};
 pub use heartbeat::{HEARTBEAT_SENDER, Heartbeat};
+pub use span::{Attributes, EventView, Events, LinkView, Links, SpanView};
+pub use span_draft::{Encoded, SpanDraft};
 
 use hmac::{Hmac, KeyInit, Mac};
 use nom::{IResult, Parser, bytes::complete::take, number::complete as number};
@@ -196,13 +200,54 @@ impl<'a> Datagram<'a> {
         mac.verify_slice(self.mac).map_err(|_| Refusal::BadSignature)
     }
 
-    /// The messages, one by one; after a frame that ends outside the datagram there are no more.
+    /// What it holds, one by one; after a frame that ends outside the datagram there is no more.
+    pub fn frames(&self) -> Frames<'a> {
+        Frames { header: self.header, rest: self.frames }
+    }
+
+    /// The messages, one by one, as readers see them that know no spans: to those a span is of an unknown version.
     pub fn messages(&self) -> Messages<'a> {
         Messages { header: self.header, rest: self.frames }
     }
 }
 
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Frame<'a> {
+    /// A message.
+    Message(MessageView<'a>),
+    /// A span.
+    Span(SpanView<'a>),
+}
+
 /// Reads the frames of a datagram.
+#[derive(Debug, Clone)]
+pub struct Frames<'a> {
+    header: Header<'a>,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>, Refusal>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Ok((rest, body)) = frame(self.rest) else {
+            self.rest = &[];
+            return Some(Err(Refusal::Truncated));
+        };
+        self.rest = rest;
+        if body.first().is_some_and(|flags| flags & span::FRAME_SPAN != 0) {
+            return Some(span::span(body, &self.header).map(Frame::Span));
+        }
+        Some(message(body, &self.header).map_err(refusal).and_then(|(_, message)| message).map(Frame::Message))
+    }
+}
+
+/// Reads the messages among the frames of a datagram.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     header: Header<'a>,
@@ -211,6 +256,8 @@ pub struct Messages<'a> {
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<MessageView<'a>, Refusal>;
+
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -224,8 +271,12 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-fn refusal(_: nom::Err<nom::error::Error<&[u8]>>) -> Refusal {
-    Refusal::Truncated
+/// What cannot be read to its end is truncated, but for a value of a type that is not known.
+fn refusal(error: nom::Err<nom::error::Error<&[u8]>>) -> Refusal {
+    match error {
+        nom::Err::Failure(_) => Refusal::UnknownVersion,
+        _ => Refusal::Truncated,
+    }
 }
 
 fn frame(input: &[u8]) -> IResult<&[u8], &[u8]> {

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 use metlog_wire::limits::{DATAGRAM_BYTES_MAX, NAME_BYTES_MAX};
 use metlog_wire::message::ENV_VERSION_WIRE;
-use metlog_wire::v1::{Datagram, Draft, Encoder, HEARTBEAT_SENDER, Header, Heartbeat, SigningKey};
+use metlog_wire::span::{Kind, Status, Value};
+use metlog_wire::v1::{
+    Datagram, Draft, Encoded, Encoder, Frame, HEARTBEAT_SENDER, Header, Heartbeat, Refusal, SigningKey, SpanDraft,
+};
 use metlog_wire::{Message, Severity};
 use proptest::prelude::*;
 
@@ -151,6 +154,142 @@ proptest! {
             let _ = datagram.verify(b"key");
             for message in datagram.messages().flatten() {
                 let _ = message.to_message();
+            }
+        }
+    }
+}
+
+/// An attribute that owns its parts.
+#[derive(Debug, Clone, PartialEq)]
+enum Owned {
+    Str(String),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Bytes(Vec<u8>),
+    Nested(Vec<u8>),
+}
+
+impl Owned {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Owned::Str(text) => Value::Str(text),
+            Owned::Int(number) => Value::Int(*number),
+            Owned::Double(number) => Value::Double(*number),
+            Owned::Bool(value) => Value::Bool(*value),
+            Owned::Bytes(bytes) => Value::Bytes(bytes),
+            Owned::Nested(bytes) => Value::Nested(bytes),
+        }
+    }
+}
+
+type Pairs = Vec<(String, Owned)>;
+
+fn pairs() -> impl Strategy<Value = Pairs> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..8);
+    let value = prop_oneof![
+        any::<String>().prop_map(Owned::Str),
+        any::<i64>().prop_map(Owned::Int),
+        (-1e300..1e300_f64).prop_map(Owned::Double),
+        any::<bool>().prop_map(Owned::Bool),
+        bytes().prop_map(Owned::Bytes),
+        bytes().prop_map(Owned::Nested),
+    ];
+    prop::collection::vec(("\\PC{0,8}", value), 0..5)
+}
+
+fn borrowed(pairs: &Pairs) -> impl ExactSizeIterator<Item = (&str, Value<'_>)> {
+    pairs.iter().map(|(key, value)| (key.as_str(), value.value()))
+}
+
+fn encoded(pairs: &Pairs) -> Encoded {
+    let mut encoded = Encoded::default();
+    borrowed(pairs).for_each(|(key, value)| encoded.attribute(key, value));
+    encoded
+}
+
+/// What a span has of which there may be many: resource, attributes, events and links.
+type Many = (Option<Pairs>, Pairs, Vec<(i32, String, Pairs, u32)>, Vec<([u8; 16], [u8; 8], String, u32, Pairs)>);
+
+fn many() -> impl Strategy<Value = Many> {
+    let events = prop::collection::vec((any::<i32>(), "\\PC{0,8}", pairs(), any::<u32>()), 0..4);
+    let links = prop::collection::vec((any::<[u8; 16]>(), any::<[u8; 8]>(), "[a-z]{0,4}", any::<u32>(), pairs()), 0..4);
+    (prop::option::of(pairs()), pairs(), events, links)
+}
+
+proptest! {
+    /// Guarantees: a span is read as it was written, and no change of its bytes makes the reader panic.
+    #[test]
+    fn spans_are_read_as_they_were_written(
+        sender in sender(),
+        (trace_id, span_id, parent_span_id) in any::<([u8; 16], [u8; 8], [u8; 8])>(),
+        (start, duration, flags) in (0..4_000_000_000_000_000_000_i64, any::<i64>(), any::<u32>()),
+        (kind, status) in (0..6_i32, 0..3_i32),
+        (name, message, trace_state) in ("\\PC{0,20}", "\\PC{0,8}", "[a-z=,]{0,8}"),
+        (service, origin) in (prop::option::of(name()), prop::option::of((name(), any::<i64>()))),
+        probability in prop::option::of(0.0..1.0_f64),
+        (resource, attributes, events, links) in many(),
+        dropped in any::<[u32; 3]>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let own = resource.as_ref().map(encoded);
+        let (mut encoded_events, mut encoded_links) = (Encoded::default(), Encoded::default());
+        for (after, name, pairs, dropped) in &events {
+            encoded_events.event(i64::from(*after), name, borrowed(pairs));
+            encoded_events.dropped_attributes(*dropped);
+        }
+        for (trace_id, span_id, state, flags, pairs) in &links {
+            encoded_links.link(*trace_id, *span_id, state, *flags, borrowed(pairs));
+        }
+        let encoded_attributes = encoded(&attributes);
+        let draft = SpanDraft {
+            trace_id, span_id, parent_span_id, start_unix_nanos: start, duration_nanos: duration, flags,
+            kind: Kind::of_number(kind).unwrap(), status: Status::of_number(status).unwrap(),
+            status_message: &message, name: &name, trace_state: &trace_state, sampling_probability: probability,
+            service: service.as_deref(), origin: origin.as_ref().map(|(hostname, pid)| (hostname.as_str(), *pid)),
+            resource: own.as_ref(), attributes: Some(&encoded_attributes), events: Some(&encoded_events),
+            links: Some(&encoded_links), dropped,
+        };
+        let mut encoder =
+            Encoder::new(DATAGRAM_BYTES_MAX, sender.sender, sender.pid, &sender.hostname, &sender.logger, None);
+        encoder.push_span(sender.opened_at, &draft).unwrap();
+        let mut bytes = encoder.finish(1, 2).to_vec();
+        let datagram = Datagram::decode(&bytes).unwrap();
+        prop_assert_eq!(datagram.messages().collect::<Vec<_>>(), [Err(Refusal::UnknownVersion)]);
+        let Some(Ok(Frame::Span(view))) = datagram.frames().next() else { panic!("no span") };
+        prop_assert_eq!((view.trace_id, view.span_id, view.parent_span_id), (trace_id, span_id, parent_span_id));
+        prop_assert_eq!((view.start_unix_nanos, view.duration_nanos, view.flags), (start, duration, flags));
+        prop_assert_eq!((view.kind.number(), view.status.number()), (kind, status));
+        prop_assert_eq!((view.name, view.status_message, view.trace_state), (&*name, &*message, &*trace_state));
+        prop_assert_eq!(view.sampling_probability, probability);
+        prop_assert_eq!(view.service, service.as_deref().unwrap_or(&sender.logger));
+        let (hostname, pid) = origin.unwrap_or((sender.hostname, i64::from(sender.pid)));
+        prop_assert_eq!((view.hostname, view.pid), (&*hostname, pid));
+        prop_assert!(view.resource.eq(resource.iter().flat_map(borrowed)));
+        prop_assert!(view.attributes.eq(borrowed(&attributes)));
+        prop_assert_eq!(view.events.count(), events.len());
+        for (found, (after, name, pairs, dropped)) in view.events.zip(&events) {
+            prop_assert_eq!((found.unix_nanos - start, found.name), (i64::from(*after), name.as_str()));
+            prop_assert_eq!(found.dropped_attributes, *dropped);
+            prop_assert!(found.attributes.eq(borrowed(pairs)));
+        }
+        prop_assert_eq!(view.links.count(), links.len());
+        for (found, (trace_id, span_id, state, flags, pairs)) in view.links.zip(&links) {
+            prop_assert_eq!((found.trace_id, found.span_id, found.flags), (*trace_id, *span_id, *flags));
+            prop_assert_eq!(found.trace_state, state.as_str());
+            prop_assert!(found.attributes.eq(borrowed(pairs)));
+        }
+        prop_assert_eq!([view.dropped_attributes, view.dropped_events, view.dropped_links], dropped);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(datagram) = Datagram::decode(&bytes) {
+            for frame in datagram.frames().flatten() {
+                if let Frame::Span(view) = frame {
+                    let parts = view.events.flat_map(|event| event.attributes).chain(view.links.flat_map(|link| link.attributes));
+                    let _ = view.attributes.chain(parts).count();
+                }
             }
         }
     }

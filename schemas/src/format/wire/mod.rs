@@ -1,10 +1,14 @@
 //! Wire v1 as it is taken in; `crate::wire::v1` reads and writes it.
 mod redact;
+mod span;
+
+pub use span::describe as describe_span;
 
 use super::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket, Transport, Verdict, decoded, describe};
 use crate::rows::MessageRows;
+use crate::span::SpanRows;
 use crate::wire::limits::PORT_METLOG;
-use crate::wire::v1::{Datagram, MAGIC, SigningKey};
+use crate::wire::v1::{Datagram, Frame, MAGIC, SigningKey};
 use serde_json::{Value, json};
 
 /// See the module.
@@ -53,7 +57,7 @@ impl Format for Wire {
     }
 
     fn count(datagram: &[u8]) -> u64 {
-        Datagram::decode(datagram).map_or(1, |datagram| datagram.messages().count().max(1) as u64)
+        Datagram::decode(datagram).map_or(1, |datagram| datagram.frames().count().max(1) as u64)
     }
 
     fn verify(datagram: &[u8], keys: &[SigningKey]) -> Result<(), &'static str> {
@@ -100,15 +104,19 @@ impl Format for Wire {
             Some(Verdict::Implausible) => Some("implausible_sequence"),
         };
         if let Some(reason) = refused {
-            return out.reject(at, reason, datagram.messages().count() as u64, bytes);
+            return out.reject(at, reason, datagram.frames().count() as u64, bytes);
         }
-        for message in datagram.messages() {
-            match message {
-                Ok(message) if decoded::in_range(message.timestamp) => {
+        for frame in datagram.frames() {
+            match frame {
+                Ok(Frame::Message(message)) if decoded::in_range(message.timestamp) => {
                     out.rows.of::<MessageRows>().push_view(&message, at.received_at);
                     out.counts.fact();
                 }
-                Ok(_) => out.reject(at, "timestamp_out_of_range", 1, bytes),
+                Ok(Frame::Span(view)) => match span::push(&view, at.received_at, out.rows.of::<SpanRows>()) {
+                    Ok(()) => out.counts.fact(),
+                    Err(refusal) => out.reject(at, refusal.reason(), 1, bytes),
+                },
+                Ok(Frame::Message(_)) => out.reject(at, "timestamp_out_of_range", 1, bytes),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, bytes),
             }
         }
@@ -129,8 +137,9 @@ impl Format for Wire {
             "dropped": header.dropped, "pid": header.pid, "hostname": header.hostname, "logger": header.logger,
             "key_id": header.key_id,
         })];
-        values.extend(datagram.messages().map(|message| match message.map(|message| message.to_message()) {
-            Ok(message) => describe::message(&message, Some(message.timestamp)),
+        values.extend(datagram.frames().map(|frame| match frame {
+            Ok(Frame::Message(message)) => describe::message(&message.to_message(), Some(message.timestamp)),
+            Ok(Frame::Span(view)) => describe_span(&view),
             Err(refusal) => json!({"refused": refusal.reason()}),
         }));
         Ok(values)

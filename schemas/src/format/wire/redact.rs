@@ -1,6 +1,8 @@
 //! Rules of privacy on a wire datagram: it is written again under its own sequence number.
 use super::super::redact::{Redacted, Redactor};
-use crate::wire::v1::{Datagram, Draft, Encoder, Header};
+use super::span::Rewritten;
+use crate::span::redact::SpanRules;
+use crate::wire::v1::{Datagram, Draft, Encoder, Frame, Header};
 
 /// Rewritten datagrams may be larger than what a socket carries.
 const REWRITTEN_BYTES_MAX: usize = 4 << 20;
@@ -10,9 +12,18 @@ pub(super) fn redact(datagram: &Datagram<'_>, rules: &dyn Redactor) -> Redacted 
     let Header { sender, sequence, opened_at, dropped, pid, hostname, logger, key_id: _ } = datagram.header;
     let mut redacted = Redacted::default();
     let mut encoder = Encoder::new(REWRITTEN_BYTES_MAX, sender, pid, hostname, logger, None);
-    for message in datagram.messages() {
-        let mut message = match message {
-            Ok(message) => message.to_message(),
+    for frame in datagram.frames() {
+        let mut message = match frame {
+            Ok(Frame::Message(message)) => message.to_message(),
+            Ok(Frame::Span(view)) => {
+                let rewritten = Rewritten::new(&view, &mut SpanRules::new(rules, view.service));
+                let pushed = rewritten.and_then(|rewritten| {
+                    let pushed = encoder.push_span(opened_at, &rewritten.draft(&view));
+                    pushed.map_err(|_| "too_long_after_privacy")
+                });
+                redacted.rejected.extend(pushed.err().map(|reason| (reason, 1)));
+                continue;
+            }
             Err(refusal) => {
                 redacted.rejected.push((refusal.reason(), 1));
                 continue;

@@ -1,7 +1,7 @@
 //! Writing a datagram: the other half of the parent module, with its constants and its order of values.
 use super::{
     FLAG_SIGNED, HEARTBEAT_SENDER, Heartbeat, MAGIC, MESSAGE_ENV_VERSION, MESSAGE_LOGGER, MESSAGE_ORIGIN,
-    PREAMBLE_BYTES, SigningKey, VERSION, mac_of, zigzag,
+    PREAMBLE_BYTES, SigningKey, SpanDraft, VERSION, mac_of, zigzag,
 };
 use crate::limits::{MAC_BYTES, NAME_BYTES_MAX};
 use crate::message::Severity;
@@ -122,6 +122,32 @@ impl Encoder {
         Ok(())
     }
 
+    /// Adds a span; otherwise as [`Encoder::push`]. It counts as a message.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]: nothing was added.
+    pub fn push_span(&mut self, now: i64, span: &SpanDraft<'_>) -> Result<(), DoesNotFit> {
+        if self.messages == 0 {
+            self.opened_at = now;
+        }
+        let Some(end) = self.put_span(span) else { return Err(DoesNotFit { never: self.messages == 0 }) };
+        self.body_end = end;
+        self.messages += 1;
+        Ok(())
+    }
+
+    fn put_span(&mut self, span: &SpanDraft<'_>) -> Option<usize> {
+        let start = self.body_end;
+        let mut room = Room { left: self.bytes.get_mut(start..self.capacity)? };
+        let size = room.left.len();
+        room.bytes(&[0, 0])?;
+        span.put(self.opened_at, &mut room)?;
+        let written = size - room.left.len();
+        let length = u16::try_from(written - 2).ok()?;
+        *self.bytes.get_mut(start..)?.first_chunk_mut()? = length.to_le_bytes();
+        Some(start + written)
+    }
+
     /// Writes a frame behind the last one and gives where it ends; it counts once `body_end` is there.
     fn put<'t>(
         &mut self,
@@ -199,7 +225,7 @@ impl Encoder {
 }
 
 /// What is left of a datagram, filled from the front: one bounds check a value. `None`: it does not fit.
-struct Room<'a> {
+pub(super) struct Room<'a> {
     left: &'a mut [u8],
 }
 
@@ -213,13 +239,13 @@ impl<'a> Room<'a> {
     }
 
     #[inline]
-    fn byte(&mut self, byte: u8) -> Option<()> {
+    pub(super) fn byte(&mut self, byte: u8) -> Option<()> {
         *self.take(1)?.first_mut()? = byte;
         Some(())
     }
 
     #[inline]
-    fn varint(&mut self, mut value: u64) -> Option<()> {
+    pub(super) fn varint(&mut self, mut value: u64) -> Option<()> {
         while value >= 0x80 {
             self.byte(value as u8 | 0x80)?;
             value >>= 7;
@@ -228,13 +254,19 @@ impl<'a> Room<'a> {
     }
 
     #[inline]
-    fn name(&mut self, name: &str) -> Option<()> {
+    pub(super) fn name(&mut self, name: &str) -> Option<()> {
         self.short(u8::try_from(name.len()).ok()?, name.as_bytes())
     }
 
     #[inline]
-    fn text(&mut self, text: &str) -> Option<()> {
+    pub(super) fn text(&mut self, text: &str) -> Option<()> {
         if text.len() < 0x80 { self.short(text.len() as u8, text.as_bytes()) } else { self.long(text) }
+    }
+
+    /// Bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        self.take(bytes.len())?.copy_from_slice(bytes);
+        Some(())
     }
 
     #[inline(never)]
