@@ -163,6 +163,7 @@ fn test() -> Result<(), String> {
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    script("notebook.py", &[])?;
     run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;

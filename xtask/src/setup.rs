@@ -4,8 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
-const PYTHON: [&str; 6] =
-    ["setuptools<81", "carbon==1.1.10", "whisper==1.1.10", "duckdb==2.0.0", "pyspark==4.3.0", "statsd==4.0.1"];
+const PYTHON: [&str; 9] = [
+    "setuptools<81",
+    "carbon==1.1.10",
+    "whisper==1.1.10",
+    "duckdb==2.0.0",
+    "pyspark==4.3.0",
+    "statsd==4.0.1",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+    "requests==2.34.2",
+];
 /// In an environment of its own: graphite-web needs an old Django.
 const GRAPHITE: [&str; 5] =
     ["setuptools<81", "graphite-web==1.1.10", "carbon==1.1.10", "whisper==1.1.10", "Django==3.0.14"];

@@ -194,7 +194,7 @@ pub(super) async fn functions(parameters: Parameters) -> Response {
         "name": "seriesByTag", "function": "seriesByTag(tagExpressions)", "description": "Series by their tags.",
         "module": "metlog", "group": "Special", "params": params,
     });
-    let specs = functions::all().map(functions::Spec::to_json).chain([by_tag]);
+    let specs = functions::all().map(functions::Spec::described).chain([by_tag]);
     for info in specs.filter(|info| wanted.is_none_or(|group| info["group"] == group)) {
         let (Some(name), Some(group)) = (info["name"].as_str(), info["group"].as_str()) else { continue };
         let (name, group) = (name.to_owned(), group.to_owned());
@@ -209,7 +209,7 @@ pub(super) async fn functions(parameters: Parameters) -> Response {
 
 pub(super) async fn function(Path(name): Path<String>) -> Result<Response, Refusal> {
     let spec = functions::find(&name);
-    spec.map(|spec| json(&spec.to_json()))
+    spec.map(|spec| json(&spec.described()))
         .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("Function not found: {name}")))
 }
 

@@ -96,7 +96,7 @@ fn is_fresh(hour: i64, read_at: i64, now: i64) -> bool {
     let age = now - (hour + 1) * 3_600;
     let wait = match age {
         ..7_200 => 10,
-        ..93_600 => 600,
+        7_200..93_600 => 600,
         _ => 6 * 3_600,
     };
     now - read_at < wait

@@ -204,7 +204,7 @@ impl Spec {
     }
 
     /// As `/functions` describes it.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub fn described(&self) -> serde_json::Value {
         let params = self.params.iter().map(|param| {
             let mut json = serde_json::json!({
                 "name": param.name, "type": param.r#type.name(), "required": param.default.is_none(),
