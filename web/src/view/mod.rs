@@ -24,5 +24,6 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
+    reports "Reports" "/reports"
     explore "Explore" "/explore"
 }

@@ -258,9 +258,11 @@ class Pipe:
         self._frames_bytes += len(frame)
 
     def _frame(self, item: "Tuple[Any, ...]") -> Optional[bytes]:
-        """``(time_ns, tokens, payload)``, or ``(time_ns, tokens, payload, timestamp, type, logger, severity,
-        fields)`` with ``None`` for what is as configured."""
+        """``(time_ns, span)``, ``(time_ns, tokens, payload)``, or ``(time_ns, tokens, payload, timestamp, type, logger,
+        severity, fields)`` with ``None`` for what is as configured."""
         settings = self.settings
+        if len(item) == 2:
+            return item[1].frame(self._opened_at)  # type: ignore[no-any-return]
         if len(item) == 3:
             time_ns, tokens, payload = item
             return _wire.frame(
