@@ -22,6 +22,7 @@ mod severity;
 mod ship;
 mod sinks;
 mod statements;
+mod top;
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -53,6 +54,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Send(options) => commands::send::run(&options),
         Command::Replay(options) => commands::replay::run(&options),
         Command::Tail(options) => commands::tail::run(&options),
+        Command::Top(options) => commands::top::run(&options),
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),

@@ -42,6 +42,7 @@ assets! {
     "page.js",
     "time.js",
     "chart.js",
+    "messages.js",
     "explore.js",
     "icon.svg",
     "vendor/uplot.js",

@@ -75,6 +75,9 @@ pub enum Command {
     /// Show messages as they arrive.
     #[command(after_help = TAIL_HELP)]
     Tail(TailOptions),
+    /// Watch a server in the terminal: rates, ledger, sinks, senders, largest names.
+    #[command(after_help = TOP_HELP)]
+    Top(TopOptions),
     /// Show where every message is: stored, held, rejected, dropped, lost. Exits with 1 if something is wrong or was
     /// lost.
     #[command(after_help = "Examples:\n  metlog status\n  metlog status --json | jq .ledger.held")]
@@ -132,6 +135,15 @@ Examples:
   metlog tail --filter 'type=login severity<=warning fields.user=25'
   metlog tail --filter 'severity<=error or (type=page and not payload~\"^GET /health\")'
   metlog query \"$(metlog tail --filter 'fields.ms>500' --show-sql)\"     (the same messages, from the store)";
+
+const TOP_HELP: &str =
+    "Rates are of the last two seconds. Keys: Tab for senders, types and names; s and r to sort; / to filter;
+p to pause; ? for help; q to quit. NO_COLOR is respected.
+
+Examples:
+  metlog top
+  metlog top --server 10.0.0.7:5580
+  metlog top --once | mail -s metlog ops@example.com";
 
 /// The configuration to use.
 #[derive(Debug, Args)]
@@ -272,6 +284,16 @@ pub struct TailOptions {
     /// Write JSON lines instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `metlog top`.
+#[derive(Debug, Args)]
+pub struct TopOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Print everything once as plain text, and end.
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `metlog check`.

@@ -12,6 +12,7 @@ pub mod send;
 pub mod serve;
 pub mod status;
 pub mod tail;
+pub mod top;
 pub mod up;
 
 use crate::failure::Failure;

@@ -11,5 +11,6 @@ mod s3;
 mod shipping;
 mod sight;
 mod strays;
+mod top;
 #[cfg(feature = "toy")]
 mod toy;

@@ -26,4 +26,6 @@ views! {
     overview "Overview" "/"
     reports "Reports" "/reports"
     explore "Explore" "/explore"
+    messages "Messages" "/messages"
+    series "Metrics" "/series"
 }
