@@ -1,5 +1,6 @@
 //! A rule: a report (`title`, `sql`, parameters with their defaults) with a table `[alert]`.
-use crate::range::Micros;
+use crate::parameter::Value as Literal;
+use crate::range::{Micros, moment};
 use std::path::Path;
 use std::time::Duration;
 use toml::{Table, Value};
@@ -73,7 +74,7 @@ pub struct Rule {
     /// What it runs, with parameters such as `:from`.
     pub sql: String,
     /// Values of the report's parameters.
-    pub parameters: Vec<(String, Value)>,
+    pub parameters: Vec<(String, Literal)>,
     /// See [`Comparison`].
     pub comparison: Comparison,
     /// With what values are compared.
@@ -121,7 +122,11 @@ impl Rule {
         let sql = text_of(&report, "sql").map_err(&wrong)?.filter(|sql| !sql.trim().is_empty());
         let (comparison, threshold) = threshold(alert).map_err(&wrong)?;
         let time = |key: &str, default: Duration| duration(alert, key, default).map_err(&wrong);
-        let (every, hold, window) = (time("every", EVERY)?, time("for", Duration::ZERO)?, time("window", WINDOW)?);
+        // As long as the report shows unless it says otherwise.
+        let shown =
+            report.get("from").and_then(Value::as_str).and_then(|from| moment(from, 0).ok()).filter(|at| *at < 0);
+        let shown = shown.map_or(WINDOW, |at| Duration::from_micros(at.unsigned_abs()));
+        let (every, hold, window) = (time("every", EVERY)?, time("for", Duration::ZERO)?, time("window", shown)?);
         if every < EVERY_MIN {
             return Err(wrong("alert.every: must be at least 1s".to_owned()));
         }
@@ -203,23 +208,26 @@ fn length(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Names and defaults: `[parameters.name]` with a `default`, `[[parameters]]` with `name` and `default`, or `name = default`.
-fn parameters(report: &Table) -> Vec<(String, Value)> {
-    let default = |value: &Value| match value {
-        Value::Table(table) => table.get("default").cloned(),
-        Value::Array(_) => None,
-        plain => Some(plain.clone()),
+/// Defaults of a report's `[[parameters]]`; where there is none, the first choice.
+fn parameters(report: &Table) -> Vec<(String, Literal)> {
+    let list = report.get("parameters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let one = |parameter: &Value| {
+        let name = parameter.get("name")?.as_str()?.to_owned();
+        let first = || parameter.get("choices").and_then(|choices| choices.get(0));
+        let default = parameter.get("default").or_else(first);
+        let of = parameter.get("type").and_then(Value::as_str).unwrap_or("text");
+        let literal = match (of, default?) {
+            ("interval", Value::String(text)) => Literal::Seconds(length(text)?.as_secs() as i64),
+            ("number", Value::String(text)) => Literal::Number(text.trim().parse().ok()?),
+            (_, Value::String(text)) => Literal::Text(text.clone()),
+            (_, Value::Integer(number)) => Literal::Number(*number as f64),
+            (_, Value::Float(number)) => Literal::Number(*number),
+            (_, Value::Boolean(truth)) => Literal::Boolean(*truth),
+            _ => return None,
+        };
+        Some((name, literal))
     };
-    match report.get("parameters") {
-        Some(Value::Table(table)) => {
-            table.iter().filter_map(|(name, value)| Some((name.clone(), default(value)?))).collect()
-        }
-        Some(Value::Array(list)) => {
-            let named = |value: &Value| Some((value.get("name")?.as_str()?.to_owned(), default(value)?));
-            list.iter().filter_map(named).collect()
-        }
-        _ => Vec::new(),
-    }
+    list.iter().filter_map(one).collect()
 }
 
 /// The rules of a folder, sorted by name; a folder that is not there has none.
@@ -256,7 +264,8 @@ mod tests {
     const REPORT: &str = "title = \"Errors\"\nsql = \"select 1\"\n";
 
     fn read(alert: &str) -> Result<Rule, String> {
-        let text = format!("{REPORT}[parameters.logger]\ndefault = \"sync\"\n[alert]\n{alert}");
+        let parameters = "[[parameters]]\nname = \"logger\"\ndefault = \"sync\"\n[[parameters]]\nname = \"step\"\ntype = \"interval\"\ndefault = \"1m\"\n";
+        let text = format!("{REPORT}from = \"-24h\"\n{parameters}[alert]\n{alert}");
         Rule::read("errors", &text).map(Option::unwrap).map_err(|error| error.message)
     }
 
@@ -266,7 +275,9 @@ mod tests {
         let rule = read("threshold = \"<= 0.5\"\nfor = \"1h30m\"\nevery = \"10s\"\ncolumn = \"n\"").unwrap();
         assert_eq!((rule.comparison, rule.threshold, rule.column.as_deref()), (Comparison::AtMost, 0.5, Some("n")));
         assert_eq!((rule.hold, rule.every, rule.severity.as_str()), (5_400_000_000, 10_000_000, "warning"));
-        assert_eq!(rule.parameters, [("logger".to_owned(), Value::String("sync".to_owned()))]);
+        let expected = [("logger", Literal::Text("sync".to_owned())), ("step", Literal::Seconds(60))];
+        assert_eq!(rule.parameters, expected.map(|(name, value)| (name.to_owned(), value)));
+        assert_eq!(rule.window, 86_400_000_000, "what the report shows");
         assert_eq!(read("threshold = 5").unwrap().comparison, Comparison::Above);
     }
 
@@ -280,7 +291,7 @@ mod tests {
             ("threshold = 1\nfor = \"5\"", "alert.for: must be a time"),
             ("threshold = 1\nevery = \"0s\"", "alert.every: must be at least 1s"),
             ("threshold = 1\nevry = \"1s\"", "alert.evry: unknown key; there are threshold"),
-            ("threshold = ", "TOML parse error at line 6, column 13"),
+            ("threshold = ", "TOML parse error at line 12, column 13"),
         ] {
             let found = read(alert).unwrap_err();
             assert!(found.starts_with(why), "{found}");

@@ -3,7 +3,7 @@ use super::instances::instances;
 use super::payload::{Origin, for_alertmanager, webhook};
 use super::rule::{Rule, RuleError, read_folder};
 use super::state::{Alert, Phase, State};
-use crate::parameter::{self, Value};
+use crate::parameter;
 use crate::range::{Micros, Range};
 use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
@@ -246,16 +246,7 @@ impl Alerts {
 fn filled(rule: &Rule, now: Micros) -> String {
     let range = Range { from: String::new(), to: String::new(), start: now - rule.window, end: now };
     let mut values = parameter::of_range(&range);
-    values.extend(rule.parameters.iter().filter_map(|(name, value)| {
-        let value = match value {
-            toml::Value::String(text) => Value::Text(text.clone()),
-            toml::Value::Integer(number) => Value::Number(*number as f64),
-            toml::Value::Float(number) => Value::Number(*number),
-            toml::Value::Boolean(truth) => Value::Boolean(*truth),
-            _ => return None,
-        };
-        Some((name.clone(), value))
-    }));
+    values.extend(rule.parameters.iter().cloned());
     parameter::fill(&rule.sql, &values).sql
 }
 
