@@ -1,16 +1,18 @@
-//! Points of series: one query for all that a request needs, its rows as points at the series' own step, and what carbon
-//! was told while nothing came.
+//! Points of series: one query for all that a request needs, its rows as points, and what carbon was told while nothing
+//! came.
+//!
+//! The step is that of the series, or a longer one over a long time ([`Span::coarse_step`]), as carbon's archives have.
 //!
 //! Rows of several hosts, and windows shorter than the step, make one point: counts and sums add up, bounds widen, a mean
 //! is that of all samples; a gauge is the last one, by time and then by host. The median and the means and bounds within
 //! percentiles cannot be had from those of parts exactly: see `docs/graphite.md`.
 use super::names::key_of;
-use super::rows::{Rows, quoted, text_of};
+use super::rows::{Rows, list_of, quoted, text_of};
 use super::tree::{Leaf, Wanted};
 use crate::error::{Error, Kind as ErrorKind};
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Float64Array, ListArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
 use metlog_schemas::carbon::Number;
 use metlog_schemas::statsd::Kind;
 use metlog_schemas::time::{Hour, SECOND};
@@ -37,7 +39,23 @@ pub struct Span {
     pub idle_after: i64,
 }
 
+/// Over more seconds than these, points are at least so many seconds apart; the longest time first.
+const COARSE_STEPS: [(i64, i64); 3] = [(100 * 86_400, 3_600), (14 * 86_400, 600), (2 * 86_400, 60)];
+
 impl Span {
+    /// Seconds that points are apart at least, where the time is long.
+    pub fn coarse_step(&self) -> Option<i64> {
+        let length = self.until - self.from;
+        COARSE_STEPS.iter().find(|(longer_than, _)| length > *longer_than).map(|(_, step)| *step)
+    }
+
+    /// Seconds from one point of a series to the next.
+    fn step(&self, leaf: &Leaf) -> i64 {
+        let own = leaf.series.step();
+        // A multiple of its own step, so that each point is made of as many windows.
+        self.coarse_step().filter(|coarse| *coarse > own).map_or(own, |coarse| (coarse + own - 1) / own * own)
+    }
+
     /// Time of the first point and time behind the last, as whisper has them. `None`: all of it is in the future.
     pub fn bounds(&self, step: i64) -> Option<(i64, i64)> {
         if self.from > self.now {
@@ -74,6 +92,21 @@ fn columns_of(wanted: &Wanted) -> Vec<String> {
                 None => vec![of(name)],
             }
         }
+    }
+}
+
+/// A column over some windows of a series, as SQL: what [`combined`] makes of several rows, but for gauges, of which it
+/// is the mean.
+fn coarse(column: &str) -> String {
+    let name = column.strip_prefix("percentiles['").and_then(|rest| rest.strip_suffix("']")).unwrap_or(column);
+    match name {
+        "value" => format!("avg({column})"),
+        "min" => format!("min({column})"),
+        "max" => format!("max({column})"),
+        "median" => "sum(median * samples) / sum(samples)".to_owned(),
+        _ if name.starts_with("upper_") => format!("max({column})"),
+        _ if name.starts_with("lower_") => format!("min({column})"),
+        _ => format!("sum({column})"),
     }
 }
 
@@ -124,7 +157,7 @@ struct Plan {
 
 impl Plan {
     fn new(leaves: &[Leaf], span: Span) -> Result<Option<Plan>, Error> {
-        let bounds = leaves.iter().filter_map(|leaf| Some((span.bounds(leaf.series.step())?, leaf.series.step())));
+        let bounds = leaves.iter().filter_map(|leaf| Some((span.bounds(span.step(leaf))?, span.step(leaf))));
         let bounds: Vec<((i64, i64), i64)> = bounds.collect();
         let points: i64 = bounds.iter().map(|((first, end), step)| (end - first) / step).sum();
         if points > POINTS_MAX {
@@ -145,7 +178,6 @@ impl Plan {
     }
 
     fn sql(&self) -> String {
-        let numbers = self.columns.iter().enumerate().map(|(nth, column)| format!(", {column} as c{nth}"));
         let names = match (self.names.first(), self.names.last()) {
             (Some(first), Some(last)) if self.names.len() > NAMES_MAX => {
                 format!("name >= {} and name <= {}", quoted(first), quoted(last))
@@ -157,54 +189,80 @@ impl Plan {
         };
         let (after, until) = self.times;
         let date = |at: i64| Hour::of(at * SECOND).date();
-        format!(
-            "select timestamp, window_seconds, name, kind, tags, hostname{} from metrics \
-             where dt >= '{}' and dt <= '{}' and timestamp > to_timestamp_micros({}) \
+        let conditions = format!(
+            "dt >= '{}' and dt <= '{}' and timestamp > to_timestamp_micros({}) \
              and timestamp <= to_timestamp_micros({}) and {names}",
-            numbers.collect::<String>(),
             date(after),
             date(until),
             after * SECOND,
             until * SECOND
+        );
+        let list = |make: &dyn Fn(usize, &String) -> String| {
+            self.columns.iter().enumerate().map(|(nth, column)| make(nth, column)).collect::<String>()
+        };
+        // Names stand there once for each series, not for each point.
+        let lists = list(&|nth, _| format!(", array_agg(c{nth}) as c{nth}"));
+        let inner = match self.span.coarse_step() {
+            None => format!(
+                "select timestamp as t, window_seconds, name, kind, map_keys(tags) as k, map_values(tags) as v, hostname{} \
+                 from metrics where {conditions}",
+                list(&|nth, column| format!(", {column} as c{nth}"))
+            ),
+            Some(step) => format!(
+                "select date_bin(interval '{step} seconds', timestamp) as t, max(window_seconds) as window_seconds, name, kind, \
+                 map_keys(tags) as k, map_values(tags) as v, hostname{} from metrics where {conditions} group by 1, 3, 4, 5, 6, 7",
+                list(&|nth, column| format!(", {} as c{nth}", coarse(column)))
+            ),
+        };
+        format!(
+            "select name, kind, k, v, hostname, window_seconds, array_agg(t) as t{lists} from ({inner}) as points \
+             group by name, kind, k, v, hostname, window_seconds"
         )
     }
 
+    /// Takes the series of a batch, each with the lists of its times and numbers.
     fn gather(&self, batch: &RecordBatch, names_hosts: bool, all: &mut HashMap<&str, Gathered>) -> Option<()> {
         let column = |name: &str| batch.column_by_name(name);
-        let at = column("timestamp")?.as_primitive_opt::<TimestampMicrosecondType>()?;
         let [name, kind, host] = ["name", "kind", "hostname"].map(|name| column(name).and_then(text_of));
-        let (name, kind, host) = (name?, kind?, host?);
-        let tags = column("tags")?.as_map_opt()?;
-        let (tag_names, tag_values) = (tags.keys().as_string_opt::<i32>()?, tags.values().as_string_opt::<i32>()?);
-        let numbers: Option<Vec<Float64Array>> = (0..self.columns.len())
-            .map(|nth| {
-                let number = cast(column(&format!("c{nth}"))?, &DataType::Float64).ok()?;
-                number.as_primitive_opt::<arrow::datatypes::Float64Type>().cloned()
-            })
-            .collect();
+        let [keys, values] = ["k", "v"].map(|name| column(name).and_then(list_of));
+        let (name, kind, host, keys, values) = (name?, kind?, host?, keys?, values?);
+        let seconds = column("window_seconds")?.as_primitive_opt::<Float64Type>()?;
+        let times = column("t")?.as_list_opt::<i32>()?;
+        let numbers: Option<Vec<&ListArray>> =
+            (0..self.columns.len()).map(|nth| column(&format!("c{nth}"))?.as_list_opt::<i32>()).collect();
         let numbers = numbers?;
-        let seconds = column("window_seconds")?.as_primitive_opt::<arrow::datatypes::Float64Type>()?;
         // Hosts in the order of their names, whichever comes first.
         let mut hosts: Vec<&str> = host.iter().flatten().collect();
         hosts.sort_unstable();
         hosts.dedup();
         for row in 0..batch.num_rows() {
-            let offsets = tags.value_offsets();
-            let range = offsets[row] as usize..offsets[row + 1] as usize;
-            let pairs = range.map(|nth| (tag_names.value(nth), tag_values.value(nth)));
+            let (tag_names, tag_values) = (keys.texts(row), values.texts(row));
+            let pairs = tag_names.iter().map(String::as_str).zip(tag_values.iter().map(String::as_str));
             let of_host = if names_hosts { host.value(row) } else { "" };
             let key = key_of(name.value(row), kind.value(row), of_host, pairs);
             let Some(gathered) = all.get_mut(key.as_str()) else { continue };
-            let place = hosts.binary_search(&host.value(row)).unwrap_or_default();
-            gathered.at.push((at.value(row), seconds.value(row), place as u32));
-            let value = |column: &Float64Array| if column.is_null(row) { f64::NAN } else { column.value(row) };
-            gathered.numbers.extend(numbers.iter().map(value));
+            let place = hosts.binary_search(&host.value(row)).unwrap_or_default() as u32;
+            let times = times.value(row);
+            let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+            let of_row: Option<Vec<Float64Array>> = numbers
+                .iter()
+                .map(|list| cast(&list.value(row), &DataType::Float64).ok()?.as_primitive_opt::<Float64Type>().cloned())
+                .collect();
+            let of_row = of_row?;
+            if of_row.iter().any(|numbers| numbers.len() != times.len()) {
+                return None;
+            }
+            for nth in 0..times.len() {
+                gathered.at.push((times.value(nth), seconds.value(row), place));
+                let value = |numbers: &Float64Array| if numbers.is_null(nth) { f64::NAN } else { numbers.value(nth) };
+                gathered.numbers.extend(of_row.iter().map(value));
+            }
         }
         Some(())
     }
 
     fn points(&self, leaf: &Leaf, gathered: &Gathered) -> Option<Points> {
-        let step = leaf.series.step();
+        let step = self.span.step(leaf);
         let (first, end) = self.span.bounds(step)?;
         let places: Vec<usize> = columns_of(&leaf.wanted)
             .iter()
@@ -271,11 +329,11 @@ fn combined(
     wanted: &Wanted,
     rows: &[usize],
     seconds: f64,
+    is_one: bool,
     number: &impl Fn(usize, usize) -> Option<f64>,
 ) -> Option<f64> {
     let all = |nth: usize| rows.iter().filter_map(move |row| number(*row, nth));
     let sum = |nth: usize| all(nth).reduce(|a, b| a + b);
-    let is_one = rows.len() == 1;
     match wanted {
         Wanted::Number(Number::Count | Number::Sum | Number::SumSquares) => sum(0),
         Wanted::Number(Number::PerSecond) => Some(sum(0)? / seconds),

@@ -197,3 +197,45 @@ async fn names_are_read_once() {
     tree(HOUR + 71).await.unwrap();
     assert_eq!(queries(), 4, "the last hours");
 }
+
+/// Guarantees: over a long time points are further apart, and each is made of all windows in it: counts are added, bounds
+/// are the outermost, a mean is that of all samples, a gauge is the mean.
+#[tokio::test]
+async fn a_long_time_has_coarser_points() {
+    let row = |at: i64, count: f64| {
+        let gauge = MetricData::Gauge { value: count };
+        let samples = count as u64;
+        let timer = timer(samples, count * count, count * count * count);
+        window(HOUR + at, "h", vec![metric("c", &[], counter(count)), metric("g", &[], gauge), metric("t", &[], timer)])
+    };
+    // Two in the minute that begins at 60, one in the next.
+    let fixture = Fixture::new(&[row(60, 2.0), row(90, 4.0), row(120, 3.0)], Naming::default(), 30);
+    for (target, expected) in [
+        ("stats.counters.c.count", [6.0, 3.0]),
+        ("stats.counters.c.rate", [0.1, 0.05]),
+        ("stats.gauges.g", [3.0, 3.0]),
+        ("stats.timers.t.mean", [20.0 / 6.0, 3.0]),
+        ("stats.timers.t.upper", [16.0, 9.0]),
+        ("stats.timers.t.median", [20.0 / 6.0, 3.0]),
+        ("stats.timers.t.sum_90", [20.0, 9.0]),
+        ("stats.timers.t.mean_90", [20.0 / 6.0, 3.0]),
+        ("stats.timers.t.upper_90", [16.0, 9.0]),
+    ] {
+        let (from, until) = ((HOUR - 3 * 86_400).to_string(), (HOUR + 120).to_string());
+        let asked = [
+            ("target", target),
+            ("from", &from),
+            ("until", &until),
+            ("now", &until),
+            ("format", "json"),
+            ("noNullPoints", "1"),
+        ];
+        let found = fixture.render(&asked, 0).await.unwrap();
+        let points = found[0]["datapoints"].as_array().unwrap();
+        let times: Vec<i64> = points.iter().map(|point| point[1].as_i64().unwrap()).collect();
+        assert_eq!(times, [HOUR + 60, HOUR + 120], "{target}");
+        for (point, expected) in points.iter().zip(expected) {
+            assert!((point[0].as_f64().unwrap() - expected).abs() < 1e-9, "{target}: {points:?}");
+        }
+    }
+}
