@@ -280,12 +280,9 @@ impl Plan {
         let value = |rows: &[usize]| {
             let mut rows = rows.to_vec();
             rows.sort_by_key(|row| (gathered.at[*row].0, gathered.at[*row].2));
-            let seconds = rows.iter().map(|row| gathered.at[*row].1).fold(0.0, f64::max).max(if rows.len() > 1 {
-                step as f64
-            } else {
-                0.0
-            });
-            combined(&leaf.wanted, &rows, seconds, &number)
+            let is_one = rows.len() == 1 && self.span.coarse_step().is_none();
+            let seconds = rows.iter().map(|row| gathered.at[*row].1).fold(0.0, f64::max);
+            combined(&leaf.wanted, &rows, if is_one { seconds } else { seconds.max(step as f64) }, is_one, &number)
         };
         let seen: Vec<(i64, Option<f64>)> = slots.iter().map(|(at, rows)| (*at, value(rows))).collect();
         let mut values = vec![None; ((end - first) / step).max(0) as usize];
