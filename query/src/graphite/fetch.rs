@@ -15,6 +15,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
 use metlog_schemas::carbon::Number;
 use metlog_schemas::statsd::Kind;
+use metlog_schemas::table::timestamp_type;
 use metlog_schemas::time::{Hour, SECOND};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -113,8 +114,9 @@ fn coarse(column: &str) -> String {
 /// Rows of a series.
 #[derive(Debug, Default)]
 struct Gathered {
-    /// Time in µs, seconds of the window, host.
-    at: Vec<(i64, f64, u32)>,
+    /// Time in µs, seconds of the window, and which of the hosts.
+    at: Vec<(i64, f64, usize)>,
+    hosts: Vec<String>,
     /// As many for each row as there are columns; NaN for null.
     numbers: Vec<f64>,
 }
@@ -231,18 +233,17 @@ impl Plan {
         let numbers: Option<Vec<&ListArray>> =
             (0..self.columns.len()).map(|nth| column(&format!("c{nth}"))?.as_list_opt::<i32>()).collect();
         let numbers = numbers?;
-        // Hosts in the order of their names, whichever comes first.
-        let mut hosts: Vec<&str> = host.iter().flatten().collect();
-        hosts.sort_unstable();
-        hosts.dedup();
         for row in 0..batch.num_rows() {
             let (tag_names, tag_values) = (keys.texts(row), values.texts(row));
             let pairs = tag_names.iter().map(String::as_str).zip(tag_values.iter().map(String::as_str));
             let of_host = if names_hosts { host.value(row) } else { "" };
             let key = key_of(name.value(row), kind.value(row), of_host, pairs);
             let Some(gathered) = all.get_mut(key.as_str()) else { continue };
-            let place = hosts.binary_search(&host.value(row)).unwrap_or_default() as u32;
+            gathered.hosts.push(host.value(row).to_owned());
+            let place = gathered.hosts.len() - 1;
             let times = times.value(row);
+            // Of a function they may be finer than those of the table.
+            let times = cast(&times, &timestamp_type()).ok()?;
             let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
             let of_row: Option<Vec<Float64Array>> = numbers
                 .iter()
@@ -279,7 +280,8 @@ impl Plan {
         };
         let value = |rows: &[usize]| {
             let mut rows = rows.to_vec();
-            rows.sort_by_key(|row| (gathered.at[*row].0, gathered.at[*row].2));
+            let key = |row: usize| (gathered.at[row].0, gathered.hosts.get(gathered.at[row].2));
+            rows.sort_by(|a, b| key(*a).cmp(&key(*b)));
             let is_one = rows.len() == 1 && self.span.coarse_step().is_none();
             let seconds = rows.iter().map(|row| gathered.at[*row].1).fold(0.0, f64::max);
             combined(&leaf.wanted, &rows, if is_one { seconds } else { seconds.max(step as f64) }, is_one, &number)
