@@ -44,6 +44,7 @@ assets! {
     "chart.js",
     "messages.js",
     "explore.js",
+    "traces.js",
     "icon.svg",
     "vendor/uplot.js",
     "vendor/uplot.css",

@@ -16,13 +16,15 @@ pub struct AlertConfig {
     pub url: String,
 }
 
-/// Reads the section. `listen` is where the page is.
-pub fn read(root: &mut Section<'_>, listen: SocketAddr) -> AlertConfig {
+/// Reads the section. `listen` is where the page is, at the first of these.
+pub fn read(root: &mut Section<'_>, listen: &[SocketAddr]) -> AlertConfig {
     let mut section = root.section("alert");
     let webhook = section.read("webhook", http_url);
     let headers =
         section.texts("headers", |name, value| header(name, value).map(|_| (name.to_owned(), value.to_owned())));
-    let url = section.read("url", http_url).unwrap_or_else(|| format!("http://{listen}"));
+    let url = section
+        .read("url", http_url)
+        .unwrap_or_else(|| listen.first().map_or_else(String::new, |address| format!("http://{address}")));
     section.finish();
     AlertConfig { webhook, headers, url: url.trim_end_matches('/').to_owned() }
 }

@@ -18,7 +18,7 @@ import weakref
 from time import perf_counter_ns, time_ns
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeVar, Union
 
-from . import _config, _lines, _spans, _values
+from . import _config, _lines, _spans, _values, sampling
 from ._lines import Number
 from ._pipe import Pipe
 from .propagation import Context
@@ -76,6 +76,8 @@ class Client:
         self._settings: Optional[_config.Settings] = None
         self._pipe: Any = _OFF
         self._has_filters = False
+        #: Decides which of the traces that begin here are kept; none while the client is off.
+        self.sampler: Any = sampling.Share(0.0)
         _clients.add(self)
         if config:
             self.configure(config)
@@ -90,6 +92,7 @@ class Client:
         self.close()
         self._settings = settings
         self._has_filters = settings.filters != _config.Filters()
+        self.sampler = _sampler(settings)
         self._pipe = Pipe(settings)
         _at_the_end_of_children()
 
@@ -190,12 +193,6 @@ class Client:
         It lies below the span that is current here, or below ``parent``, which :mod:`metlog.propagation` reads from a
         request. ``kind`` is "internal", "server", "client", "producer" or "consumer"."""
         return _spans.Span(self, name, kind, attributes, parent)
-
-    @property
-    def sampling(self) -> float:
-        """The share of the traces that begin here which are kept; 0 while the client is off."""
-        settings = self._settings
-        return 0.0 if settings is None or not settings.destinations else settings.sampling
 
     def send_span(self, span: _spans.Span) -> Outcome:
         """Sends a span that has ended. :meth:`metlog.Span.end` does."""
@@ -307,6 +304,7 @@ class Client:
         """Sends what is left; then the client is off. False: not all was sent in this time."""
         pipe, self._pipe = self._pipe, _OFF
         self._settings = None
+        self.sampler = sampling.Share(0.0)
         return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
 
     def stats(self) -> Stats:
@@ -385,6 +383,13 @@ class Timer:
                 return function(*args, **kwargs)
 
         return timed  # type: ignore[return-value]
+
+
+def _sampler(settings: _config.Settings) -> Any:
+    if not settings.destinations:
+        return sampling.Share(0.0)
+    wanted = settings.sampling
+    return sampling.Remote(wanted, settings.logger) if isinstance(wanted, str) else sampling.Share(wanted)
 
 
 def _with_ids(item: "tuple[Any, ...]") -> "tuple[Any, ...]":

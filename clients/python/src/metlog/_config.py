@@ -9,7 +9,7 @@ import importlib
 import os
 import re
 import socket
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import _wire
 from ._outlet import Captured, Destination
@@ -62,8 +62,8 @@ class Settings(NamedTuple):
     key: Optional[_wire.Key]
     disabled_timers: FrozenSet[str]
     filters: Filters
-    #: The share of the traces that begin here which are kept.
-    sampling: float
+    #: The share of the traces that begin here which are kept, or the address of a server that says it.
+    sampling: Union[float, str]
     #: "native" or "none".
     thread: str
 
@@ -344,13 +344,15 @@ def _filters(given: Mapping[str, Any]) -> Filters:
     )
 
 
-def _share(key: str, value: Any) -> float:
+def _share(key: str, value: Any) -> Union[float, str]:
+    if isinstance(value, str) and re.fullmatch(r"http://[^/:]+:[0-9]{1,5}(/.*)?", value):
+        return value
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = -1.0
     if not 0.0 <= number <= 1.0:
-        raise _wrong(key, value, "a number from 0 to 1")
+        raise _wrong(key, value, "a number from 0 to 1, or http://host:port/sampling")
     return number
 
 

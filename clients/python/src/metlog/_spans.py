@@ -10,13 +10,12 @@ import contextvars
 import functools
 import inspect
 import os
-import random
 import struct
 from time import perf_counter_ns, time_ns
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from . import _values, _wire
-from .propagation import SAMPLED, Context
+from .propagation import Context
 
 #: Beyond these, attributes, events and links are left out, and counted in the span.
 ATTRIBUTES_MAX = 128
@@ -73,7 +72,7 @@ class Span:
             self._remote = isinstance(held, Context)
         else:
             self._remote = True
-        self.context, self._probability = _next(parent, self._client.sampling)
+        self.context, self._probability = _next(parent, self._client.sampler, self.name)
         self._parent_span_id = parent.span_id if parent is not None and parent.is_valid else 0
         self._attributes: List[Tuple[str, Any]] = []
         self._events: List[Tuple[int, str, Tuple[Tuple[str, Any], ...]]] = []
@@ -221,28 +220,23 @@ def _link(context: Context, pairs: "Tuple[Tuple[str, Any], ...]") -> bytes:
     return ids + _wire.text(context.trace_state) + _wire.varint(context.flags) + attributes(pairs) + _NONE_LEFT_OUT
 
 
-def _next(parent: Optional[Context], sampling: float) -> "Tuple[Context, Optional[float]]":
+def _next(parent: Optional[Context], sampler: Any, name: str) -> "Tuple[Context, Optional[float]]":
     """Ids of a span below this parent, and the probability that the root of its trace was decided by."""
     if parent is not None and parent.is_valid:
         span_id = int.from_bytes(os.urandom(8), "big") or 1
         if parent.is_decided:
             return parent._replace(span_id=span_id), None
-        flags, probability = _decide(sampling)
+        flags, probability = sampler.decide(name)
         return parent._replace(span_id=span_id, flags=flags, is_decided=True), probability
     ids = os.urandom(24)
+    probability = None
     if parent is not None and parent.is_decided:
-        flags, probability = parent.flags, None
+        flags = parent.flags
     else:
-        flags, probability = _decide(sampling)
+        flags, probability = sampler.decide(name)
     baggage: Mapping[str, str] = {} if parent is None else parent.baggage
     trace_id, span_id = int.from_bytes(ids[:16], "big") or 1, int.from_bytes(ids[16:], "big") or 1
     return Context(trace_id, span_id, flags, "", baggage), probability
-
-
-def _decide(sampling: float) -> "Tuple[int, Optional[float]]":
-    if sampling >= 1.0:
-        return SAMPLED, 1.0
-    return (SAMPLED, sampling) if sampling > 0.0 and random.random() < sampling else (0, None)
 
 
 # Attributes.

@@ -18,6 +18,9 @@ from .propagation import wsgi_getter
 class Middleware:
     """Wraps a WSGI application. ``prefix`` begins each name: ``http.request``, ``http.response.get.200``."""
 
+    #: Headers of responses, in lower case, and the attributes that they become.
+    response_attributes: "tuple[tuple[str, str], ...]" = ()
+
     def __init__(
         self, app: Callable[..., Iterable[bytes]], client: Optional[Client] = None, prefix: str = "http"
     ) -> None:
@@ -30,6 +33,11 @@ class Middleware:
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             request.status = _code(status)
+            if self.response_attributes and request.span.is_recording:
+                given = {str(name).lower(): value for name, value in headers}
+                for name, attribute in self.response_attributes:
+                    if name in given:
+                        request.span.set(attribute, given[name])
             # Not passed where there is none: servers tell the two apart.
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
@@ -43,7 +51,7 @@ class Middleware:
 
 
 class _Request:
-    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "_span")
+    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "span")
 
     def __init__(self, measures: Measures, environ: "dict[str, Any]") -> None:
         self.status: Optional[int] = None
@@ -52,20 +60,20 @@ class _Request:
         self._has_ended = False
         self._began = measures.begin()
         names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
-        self._span = measures.span(self._method, environ.get("PATH_INFO", ""), wsgi_getter(environ), names)
+        self.span = measures.span(self._method, environ.get("PATH_INFO", ""), wsgi_getter(environ), names)
 
     def leave(self) -> None:
         """The application has returned: what the server does next is not part of it, though the request goes on."""
-        self._span.suspend()
+        self.span.suspend()
 
     def resume(self) -> None:
         """The application makes more of its body."""
-        self._span.resume()
+        self.span.resume()
 
     def end(self, status: Optional[int], error: Optional[BaseException] = None) -> None:
         if not self._has_ended:
             self._has_ended = True
-            self._measures.end_span(self._span, status, error)
+            self._measures.end_span(self.span, status, error)
             self._measures.end(self._began, self._method, status)
 
 
