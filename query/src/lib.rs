@@ -39,6 +39,7 @@ mod tests;
 pub mod trace;
 mod warehouse;
 mod wording;
+pub mod zipkin;
 
 pub use access::{Rights, Role};
 pub use engine::{Config, Engine};

@@ -46,6 +46,7 @@ assets! {
     "messages.js",
     "visible.js",
     "explore.js",
+    "traces.js",
     "icon.svg",
     "vendor/uplot.js",
     "vendor/uplot.css",
