@@ -18,7 +18,7 @@ const PYTHON: [&str; 9] = [
 /// In an environment of its own: graphite-web needs an old Django.
 const GRAPHITE: [&str; 5] =
     ["setuptools<81", "graphite-web==1.1.10", "carbon==1.1.10", "whisper==1.1.10", "Django==3.0.14"];
-const NODE: [&str; 1] = ["statsd@0.9.0"];
+const NODE: [&str; 4] = ["statsd@0.9.0", "playwright-core@1.65.1", "axe-core@4.14.1", "eslint@10.15.0"];
 /// Tracing clients of the field, which need an old SDK of OpenTelemetry: an environment of their own.
 const TRACERS: [&str; 8] = [
     "setuptools<81",
@@ -45,8 +45,13 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-transport-http@0.22.0",
 ];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 4] =
-    [("python3", "python3-venv"), ("node", "nodejs"), ("npm", "npm"), ("java", "default-jre-headless")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("python3", "python3-venv"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("java", "default-jre-headless"),
+    ("chromium", "chromium"),
+];
 
 /// Where things were installed.
 pub struct Tools {
