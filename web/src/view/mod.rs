@@ -28,5 +28,6 @@ views! {
     messages "Messages" "/messages"
     series "Metrics" "/series"
     traces "Traces" "/traces"
+    live "Live" "/live"
     explore "Explore" "/explore"
 }
