@@ -36,6 +36,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod trace_index;
 mod warehouse;
 mod wording;
 
