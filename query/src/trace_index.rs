@@ -5,7 +5,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, Operator, col, lit};
 use futures::{StreamExt, TryStreamExt};
 use metlog_schemas::object_path::{ObjectPath, Partition};
@@ -116,7 +116,7 @@ impl Warehouse {
                 let predicate = predicate.clone();
                 async move {
                     let rows = self.rows_where(state, trace_index::schema(), meta, predicate).await?;
-                    Result::Ok((path, rows))
+                    Ok::<_, DataFusionError>((path, rows))
                 }
             })
             .buffer_unordered(REQUESTS_AT_ONCE)

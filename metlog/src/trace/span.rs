@@ -155,6 +155,16 @@ impl Span {
         })
     }
 
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set_status(&self, status: Status) -> &Self {
+        self.change(|record| record.status = status)
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn set_status_message(&self, message: &str) -> &Self {
+        self.change(|record| message.clone_into(&mut record.message))
+    }
+
     /// It failed, because of this.
     pub fn error(&self, why: impl std::fmt::Display) -> &Self {
         if self.is_recording() {

@@ -1,6 +1,7 @@
 //! What the Parquet sink writes, read back with a reader of its own.
 mod random;
 mod strays;
+mod traces;
 
 use super::objects::OrderedRows;
 use super::*;
