@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use metlog_listener::{Listener, Live, LiveEvent, LiveRows};
+use metlog_listener::{Listener, Live, LiveEvent};
 use metlog_query::Rights;
 use metlog_query::filter::{Filter, FilterError, term};
 use metlog_query::format::{Format, Writer};
@@ -156,8 +156,8 @@ impl Tail {
             };
             let lines = match event {
                 LiveEvent::Missed { batches, rows } => self.missed(batches, rows[Table::Messages]),
-                LiveEvent::Rows(LiveRows { table, batch }) if table == Table::Messages => {
-                    self.of(&batch).unwrap_or_else(|error| {
+                LiveEvent::Rows(rows) if rows.table == Table::Messages => {
+                    self.of(&rows.batch).unwrap_or_else(|error| {
                         tracing::error!(%error, "messages could not be shown");
                         Vec::new()
                     })
@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn all_parameters_must_match() {
         let query = r#"{"type": "a b", "logger": "x'y", "token": "(", "severity": "warning", "text": "type=z", "filter": "pid=1 or pid=2"}"#;
-        let expected = "(((((pid = 1 or pid = 2) and type = 'a b') and logger = 'x''y') and array_has(tokens, '(')) \
-                        and severity <= 4) and contains(payload, 'type=z')";
+        let expected = "(pid = 1 or pid = 2) and type = 'a b' and logger = 'x''y' and array_has(tokens, '(') \
+                        and severity <= 4 and contains(payload, 'type=z')";
         assert_eq!(sql(query).unwrap(), expected);
         assert_eq!(sql("{}").unwrap(), "true");
         assert!(sql(r#"{"severity": "loud"}"#).unwrap_err().contains("not a severity"));

@@ -1,6 +1,7 @@
 //! The binary `metlog`: reads the command line and hands over. The only crate that names concrete sinks and reads
 //! files and environment.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+mod access;
 mod arguments;
 mod arrival;
 mod ask;
@@ -8,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod front;
 mod holder;
 mod hot;
 mod live;
@@ -22,6 +24,7 @@ mod severity;
 mod ship;
 mod sinks;
 mod statements;
+mod top;
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -53,11 +56,14 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Send(options) => commands::send::run(&options),
         Command::Replay(options) => commands::replay::run(&options),
         Command::Tail(options) => commands::tail::run(&options),
+        Command::Top(options) => commands::top::run(&options),
         Command::Status(options) => commands::status::run(&options),
         Command::Check(options) => commands::check::run(&options),
         Command::Decode(options) => commands::decode::run(&options),
         Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
+        Command::Password => commands::password::run(),
+        Command::Token(options) => commands::token::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
         Command::QueryWorker => Ok(()),
     }

@@ -8,7 +8,7 @@ module.exports = [
     languageOptions: {
       ecmaVersion: 2022,
       globals: Object.fromEntries(
-        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', 'setTimeout', 'clearTimeout', 'setImmediate', 'console'].map(
+        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', 'setTimeout', 'clearTimeout', 'setImmediate', 'console', 'fetch'].map(
           (name) => [name, 'readonly']
         )
       ),

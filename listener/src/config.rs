@@ -1,5 +1,6 @@
 //! The listener's validated configuration: nothing required is optional here, and nothing is left to parse.
 use crate::privacy::Rule;
+use crate::sampling::SamplingConfig;
 use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Socket};
 use metlog_schemas::wire::v1::SigningKey;
@@ -24,6 +25,8 @@ pub struct Config {
     pub http: Vec<SocketAddr>,
     /// Where each server of the registry of servers listens (`intake/server`); those that are left out do not.
     pub servers: Vec<Serve>,
+    /// What clients of tracing are told to sample.
+    pub sampling: SamplingConfig,
     /// Receiving threads for each UDP address, with `SO_REUSEPORT`. At least 1.
     pub workers: usize,
     /// Bytes asked of the kernel for each socket's receive buffer.

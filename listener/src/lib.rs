@@ -9,6 +9,7 @@ mod cold;
 pub mod config;
 mod deliver;
 mod dump;
+mod grown;
 mod intake;
 pub mod journal;
 pub mod ledger;
@@ -19,6 +20,7 @@ mod probe;
 mod recover;
 mod replay;
 mod report;
+pub mod sampling;
 mod segment;
 pub mod senders;
 mod standing;
@@ -29,6 +31,7 @@ pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;
 pub use intake::server::{SERVERS, Server};
 pub use intake::submit::{Submit, Submitted, Unavailable};
+pub use intake::tls::Tls;
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{Live, LiveEvent, LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
@@ -43,6 +46,7 @@ use intake::server::BoundServer;
 use metlog_sink::{Role, Sink};
 use pipeline::Pipeline;
 use recover::Damage;
+use sampling::Sampling;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +83,9 @@ pub enum StartError {
     /// Exactly one sink must be the store.
     #[error("a listener needs exactly one sink that stores")]
     Store,
+    /// The file of sampling strategies cannot be used.
+    #[error("{0}")]
+    Sampling(String),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -142,6 +149,7 @@ impl Listener {
         let store = store.name();
         let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
         let data = |source| StartError::Data { folder: config.data.clone(), source };
+        let sampling = Arc::new(Sampling::open(&config.sampling, &config.data).map_err(StartError::Sampling)?);
         let folder_lock = recover::lock(&config.data).map_err(data)?;
         let mut left_out = Vec::new();
         let sources = intake::bind_all(&config, &mut left_out).map_err(StartError::Bind)?;
@@ -155,7 +163,8 @@ impl Listener {
         let pipeline = Arc::new(Pipeline::new(config, workers, found, clock));
         let states = SinkStates::default();
         let end_intake = Arc::new(AtomicBool::new(false));
-        let submit = Submit::new(pipeline.clone(), first_of_requests, end_intake.clone());
+        let submit = Submit::new(pipeline.clone(), first_of_requests, end_intake.clone(), sampling.clone());
+        let following = runtime.spawn(sampling.follow(pipeline.clone()));
         let mut inner = Inner {
             sockets: Vec::new(),
             addresses: sources.iter().map(|source| (source.socket.key.to_owned(), source.address.clone())).collect(),
@@ -166,7 +175,7 @@ impl Listener {
             end_clock: Arc::default(),
             intake: Mutex::default(),
             clock: Mutex::default(),
-            deliveries: Vec::new(),
+            deliveries: vec![following.abort_handle()],
             left_out,
             _lock: folder_lock,
             pipeline: pipeline.clone(),
@@ -197,7 +206,7 @@ impl Listener {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let router = intake::http::router(self.submit());
-            runtime.spawn(serve(listener, router, "listener.http", Limits::default()));
+            runtime.spawn(serve(listener, router, "listener.http", Limits::default(), None));
         }
         Ok(())
     }

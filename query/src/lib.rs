@@ -22,6 +22,7 @@ mod hot;
 mod hot_scan;
 mod http;
 mod isolate;
+pub mod jaeger;
 mod lenient;
 mod listings;
 mod partition;
@@ -39,6 +40,7 @@ pub mod trace;
 mod trace_index;
 mod warehouse;
 mod wording;
+pub mod zipkin;
 
 pub use access::{Rights, Role};
 pub use engine::{Config, Engine};

@@ -71,7 +71,17 @@ impl Cell {
         }
     }
 
-    /// In a table.
+    /// In a table for reading: a fraction has six digits, and all of them on demand.
+    pub fn show_rounded(&self) -> Markup {
+        match self {
+            Cell::Number(digits, number) if digits.contains('.') && digits.len() > 8 => {
+                html! { span title=(digits) { (number::rounded(*number)) } }
+            }
+            other => other.show(),
+        }
+    }
+
+    /// In a table, exactly.
     pub fn show(&self) -> Markup {
         match self {
             Cell::Null => html! { span.null { "null" } },

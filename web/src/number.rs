@@ -25,6 +25,11 @@ pub fn short(value: f64) -> String {
     plain(value, 3)
 }
 
+/// With six significant digits.
+pub fn rounded(value: f64) -> String {
+    plain(value, 6)
+}
+
 /// With so many significant digits, without zeros behind.
 fn plain(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {

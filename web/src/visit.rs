@@ -78,6 +78,23 @@ impl Visit {
         address(path, kept.chain(more.iter().copied()))
     }
 
+    /// Likewise, where the range is said also if this address has none, since the other view's usual one may differ.
+    pub fn link_with_range(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let range =
+            [("from", self.range.from.as_str()), ("to", if self.range.to == "now" { "" } else { &self.range.to })];
+        self.link(path, &[&range, more].concat())
+    }
+
+    /// Has the time range begin there, where the address does not say it.
+    pub fn begin_at(&mut self, from: &str) {
+        if self.get("from").is_none()
+            && let Ok(range) = Range::read(from, self.get("to").unwrap_or("now"), self.now)
+        {
+            self.range = range;
+            self.range_error = None;
+        }
+    }
+
     /// This address with some parameters replaced: each value of such a name is taken out, then those that are not
     /// empty are added.
     pub fn here_with(&self, changes: &[(&str, &str)]) -> String {

@@ -27,6 +27,9 @@ fn commands_of_the_manual() {
         "metlog replay --to a:1 --rate 10 one two",
         "metlog tail --filter type=x",
         "metlog tail",
+        "metlog tail --filter x --show-sql",
+        "metlog top",
+        "metlog top --once --server a:1",
         "metlog status --config f",
         "metlog status --json",
         "metlog up --listen-offset 100 --metlog 127.0.0.1:1 --metlog [::1]:1 --statsd 127.0.0.1:2 --http 0.0.0.0:3",
@@ -49,7 +52,7 @@ fn commands_of_the_manual() {
 fn what_is_wrong_is_refused() {
     for (line, said) in [
         ("metlog", "Usage"),
-        ("metlog query --format arrow select", "one of table, json, csv, ndjson"),
+        ("metlog query --format arrow select", "one of table, json, csv, spreadsheet, ndjson"),
         ("metlog query -f f select", "cannot be used with"),
         ("metlog query --warehouse file:///w --server a:1 select", "cannot be used with"),
         ("metlog send --severity 8 x", "a number from 0 to 7, or one of emergency"),

@@ -40,6 +40,7 @@ pub fn read(
         sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
         servers: servers(&mut section, &context.addresses),
+        sampling: super::sampling::read(root, &context.folder),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,
         receive_buffer: section.read("receive_buffer", values::size(4096..=GIB)).unwrap_or(8 * MIB) as usize,
         replay_window: section

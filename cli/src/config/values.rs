@@ -102,6 +102,20 @@ pub fn choice<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&DeValue<
     }
 }
 
+/// A number within bounds.
+pub fn number(bounds: RangeInclusive<f64>) -> impl Fn(&DeValue<'_>) -> Result<f64, String> {
+    move |value| {
+        let number = match value {
+            DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+            _ => None,
+        };
+        number.filter(|number| bounds.contains(number)).ok_or_else(|| {
+            format!("must be a number from {} to {}, not {}", bounds.start(), bounds.end(), described(value))
+        })
+    }
+}
+
 /// Percentiles: numbers from -100 to 100, without 0, which no sample is in.
 pub fn percentiles(value: &DeValue<'_>) -> Result<Vec<f64>, String> {
     let refused = || format!("must be a list of numbers such as [90, 99.9, -10], not {}", described(value));

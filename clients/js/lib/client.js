@@ -5,7 +5,8 @@
 'use strict'
 
 const { passes, settings: check } = require('./config.js')
-const { Pipe } = require('./pipe.js')
+const { Pipe, now } = require('./pipe.js')
+const { Span, current } = require('./spans.js')
 const { asText, cleanMember, cleanName, decimal, flat, number } = require('./values.js')
 
 /** What became of one message or value. */
@@ -45,7 +46,7 @@ class Client {
   send(tokens, payload = '') {
     const { pipe } = this
     if (pipe === undefined || pipe.outlets.length === 0) return OFF
-    if (typeof payload !== 'string' || !isTexts(tokens) || this.settings.filters !== undefined) {
+    if (typeof payload !== 'string' || !isTexts(tokens) || this.settings.filters !== undefined || current.getStore()) {
       return this.message(payload, { tokens })
     }
     const { plain } = this
@@ -73,13 +74,56 @@ class Client {
         logger: own === settings.logger ? undefined : own,
         tokens: typeof tokens === 'string' ? [tokens] : Array.from(tokens, asText),
         payload: asText(payload),
-        fields: fields ? flat(fields) : undefined,
+        fields: withIds(fields ? flat(fields) : undefined),
       })
       return pushed ? QUEUED : this.refused()
     } catch {
       pipe.drop()
       return DROPPED
     }
+  }
+
+  /** Begins a span below the one that is current here, or below `parent`; `end()` sends it. */
+  span(name, options) {
+    return new Span(this, name, options)
+  }
+
+  /** Runs a function in a span of its own, which ends when it does (or its promise), and gives what it gives. */
+  trace(name, options, run = options) {
+    const span = this.span(name, typeof options === 'function' ? undefined : options)
+    let result
+    try {
+      result = span.run(() => run(span))
+    } catch (error) {
+      span.exception(error).end()
+      throw error
+    }
+    if (result && typeof result.then === 'function') {
+      result.then(
+        () => span.end(),
+        (error) => span.exception(error).end()
+      )
+    } else {
+      span.end()
+    }
+    return result
+  }
+
+  /** The share of the traces that begin here which are kept; 0 while the client is off. */
+  get sampling() {
+    return this.pipe === undefined || this.pipe.outlets.length === 0 ? 0 : this.settings.sampling
+  }
+
+  /** Now, in µs since 1970. */
+  now() {
+    return now()
+  }
+
+  /** Sends a span that has ended; `Span.end` does. */
+  sendSpan(span) {
+    const { pipe } = this
+    if (pipe === undefined || pipe.outlets.length === 0) return OFF
+    return pipe.pushSpan(span) ? QUEUED : this.refused()
   }
 
   /** Counts something. */
@@ -221,6 +265,17 @@ class Client {
 const EMPTY_STATS = Object.freeze({
   queued: 0, statsdQueued: 0, filtered: 0, dropped: 0, oversize: 0, datagrams: 0, statsdDatagrams: 0, sendErrors: 0,
 }) // prettier-ignore
+
+/** A message that is sent in a span carries its ids, unless it has some. */
+function withIds(fields) {
+  const span = current.getStore()
+  if (span === undefined) return fields
+  const out = fields || []
+  const has = (name) => out.some((key, i) => i % 2 === 0 && key === name)
+  if (!has('trace_id')) out.push('trace_id', span.context.traceId)
+  if (!has('span_id')) out.push('span_id', span.context.spanId)
+  return out
+}
 
 function isTexts(tokens) {
   if (!Array.isArray(tokens)) return false

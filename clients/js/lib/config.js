@@ -16,7 +16,7 @@ const BODY_BYTES_MIN = 128
 
 const KEYS = [
   'destinations', 'statsd', 'statsdDestination', 'statsdPrefix', 'statsdDatagramBytes', 'logger', 'severity', 'type',
-  'hostname', 'datagramBytes', 'queueBytes', 'keyId', 'key', 'disabledTimers', 'filters',
+  'hostname', 'datagramBytes', 'queueBytes', 'keyId', 'key', 'disabledTimers', 'filters', 'sampling',
 ] // prettier-ignore
 const FILTERS = ['severityMax', 'typeBlacklist', 'typeWhitelist', 'typeSeverityMax']
 
@@ -68,6 +68,7 @@ function settings(given) {
     queueBytes: whole('queueBytes', get('queueBytes', QUEUE_BYTES_DEFAULT)),
     key: signingKey(get('keyId'), get('key')),
     disabledTimers: new Set(list('disabledTimers', get('disabledTimers', []))),
+    sampling: share('sampling', get('sampling', 1)),
     filters: readFilters(get('filters', {})),
   }
   const names = [result.hostname, result.logger, ...(result.key ? [result.key.id] : [])]
@@ -124,6 +125,12 @@ function datagramBytes(key, value) {
   if (number < DATAGRAM_BYTES_MIN || number > DATAGRAM_BYTES_MAX) {
     throw wrong(key, value, `${DATAGRAM_BYTES_MIN} to ${DATAGRAM_BYTES_MAX}`)
   }
+  return number
+}
+
+function share(key, value) {
+  const number = typeof value === 'string' && value.trim() === '' ? NaN : Number(value)
+  if (!(number >= 0 && number <= 1)) throw wrong(key, value, 'a number from 0 to 1')
   return number
 }
 

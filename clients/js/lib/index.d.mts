@@ -1,3 +1,5 @@
+import type { Context } from './propagation.mjs'
+
 /** What became of one message or value; it may be ignored, since losses are counted. */
 export type Outcome = 'queued' | 'filtered' | 'sampled_out' | 'dropped' | 'oversize' | 'off'
 export declare const Outcome: Readonly<{
@@ -46,6 +48,8 @@ export interface Config {
   /** Names, or `*`. */
   disabledTimers?: string | Iterable<string>
   filters?: Filters
+  /** The share of the traces that begin here which are kept. Default 1. */
+  sampling?: number
 }
 
 export interface MessageOptions {
@@ -75,6 +79,30 @@ export interface Timer {
   stop(): number
 }
 
+export interface SpanOptions {
+  kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+  attributes?: Record<string, unknown>
+  /** Of a request, by `extract` of `metlog/propagation`; otherwise the span that is current here. */
+  parent?: Context
+}
+
+/** A piece of work. */
+export declare class Span {
+  readonly context: Context
+  readonly isRecording: boolean
+  name: string
+  set(key: string, value: unknown): this
+  set(attributes: Record<string, unknown>): this
+  event(name: string, attributes?: Record<string, unknown>): this
+  link(context: Context, attributes?: Record<string, unknown>): this
+  status(status: 'ok' | 'error' | 'unset', message?: string): this
+  exception(error: unknown): this
+  /** Runs a function in which this span is the current one. */
+  run<T>(inside: () => T): T
+  /** Ends the span, and sends it. */
+  end(): void
+}
+
 /** In the place of a destination: keeps what would be sent, for tests of an application. */
 export declare class Captured {
   datagrams: Buffer[]
@@ -98,6 +126,11 @@ export declare class Client {
   set(name: string, member: unknown, rate?: number): Outcome
   timer(name: string, rate?: number): Timer
   time<T>(name: string, run: () => T, rate?: number): T
+  /** Begins a span; `end()` sends it. */
+  span(name: string, options?: SpanOptions): Span
+  /** Runs a function in a span of its own, which ends when it does, or its promise. */
+  trace<T>(name: string, run: (span: Span) => T): T
+  trace<T>(name: string, options: SpanOptions, run: (span: Span) => T): T
   flush(): Promise<boolean>
   close(): Promise<boolean>
   stats(): Stats
@@ -120,6 +153,10 @@ export declare const histogram: Client['histogram']
 export declare const set: Client['set']
 export declare const timer: Client['timer']
 export declare const time: Client['time']
+export declare const span: Client['span']
+export declare const trace: Client['trace']
+/** The context of the span that is current here, to be injected into a request. */
+export declare function currentContext(): Context | undefined
 export declare const flush: Client['flush']
 export declare const close: Client['close']
 export declare const stats: Client['stats']

@@ -9,6 +9,7 @@
 
 const { Client, Outcome } = require('./client.js')
 const { Captured, ConfigError, fromEnvironment } = require('./config.js')
+const { Span, currentContext } = require('./spans.js')
 
 /** The client of this process (of this thread, with `worker_threads`), which the functions below use. */
 const client = new Client()
@@ -21,8 +22,8 @@ function init(config = {}) {
 
 const calls = [
   'send', 'message', 'incr', 'decr', 'count', 'gauge', 'gaugeDelta', 'timing', 'histogram', 'set', 'timer', 'time',
-  'flush', 'close', 'stats',
+  'span', 'trace', 'flush', 'close', 'stats',
 ] // prettier-ignore
 
-module.exports = { Captured, Client, ConfigError, Outcome, client, init }
+module.exports = { Captured, Client, ConfigError, Outcome, Span, client, currentContext, init }
 for (const call of calls) module.exports[call] = client[call].bind(client)

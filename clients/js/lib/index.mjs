@@ -2,6 +2,6 @@
 import metlog from './index.js'
 
 export const {
-  Captured, Client, ConfigError, Outcome, client, init, send, message, incr, decr, count, gauge, gaugeDelta, timing,
-  histogram, set, timer, time, flush, close, stats,
+  Captured, Client, ConfigError, Outcome, Span, client, currentContext, init, send, message, incr, decr, count, gauge, gaugeDelta, timing,
+  histogram, set, timer, time, span, trace, flush, close, stats,
 } = metlog // prettier-ignore

@@ -68,6 +68,22 @@ class Pipe {
       this.sendMessages()
       if (!datagram.push(now(), message)) return this.drop(true)
     }
+    return this.queued()
+  }
+
+  /** Puts a span in, likewise. */
+  pushSpan(span) {
+    if (!this.outlets.every((outlet) => outlet.hasRoom)) return this.drop()
+    const { datagram } = this
+    if (!datagram.pushSpan(now(), span)) {
+      if (datagram.isEmpty) return this.drop(true)
+      this.sendMessages()
+      if (!datagram.pushSpan(now(), span)) return this.drop(true)
+    }
+    return this.queued()
+  }
+
+  queued() {
     this.stats.queued += 1
     if (this.timer === undefined) this.arm()
     return true
@@ -207,4 +223,4 @@ class Pipe {
   }
 }
 
-module.exports = { Pipe }
+module.exports = { Pipe, now }

@@ -77,6 +77,20 @@ class Datagram {
     if (this.messages === 0) this.openedAt = now
     const start = this.end
     this.at = start + 2
+    this.writeMessage(now, message)
+    return this.close(start)
+  }
+
+  /** Adds a span, which writes itself. False: it does not fit, and nothing was added. */
+  pushSpan(now, span) {
+    if (this.messages === 0) this.openedAt = now
+    const start = this.end
+    this.at = start + 2
+    span.write(this)
+    return this.close(start)
+  }
+
+  writeMessage(now, message) {
     const { logger, origin, envVersion, tokens, fields } = message
     const flags =
       message.severity |
@@ -101,6 +115,10 @@ class Datagram {
       this.putVarint(fields.length / 2)
       for (let i = 0; i < fields.length; i += 1) this.putText(fields[i])
     }
+  }
+
+  /** The frame that begins at `start` counts, if it fits. */
+  close(start) {
     const size = this.at - start - 2
     if (this.at > this.limit || size > FRAME_BYTES_MAX) return false
     this.buffer[start] = size & 0xff
@@ -152,6 +170,32 @@ class Datagram {
   putSigned(number) {
     if (number >= 0) this.putVarint(number * 2)
     else this.putVarint(-number * 2 - 1)
+  }
+
+  /** A signed number of 64 bits. */
+  putBigSigned(number) {
+    let left = BigInt.asUintN(64, (number << 1n) ^ (number >> 63n))
+    while (left >= 0x80n) {
+      this.putByte(Number(left & 0x7fn) | 0x80)
+      left >>= 7n
+    }
+    this.putByte(Number(left))
+  }
+
+  putDouble(number) {
+    if (this.at + 8 <= this.buffer.length) this.buffer.writeDoubleLE(number, this.at)
+    this.at += 8
+  }
+
+  putHex(digits) {
+    if (this.at + digits.length / 2 <= this.buffer.length) this.buffer.write(digits, this.at, 'hex')
+    this.at += digits.length / 2
+  }
+
+  putBytes(bytes) {
+    this.putVarint(bytes.length)
+    if (this.at + bytes.length <= this.buffer.length) this.buffer.set(bytes, this.at)
+    this.at += bytes.length
   }
 
   putName(text) {

@@ -68,6 +68,7 @@ function read(datagram) {
 
 function message(reader, header) {
   const [flags] = reader.take(1)
+  if (flags & 64) return span(reader, flags)
   const out = { severity: flags & 7, timestamp: header.openedAt + reader.signed(), type: reader.name() }
   out.logger = flags & 8 ? reader.name() : header.logger
   out.hostname = flags & 16 ? reader.name() : header.hostname
@@ -78,6 +79,49 @@ function message(reader, header) {
   out.payload = reader.text()
   out.fields = times(() => [reader.text(), reader.text()])
   return out
+}
+
+/** A span, with its ids in hexadecimal. */
+function span(reader, flags) {
+  const hex = (bytes) => reader.take(bytes).toString('hex')
+  const times = (run) => Array.from({ length: Number(reader.varint()) }, run)
+  const out = { kind: flags & 7, traceId: hex(16), spanId: hex(8), parentId: hex(8) }
+  out.start = reader.signed()
+  out.duration = reader.signed()
+  out.flags = Number(reader.varint())
+  const [status] = reader.take(1)
+  out.status = [status & 3, reader.text()]
+  out.name = reader.text()
+  out.traceState = reader.text()
+  out.probability = status & 4 ? reader.take(8).readDoubleLE() : undefined
+  out.attributes = attributes(reader)
+  out.events = times(() => [reader.signed(), reader.text(), attributes(reader), reader.varint()])
+  out.links = times(() => {
+    const [traceId, spanId] = [hex(16), hex(8)]
+    reader.text()
+    reader.varint()
+    const found = [traceId, spanId, attributes(reader)]
+    reader.varint()
+    return found
+  })
+  out.leftOut = [0, 1, 2].map(() => Number(reader.varint()))
+  if (reader.at !== reader.bytes.length) throw new RangeError('more follows')
+  return out
+}
+
+function attributes(reader) {
+  return Array.from({ length: Number(reader.varint()) }, () => {
+    const key = reader.text()
+    const [type] = reader.take(1)
+    if (type === 0) return [key, reader.text()]
+    if (type === 1) {
+      const number = reader.varint()
+      return [key, number & 1n ? -(number >> 1n) - 1n : number >> 1n]
+    }
+    if (type === 2) return [key, reader.take(8).readDoubleLE()]
+    if (type === 3 || type === 4) return [key, type === 4]
+    return [key, reader.take(Number(reader.varint()))]
+  })
 }
 
 /** All messages of what was captured. */

@@ -1,5 +1,7 @@
 """Reads datagrams of wire v1, apart from the code under test."""
 
+import struct
+
 
 def read(datagram):
     """Header and messages."""
@@ -26,6 +28,8 @@ def read(datagram):
 
 def message(reader, header):
     flags = reader.take(1)[0]
+    if flags & 64:
+        return span(reader, header, flags)
     out = {"severity": flags & 7, "timestamp": header["opened_at"] + reader.signed(), "type": reader.name()}
     out["logger"] = reader.name() if flags & 8 else header["logger"]
     out["hostname"], out["pid"] = (
@@ -71,3 +75,48 @@ class Reader:
     def signed(self):
         number = self.varint()
         return number >> 1 if number & 1 == 0 else -(number >> 1) - 1
+
+
+def span(reader, header, flags):
+    """A span, with its ids in hexadecimal."""
+    out = {"kind": flags & 7}
+    for key, size in (("trace_id", 16), ("span_id", 8), ("parent_span_id", 8)):
+        out[key] = reader.take(size).hex()
+    out["start"] = header["opened_at"] * 1_000 + reader.signed()
+    out["duration"], out["flags"] = reader.signed(), reader.varint()
+    status = reader.take(1)[0]
+    out["status"] = (status & 3, reader.text())
+    out["name"], out["trace_state"] = reader.text(), reader.text()
+    out["probability"] = struct.unpack("<d", reader.take(8))[0] if status & 4 else None
+    assert not flags & 0b0011_1000, "this client says no service, origin or resource of a span's own"
+    out["attributes"] = attributes(reader)
+    out["events"], out["links"] = [], []
+    for _ in range(reader.varint()):
+        out["events"].append((reader.signed(), reader.text(), attributes(reader)))
+        assert reader.varint() == 0
+    for _ in range(reader.varint()):
+        trace_id, span_id = reader.take(16).hex(), reader.take(8).hex()
+        reader.text(), reader.varint()
+        out["links"].append((trace_id, span_id, attributes(reader)))
+        assert reader.varint() == 0
+    out["left_out"] = tuple(reader.varint() for _ in range(3))
+    assert not reader.left
+    return out
+
+
+def attributes(reader):
+    out = []
+    for _ in range(reader.varint()):
+        key, kind = reader.text(), reader.take(1)[0]
+        if kind == 0:
+            value = reader.text()
+        elif kind == 1:
+            value = reader.signed()
+        elif kind == 2:
+            value = struct.unpack("<d", reader.take(8))[0]
+        elif kind in (3, 4):
+            value = kind == 4
+        else:
+            value = reader.take(reader.varint())
+        out.append((key, value))
+    return out

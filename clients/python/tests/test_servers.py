@@ -203,3 +203,24 @@ def test_full_queues_balance(listener, environment):
     assert queued + dropped == 1_000
     metlog_process.until("the rows", lambda: len(rows(listener, "hostname = 'full'")) == queued)
     assert listener.ledger()["dropped_by_clients"] - before == dropped
+
+
+def test_spans_are_rows_and_messages_carry_their_ids(listener, environment):
+    environment["METLOG_HOSTNAME"] = "spans"
+    program = (
+        "import metlog\nmetlog.init(logger='checkout')\n"
+        "for n in range(100):\n"
+        "    with metlog.span('outer', 'server', {'n': n, 'list': [1, 'a']}) as outer, metlog.span('inner') as inner:\n"
+        "        metlog.send(('in',), str(n))\n"
+        "        inner.status('error', 'no')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=True)
+    query = (
+        "select count(*) as n from spans o join spans i on i.trace_id = o.trace_id and i.parent_span_id = o.span_id "
+        "join messages m on m.fields['span_id'] = i.span_id and m.fields['trace_id'] = i.trace_id "
+        "where o.service = 'checkout' and o.kind = 'server' and i.status = 'error' and o.parent_span_id = '' "
+        "and o.attributes['n'] = m.payload and o.attributes['list'] = '[1,\"a\"]'"
+    )
+    metlog_process.until("the rows", lambda: listener.one(query) == 100)
+    assert listener.one("select count(*) from spans where service = 'checkout'") == 200
+    metlog_process.balanced(listener.ledger())

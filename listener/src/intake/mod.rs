@@ -15,6 +15,8 @@ mod receive;
 pub mod server;
 mod stream;
 pub mod submit;
+pub mod tls;
+mod traces;
 
 pub use receive::SocketState;
 

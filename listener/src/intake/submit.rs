@@ -3,6 +3,7 @@
 //! One sync serves all that wait (`pipeline/sync.rs`). What cannot be taken now is refused with the time to come back.
 use super::admission::Admitted;
 use crate::pipeline::{Pipeline, Source, Taken};
+use crate::sampling::Sampling;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,12 +80,18 @@ pub struct Submit {
     next_worker: Arc<AtomicUsize>,
     memory: Arc<Semaphore>,
     end: Arc<AtomicBool>,
+    sampling: Arc<Sampling>,
 }
 
 impl Submit {
-    pub(crate) fn new(pipeline: Arc<Pipeline>, first_worker: usize, end: Arc<AtomicBool>) -> Submit {
+    pub(crate) fn new(
+        pipeline: Arc<Pipeline>,
+        first_worker: usize,
+        end: Arc<AtomicBool>,
+        sampling: Arc<Sampling>,
+    ) -> Submit {
         let memory = Arc::new(Semaphore::new(BYTES_MAX));
-        Submit { pipeline, first_worker, next_worker: Arc::default(), memory, end }
+        Submit { pipeline, first_worker, next_worker: Arc::default(), memory, end, sampling }
     }
 
     /// Judges the items, journals those that are good, and returns when they are on disk. All of them are taken, or
@@ -143,6 +150,11 @@ impl Submit {
             return Err(Unavailable::Full(FULL_WAIT).into());
         }
         Ok(Whole { accepted: counted.facts, rejected: counted.rejected.into_iter().collect() })
+    }
+
+    /// What clients are told to sample.
+    pub(crate) fn sampling(&self) -> &Sampling {
+        &self.sampling
     }
 
     /// Counts a request that is refused before anything of it is journaled.

@@ -17,6 +17,7 @@ pub(super) fn config(data: &Path) -> Config {
         sockets: Vec::new(),
         http: Vec::new(),
         servers: Vec::new(),
+        sampling: crate::sampling::SamplingConfig::default(),
         workers: 1,
         receive_buffer: 1 << 20,
         keys: Vec::new(),

@@ -104,6 +104,7 @@ fn config(data: &Path) -> Config {
         sockets: sockets(data),
         http: Vec::new(),
         servers: Vec::new(),
+        sampling: metlog_listener::sampling::SamplingConfig::default(),
         workers: 2,
         receive_buffer: 4 << 20,
         keys: Vec::new(),

@@ -10,6 +10,7 @@ use arrow::compute::{and, cast, contains, not, or, prep_null_mask_filter};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use metlog_schemas::table::timestamp_type;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// For each row true or false, never null.
@@ -49,6 +50,20 @@ fn passes(column: &Column, test: &Test, batch: &RecordBatch) -> Result<BooleanAr
             Ok(texts.iter().map(|text| text.map(|text| pattern.is_match(text))).collect())
         }
         Test::Contains(part) => contains(texts(column, &values)?, &Scalar::new(StringArray::from(vec![part.as_str()]))),
+    }
+}
+
+/// Most places of one search in one text.
+const PLACES_MAX: usize = 100;
+
+/// Where a text has what is searched for.
+pub(super) fn places(test: &Test, text: &str, found: &mut Vec<Range<usize>>) {
+    match test {
+        Test::Contains(part) => {
+            found.extend(text.match_indices(part.as_str()).take(PLACES_MAX).map(|(at, part)| at..at + part.len()));
+        }
+        Test::Matches(pattern) => found.extend(pattern.find_iter(text).take(PLACES_MAX).map(|place| place.range())),
+        Test::Equal(_) | Test::Order(..) => (),
     }
 }
 

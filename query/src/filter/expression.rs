@@ -13,6 +13,24 @@ pub(super) enum Expression {
     Is(Column, Test),
 }
 
+impl Expression {
+    /// Each search in the text of a column that a row must match, or may.
+    pub(super) fn searches(&self, column: &str, visit: &mut dyn FnMut(&Test)) {
+        match self {
+            Expression::And(parts) | Expression::Or(parts) => {
+                parts.iter().for_each(|part| part.searches(column, visit))
+            }
+            // What must not be there is not found.
+            Expression::Not(_) => (),
+            Expression::Is(at, test) => {
+                if at.name == column && at.key.is_none() {
+                    visit(test);
+                }
+            }
+        }
+    }
+}
+
 /// What a value must be; for a list, one of its items.
 #[derive(Debug, Clone)]
 pub(super) enum Test {

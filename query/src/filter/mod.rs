@@ -38,6 +38,7 @@ use arrow::error::ArrowError;
 use expression::Expression;
 use metlog_schemas::table::Table;
 use std::fmt;
+use std::ops::Range;
 
 /// Longest filter, in bytes.
 pub const FILTER_BYTES_MAX: usize = 4_096;
@@ -97,10 +98,40 @@ impl Filter {
     #[must_use]
     pub fn and(self, other: Filter) -> Filter {
         let both = match (self.wanted, other.wanted) {
+            (Some(Expression::And(mut parts)), Some(more)) => {
+                parts.push(more);
+                Some(Expression::And(parts))
+            }
             (Some(one), Some(two)) => Some(Expression::And(vec![one, two])),
             (one, two) => one.or(two),
         };
         Filter { wanted: both, ..self }
+    }
+
+    /// The parts that all must match, each a filter of its own: what a page shows to be taken out again.
+    pub fn parts(&self) -> Vec<Filter> {
+        let part = |wanted: &Expression| Filter { wanted: Some(wanted.clone()), ..*self };
+        match &self.wanted {
+            None => Vec::new(),
+            Some(Expression::And(parts)) => parts.iter().map(part).collect(),
+            Some(one) => vec![part(one)],
+        }
+    }
+
+    /// Where in the text of a column that it wants what it searches for is found, in order: bytes, for highlighting.
+    pub fn found_in(&self, column: &str, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if let Some(wanted) = &self.wanted {
+            wanted.searches(column, &mut |test| evaluate::places(test, text, &mut found));
+        }
+        found.sort_unstable_by_key(|place: &Range<usize>| (place.start, place.end));
+        let mut end = 0;
+        found.retain(|place| {
+            let is_apart = place.start >= end && !place.is_empty();
+            end = if is_apart { place.end } else { end };
+            is_apart
+        });
+        found
     }
 
     /// The table that it is about.

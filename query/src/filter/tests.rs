@@ -178,3 +178,15 @@ fn filters_are_bounded() {
     assert!(refused("(".repeat(DEPTH_MAX + 1) + "x" + &")".repeat(DEPTH_MAX + 1)).contains("deep"));
     assert!(refused(format!("payload~{}", "x".repeat(PATTERN_BYTES_MAX + 1))).contains("bytes"));
 }
+
+#[test]
+fn parts_are_taken_apart_and_searches_are_found_again() {
+    let filter = read("type=login and (pid=1 or pid=2) needle payload~[ae]+x not payload~need");
+    let parts: Vec<String> = filter.parts().iter().map(ToString::to_string).collect();
+    assert_eq!(parts, ["type=login", "pid=1 or pid=2", "needle", "payload~\"[ae]+x\"", "payload!~need"]);
+    assert_eq!(filter.found_in("payload", "a needle, aex and needles"), [2..8, 10..13, 18..24]);
+    assert!(filter.found_in("type", "login").is_empty());
+    assert!(read("").parts().is_empty());
+    let more = filter.and(read("pid=1"));
+    assert!(more.to_string().ends_with("and payload!~need and pid=1"));
+}

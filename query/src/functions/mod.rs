@@ -3,6 +3,7 @@
 //!
 //! **Invariant.** A function that nobody looked at is not there: an upgrade of DataFusion adds nothing unseen. A test
 //! compares the list with DataFusion's registry, in both directions.
+mod attributes;
 mod documents;
 mod extreme;
 mod formats;
@@ -25,7 +26,14 @@ use std::sync::Arc;
 /// Functions that are not DataFusion's.
 fn own_scalar() -> Vec<Arc<ScalarUDF>> {
     let extract = growth::guarded(Arc::new(regex::extract()), Growth::Text);
-    let others = [extract, Arc::new(regex_list::like()), Arc::new(sketch::quantile()), Arc::new(time::bucket())];
+    let others = [
+        extract,
+        Arc::new(regex_list::like()),
+        Arc::new(sketch::quantile()),
+        Arc::new(time::bucket()),
+        Arc::new(attributes::values()),
+        Arc::new(attributes::names()),
+    ];
     json::functions().into_iter().chain(others).collect()
 }
 

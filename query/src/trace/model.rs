@@ -305,6 +305,8 @@ pub struct Span {
     pub scope: Arc<Scope>,
     /// The format that it came in, as in the column `source`.
     pub source: String,
+    /// What its format has besides, as in the column `extras`.
+    pub extras: Vec<(String, String)>,
     /// What its reader should know: what was adjusted, and what was not.
     pub warnings: Vec<String>,
 }
@@ -313,6 +315,11 @@ impl Span {
     /// Nanoseconds that it took; zero where it ended before it began.
     pub fn duration(&self) -> u64 {
         self.end.saturating_sub(self.start)
+    }
+
+    /// What its format has besides, by its key.
+    pub fn extra(&self, key: &str) -> Option<&str> {
+        self.extras.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
     /// True where nothing caused it.

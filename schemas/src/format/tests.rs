@@ -79,7 +79,19 @@ fn codes_are_those_on_disk_and_each_has_one_name() {
         assert_eq!(sockets().iter().filter(|other| other.key == socket.key).count(), 1, "{}", socket.key);
     }
     let keys: Vec<&str> = sockets().iter().map(|socket| socket.key).filter(|key| *key != "toy").collect();
-    assert_eq!(keys, ["metlog", "statsd", "metlog_unix", "statsd_unix", "statsd_tcp", "statsd_unix_stream"]);
+    assert_eq!(
+        keys,
+        [
+            "metlog",
+            "statsd",
+            "jaeger_compact",
+            "jaeger_binary",
+            "metlog_unix",
+            "statsd_unix",
+            "statsd_tcp",
+            "statsd_unix_stream"
+        ]
+    );
 }
 
 #[test]

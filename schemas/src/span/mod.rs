@@ -23,7 +23,7 @@ pub use probability::of_trace_state as probability_of_trace_state;
 pub use row::SpanRow;
 pub use rows::SpanRows;
 pub use shared::Set;
-pub use text::base64;
+pub use text::{base64, unbase64};
 
 /// Most bytes of text that one span may have: names, keys and values of its attributes, events and links.
 pub const SPAN_BYTES_MAX: usize = 4 << 20;

@@ -24,7 +24,7 @@ pub fn base64(bytes: &[u8]) -> String {
 }
 
 /// The bytes of a text that [`write_base64`] wrote.
-pub(super) fn unbase64(text: &str) -> Option<Vec<u8>> {
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').bytes();
     let (mut bits, mut filled, mut bytes) = (0_u32, 0, Vec::with_capacity(text.len() / 4 * 3));
     for digit in digits {

@@ -69,7 +69,7 @@ impl<'r> Table<'r> {
             Cell::Time(_) => Some("t"),
             _ => None,
         };
-        html! { td class=[class] { @match link { Some(link) => a href=(link) { (cell.show()) }, None => (cell.show()) } } }
+        html! { td class=[class] { @match link { Some(link) => a href=(link) { (cell.show_rounded()) }, None => (cell.show_rounded()) } } }
     }
 }
 

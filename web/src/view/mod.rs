@@ -24,5 +24,9 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
+    traces "Traces" "/traces"
+    reports "Reports" "/reports"
     explore "Explore" "/explore"
+    messages "Messages" "/messages"
+    series "Metrics" "/series"
 }

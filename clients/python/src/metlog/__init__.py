@@ -17,12 +17,14 @@ from typing import Any, Optional
 from ._client import Client, Outcome, Stats, Timer
 from ._config import ConfigError, from_environment, from_ini, from_toml
 from ._outlet import Captured, Destination
+from ._spans import Span, current_context
+from .propagation import Context
 
 __version__ = "0.1.0"
 __all__ = [
-    "Captured", "Client", "ConfigError", "Destination", "Outcome", "Stats", "Timer", "close", "count", "decr",
-    "default", "flush", "gauge", "gauge_delta", "histogram", "incr", "init", "message", "send", "set", "stats", "timer",
-    "timing",
+    "Captured", "Client", "ConfigError", "Context", "Destination", "Outcome", "Span", "Stats", "Timer",
+    "close", "count", "current_context", "decr", "default", "flush", "gauge", "gauge_delta", "histogram", "incr",
+    "init", "message", "send", "set", "span", "stats", "timer", "timing",
 ]  # fmt: skip
 
 #: The client of this process, which the functions of this module use.
@@ -50,6 +52,7 @@ def init(
         key_id, key = …                       # datagrams of messages are signed
         disabled_timers = []                  # names, or ["*"]
         filters = {}                          # severity_max, type_blacklist, type_whitelist, type_severity_max
+        sampling = 1.0                        # the share of traces that begin here which are kept
         thread = "native"                     # "none": the calling thread sends, when a datagram is full
 
     Raises:
@@ -79,6 +82,7 @@ histogram = default.histogram
 timing = default.timing
 set = default.set  # noqa: A001 - statsd's word
 timer = default.timer
+span = default.span
 flush = default.flush
 close = default.close
 stats = default.stats

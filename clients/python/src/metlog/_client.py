@@ -18,11 +18,13 @@ import weakref
 from time import perf_counter_ns, time_ns
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeVar, Union
 
-from . import _config, _lines, _values
+from . import _config, _lines, _spans, _values, sampling
 from ._lines import Number
 from ._pipe import Pipe
+from .propagation import Context
 
 _getpid = os.getpid
+_current_span = _spans.current.get
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: The longest that a process waits, at its end, for what is left in the queue, in seconds.
@@ -74,6 +76,8 @@ class Client:
         self._settings: Optional[_config.Settings] = None
         self._pipe: Any = _OFF
         self._has_filters = False
+        #: Decides which of the traces that begin here are kept; none while the client is off.
+        self.sampler: Any = sampling.Share(0.0)
         _clients.add(self)
         if config:
             self.configure(config)
@@ -88,6 +92,7 @@ class Client:
         self.close()
         self._settings = settings
         self._has_filters = settings.filters != _config.Filters()
+        self.sampler = _sampler(settings)
         self._pipe = Pipe(settings)
         _at_the_end_of_children()
 
@@ -104,6 +109,7 @@ class Client:
             or type(payload) is not str
             or len(payload) > pipe.payload_max
             or self._has_filters
+            or _current_span() is not None
         ):
             return self.message(payload, tokens=tokens)
         messages.append((time_ns(), tokens, payload))
@@ -143,6 +149,8 @@ class Client:
                 None if severity is None else max(0, min(int(severity), 7)),
                 _values.flat(fields) if fields else None,
             )
+            if _current_span() is not None:
+                item = _with_ids(item)
             return self._put(pipe, item)
         except Exception as error:  # noqa: BLE001 - no call fails its host
             return self._failed(error)
@@ -170,6 +178,39 @@ class Client:
             return True
         severity = settings.severity if severity is None else severity
         return settings.filters.passes(settings.type if type_name is None else type_name, severity)
+
+    # Spans.
+
+    def span(
+        self,
+        name: str,
+        kind: str = "internal",
+        attributes: Optional[Mapping[str, Any]] = None,
+        parent: Optional[Context] = None,
+    ) -> _spans.Span:
+        """A span: ``with client.span("load cart") as span:``, or every call of a function: ``@client.span("load")``.
+
+        It lies below the span that is current here, or below ``parent``, which :mod:`metlog.propagation` reads from a
+        request. ``kind`` is "internal", "server", "client", "producer" or "consumer"."""
+        return _spans.Span(self, name, kind, attributes, parent)
+
+    def send_span(self, span: _spans.Span) -> Outcome:
+        """Sends a span that has ended. :meth:`metlog.Span.end` does."""
+        try:
+            pipe = self._of_this_process()
+            if pipe.limit == 0:
+                return OFF
+            if len(pipe.messages) >= pipe.limit:
+                pipe.count_dropped()
+                return DROPPED
+            pipe.messages.append((time_ns(), span))
+            if pipe.asleep:
+                pipe.wake()
+            elif pipe.is_inline:
+                pipe.after_put()
+            return QUEUED
+        except Exception as error:  # noqa: BLE001 - no call fails its host
+            return self._failed(error)
 
     # statsd values.
 
@@ -263,6 +304,7 @@ class Client:
         """Sends what is left; then the client is off. False: not all was sent in this time."""
         pipe, self._pipe = self._pipe, _OFF
         self._settings = None
+        self.sampler = sampling.Share(0.0)
         return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
 
     def stats(self) -> Stats:
@@ -341,6 +383,23 @@ class Timer:
                 return function(*args, **kwargs)
 
         return timed  # type: ignore[return-value]
+
+
+def _sampler(settings: _config.Settings) -> Any:
+    if not settings.destinations:
+        return sampling.Share(0.0)
+    wanted = settings.sampling
+    return sampling.Remote(wanted, settings.logger) if isinstance(wanted, str) else sampling.Share(wanted)
+
+
+def _with_ids(item: "tuple[Any, ...]") -> "tuple[Any, ...]":
+    """The message with the ids of the span that it is sent in, unless it has some."""
+    ids = _spans.current_ids()
+    if ids is None:
+        return item
+    fields = item[7] or ()
+    known = {key for key, _ in fields}
+    return (*item[:7], (*fields, *(pair for pair in ids.items() if pair[0] not in known)))
 
 
 def _tokens(tokens: Any) -> "tuple[str, ...]":

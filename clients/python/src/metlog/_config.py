@@ -9,7 +9,7 @@ import importlib
 import os
 import re
 import socket
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import _wire
 from ._outlet import Captured, Destination
@@ -62,6 +62,8 @@ class Settings(NamedTuple):
     key: Optional[_wire.Key]
     disabled_timers: FrozenSet[str]
     filters: Filters
+    #: The share of the traces that begin here which are kept, or the address of a server that says it.
+    sampling: Union[float, str]
     #: "native" or "none".
     thread: str
 
@@ -71,7 +73,7 @@ _KEYS = frozenset(
     (
         "destinations", "statsd", "statsd_destination", "statsd_prefix", "statsd_datagram_bytes", "logger", "severity",
         "type", "hostname", "datagram_bytes", "queue_messages", "queue_bytes", "key_id", "key", "disabled_timers",
-        "filters", "thread",
+        "filters", "thread", "sampling",
     )
 )  # fmt: skip
 
@@ -105,6 +107,7 @@ def settings(given: Mapping[str, Any]) -> Settings:
         key=_key(get("key_id"), get("key")),
         disabled_timers=frozenset(_texts("disabled_timers", get("disabled_timers", ()))),
         filters=_filters(get("filters") or {}),
+        sampling=_share("sampling", get("sampling", 1.0)),
         thread=_choice("thread", get("thread", "native"), ("native", "none")),
     )
     room = _wire.Datagrams(result.datagram_bytes, 0, 0, result.hostname, result.logger, result.key).body_bytes_max
@@ -339,6 +342,18 @@ def _filters(given: Mapping[str, Any]) -> Filters:
         type_whitelist=frozenset(_texts("filters.type_whitelist", given.get("type_whitelist") or ())),
         type_severity_max={key: _severity("filters.type_severity_max", value) for key, value in by_type.items()},
     )
+
+
+def _share(key: str, value: Any) -> Union[float, str]:
+    if isinstance(value, str) and re.fullmatch(r"http://[^/:]+:[0-9]{1,5}(/.*)?", value):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise _wrong(key, value, "a number from 0 to 1, or http://host:port/sampling")
+    return number
 
 
 def _choice(key: str, value: Any, choices: Tuple[str, ...]) -> str:

@@ -39,15 +39,18 @@ class Captured:
 
 
 class Destination:
-    """``host:port``, ``[::1]:5565``, ``unix:/path``, or a :class:`Captured`."""
+    """``host:port``, ``[::1]:5565``, ``unix:/path``, ``jaeger:host:port`` (an agent, for spans), or a ``Captured``."""
 
-    __slots__ = ("host", "port", "path", "captured")
+    __slots__ = ("captured", "host", "is_jaeger", "path", "port")
 
     def __init__(self, where: Any) -> None:
         self.host: Optional[str] = None
         self.port = 0
         self.path: Optional[str] = None
         self.captured: Optional[Captured] = None
+        self.is_jaeger = isinstance(where, str) and where.startswith("jaeger:")
+        if self.is_jaeger:
+            where = where[7:]
         if isinstance(where, Captured):
             self.captured = where
         elif isinstance(where, tuple) and len(where) == 2:

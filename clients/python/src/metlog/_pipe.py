@@ -17,6 +17,7 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from . import _lines, _native, _wire
 from ._config import Settings
+from ._jaeger import Agent
 from ._outlet import Outlet
 
 #: How often the sending thread looks while there is traffic, in seconds.
@@ -58,7 +59,12 @@ class Pipe:
         self.datagrams = _wire.Datagrams(
             settings.datagram_bytes, sender, self.pid, settings.hostname, settings.logger, settings.key
         )
-        self._outlets = [Outlet(destination) for destination in settings.destinations]
+        self._outlets = [Outlet(destination) for destination in settings.destinations if not destination.is_jaeger]
+        self._agents = [
+            Agent(Outlet(destination), settings.logger, settings.hostname, self.pid)
+            for destination in settings.destinations
+            if destination.is_jaeger
+        ]
         where = settings.statsd_destination
         self._statsd_outlet = Outlet(where) if where is not None else None
         self.dropped = self.oversize = self.filtered = 0
@@ -206,6 +212,8 @@ class Pipe:
     def _send_open(self) -> None:
         self._send_lines()
         self._send_frames()
+        for agent in self._agents:
+            self.send_errors += agent.send(self.dropped) is False
 
     # Messages.
 
@@ -238,6 +246,12 @@ class Pipe:
 
     def _add(self, item: "Tuple[Any, ...]") -> None:
         self.taken += 1
+        if self._agents and len(item) == 2:
+            for agent in self._agents:
+                if not agent.add(item[1], self.dropped):
+                    self.count_dropped(is_oversize=True)
+        if not self._outlets:
+            return
         try:
             if not self._frames:
                 self._opened_at = time.time_ns() // 1_000 if item[0] is None else item[0] // 1_000
@@ -258,9 +272,11 @@ class Pipe:
         self._frames_bytes += len(frame)
 
     def _frame(self, item: "Tuple[Any, ...]") -> Optional[bytes]:
-        """``(time_ns, tokens, payload)``, or ``(time_ns, tokens, payload, timestamp, type, logger, severity,
-        fields)`` with ``None`` for what is as configured."""
+        """``(time_ns, span)``, ``(time_ns, tokens, payload)``, or ``(time_ns, tokens, payload, timestamp, type, logger,
+        severity, fields)`` with ``None`` for what is as configured."""
         settings = self.settings
+        if len(item) == 2:
+            return item[1].frame(self._opened_at)  # type: ignore[no-any-return]
         if len(item) == 3:
             time_ns, tokens, payload = item
             return _wire.frame(
@@ -378,7 +394,11 @@ class Pipe:
             self.send_errors += 1
 
     def _all_outlets(self) -> List[Outlet]:
-        return self._outlets + ([self._statsd_outlet] if self._statsd_outlet is not None else [])
+        return (
+            self._outlets
+            + [agent.outlet for agent in self._agents]
+            + ([self._statsd_outlet] if self._statsd_outlet is not None else [])
+        )
 
 
 _complained_at = 0.0

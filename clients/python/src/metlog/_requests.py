@@ -6,9 +6,11 @@ Names are bounded: a client may send any method, so methods that HTTP does not d
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import Optional
+from typing import Iterable, Optional
 
 from ._client import Client
+from ._spans import Span
+from .propagation import FORMATS, Get, extract
 
 _METHODS = frozenset(("get", "head", "post", "put", "delete", "options", "patch", "trace", "connect"))
 
@@ -23,6 +25,23 @@ class Measures:
         self._prefix = prefix + "." if prefix else ""
         self._timer = self._prefix + "request"
         self._names: "dict[tuple[str, int], str]" = {}
+
+    def span(self, method: str, path: str, get: Get, names: Iterable[str] = ()) -> Span:
+        """The span of a request, which goes on with the trace of whoever asks. Its name is bounded: the method."""
+        word = method.upper() if method.lower() in _METHODS else "HTTP"
+        attributes = {"http.request.method": word, "url.path": path}
+        return self.client.span(word, "server", attributes, extract(get, FORMATS, names)).begin()
+
+    def end_span(self, span: Span, status: Optional[int], error: Optional[BaseException]) -> None:
+        """Ends the span of a request."""
+        if span.is_recording:
+            if error is not None:
+                span.exception(error)
+            code = 500 if status is None else status
+            span.set("http.response.status_code", code)
+            if code >= 500 and error is None:
+                span.status("error", f"HTTP {code}")
+        span.end()
 
     def begin(self) -> int:
         """When a request began."""

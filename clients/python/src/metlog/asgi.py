@@ -1,4 +1,4 @@
-"""ASGI middleware: requests are timed and counted.
+"""ASGI middleware: requests are timed and counted, and are spans of the trace of whoever asks.
 
 >>> application = metlog.asgi.Middleware(application)
 
@@ -13,6 +13,7 @@ from typing import Any, Awaitable, Callable, MutableMapping, Optional
 from . import default
 from ._client import Client
 from ._requests import Measures
+from .propagation import getter
 
 Message = MutableMapping[str, Any]
 
@@ -46,9 +47,14 @@ class Middleware:
                 status = message["status"]
             await send(message)
 
+        headers = scope["headers"]
+        names = [name.decode("latin-1").lower() for name, _ in headers if name[:8].lower() == b"uberctx-"]
+        span = measures.span(scope["method"], scope["path"], getter(headers), names)
         try:
             await self.app(scope, receive, sending)
-        except BaseException:
+        except BaseException as error:
+            measures.end_span(span, None, error)
             measures.end(began, scope["method"], None)
             raise
+        measures.end_span(span, status, None)
         measures.end(began, scope["method"], status)

@@ -1,4 +1,4 @@
-"""WSGI middleware: requests are timed and counted.
+"""WSGI middleware: requests are timed and counted, and are spans of the trace of whoever asks.
 
 >>> application = metlog.wsgi.Middleware(application)
 
@@ -12,10 +12,14 @@ from typing import Any, Callable, Iterable, Iterator, Optional
 from . import default
 from ._client import Client
 from ._requests import Measures
+from .propagation import wsgi_getter
 
 
 class Middleware:
     """Wraps a WSGI application. ``prefix`` begins each name: ``http.request``, ``http.response.get.200``."""
+
+    #: Headers of responses, in lower case, and the attributes that they become.
+    response_attributes: "tuple[tuple[str, str], ...]" = ()
 
     def __init__(
         self, app: Callable[..., Iterable[bytes]], client: Optional[Client] = None, prefix: str = "http"
@@ -25,33 +29,51 @@ class Middleware:
 
     def __call__(self, environ: "dict[str, Any]", start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serves one request."""
-        request = _Request(self._measures, environ.get("REQUEST_METHOD", ""))
+        request = _Request(self._measures, environ)
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             request.status = _code(status)
+            if self.response_attributes and request.span.is_recording:
+                given = {str(name).lower(): value for name, value in headers}
+                for name, attribute in self.response_attributes:
+                    if name in given:
+                        request.span.set(attribute, given[name])
             # Not passed where there is none: servers tell the two apart.
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         try:
             body = self.app(environ, start)
-        except BaseException:
-            request.end(None)
+        except BaseException as error:
+            request.end(None, error)
             raise
+        request.leave()
         return _Body(body, request)
 
 
 class _Request:
-    __slots__ = ("status", "_began", "_measures", "_method", "_has_ended")
+    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "span")
 
-    def __init__(self, measures: Measures, method: str) -> None:
+    def __init__(self, measures: Measures, environ: "dict[str, Any]") -> None:
         self.status: Optional[int] = None
-        self._measures, self._method = measures, method
+        self._measures = measures
+        self._method = environ.get("REQUEST_METHOD", "")
         self._has_ended = False
         self._began = measures.begin()
+        names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
+        self.span = measures.span(self._method, environ.get("PATH_INFO", ""), wsgi_getter(environ), names)
 
-    def end(self, status: Optional[int]) -> None:
+    def leave(self) -> None:
+        """The application has returned: what the server does next is not part of it, though the request goes on."""
+        self.span.suspend()
+
+    def resume(self) -> None:
+        """The application makes more of its body."""
+        self.span.resume()
+
+    def end(self, status: Optional[int], error: Optional[BaseException] = None) -> None:
         if not self._has_ended:
             self._has_ended = True
+            self._measures.end_span(self.span, status, error)
             self._measures.end(self._began, self._method, status)
 
 
@@ -68,16 +90,20 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
+        request = self._request
+        request.resume()
         try:
             if self._items is None:
                 self._items = iter(self._body)
             return next(self._items)
         except StopIteration:
-            self._request.end(self._request.status)
+            request.end(request.status)
             raise
-        except BaseException:
-            self._request.end(None)
+        except BaseException as error:
+            request.end(None, error)
             raise
+        finally:
+            request.leave()
 
     def __len__(self) -> int:
         # Servers ask for the number of items to make a Content-Length of a single one.
@@ -89,8 +115,8 @@ class _Body:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
-        except BaseException:
-            self._request.end(None)
+        except BaseException as error:
+            self._request.end(None, error)
             raise
         self._request.end(self._request.status)
 

@@ -4,9 +4,11 @@ mod bind;
 
 pub use bind::{BoundServer, bind_all, in_use};
 
-use super::connections::{Limits, accept_each, http1, http2};
+use super::connections::{Limits, accept_each, http1, http1_or_2, http2};
 use super::otlp;
 use super::submit::Submit;
+use super::traces;
+use crate::sampling::serve::SAMPLING;
 use axum::Router;
 use futures::future::BoxFuture;
 use std::net::SocketAddr;
@@ -32,6 +34,8 @@ pub enum Service {
     Http(Router),
     /// Requests over HTTP/2 without TLS, as gRPC has them.
     Grpc(Router),
+    /// Either, by the first bytes of a connection.
+    HttpOrGrpc(Router),
     /// Any other protocol; a future serves one connection. Its deadlines are its own.
     Stream(ServeStream),
 }
@@ -44,13 +48,23 @@ impl std::fmt::Debug for Service {
         f.write_str(match self {
             Service::Http(_) => "Http",
             Service::Grpc(_) => "Grpc",
+            Service::HttpOrGrpc(_) => "HttpOrGrpc",
             Service::Stream(_) => "Stream",
         })
     }
 }
 
 /// Each server; their order is that of listings.
-pub static SERVERS: &[&Server] = &[&otlp::GRPC, &otlp::HTTP];
+pub static SERVERS: &[&Server] = &[
+    &otlp::GRPC,
+    &otlp::HTTP,
+    &traces::JAEGER_GRPC,
+    &traces::JAEGER_HTTP,
+    &traces::ZIPKIN,
+    &traces::SCRIBE,
+    &traces::MILO,
+    &SAMPLING,
+];
 
 /// The server of a key.
 pub fn of_key(key: &str) -> Option<&'static Server> {
@@ -70,6 +84,12 @@ impl Server {
             Service::Grpc(router) => {
                 accept_each(listener, self.name, limits, move |stream, peer| {
                     http2(stream, peer, router.clone(), limits)
+                })
+                .await;
+            }
+            Service::HttpOrGrpc(router) => {
+                accept_each(listener, self.name, limits, move |stream, peer| {
+                    http1_or_2(stream, peer, router.clone(), limits)
                 })
                 .await;
             }

@@ -1,11 +1,13 @@
-//! Spans as OTLP writes them: both directions. Protobuf and JSON share [`proto`]; JSON that comes in is read by [`read`].
-pub mod proto;
+//! Spans as OTLP writes them: both directions. JSON that people upload is read by [`read`]; spans of the table as they were
+//! sent are written by `metlog_schemas::span::otlp`, adjusted ones here.
 mod read;
 
 pub use read::read;
 
-use super::{Attribute, Event, Link, Resource, Scope, Span, Value};
-use proto::{AnyValue, ArrayValue, KeyValue, KeyValueList, OneOf, ResourceSpans, ScopeSpans, TracesData};
+use super::{Attribute, Event, Link, Resource, Scope, Span, Status, Value};
+use metlog_schemas::span::proto;
+use proto::any_value::Value as OneOf;
+use proto::{AnyValue, ArrayValue, KeyValue, KeyValueList, ResourceSpans, ScopeSpans, TracesData};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -82,7 +84,8 @@ fn write_span(span: &Span) -> proto::Span {
         dropped_events_count: span.dropped_events,
         links: span.links.iter().map(link).collect(),
         dropped_links_count: span.dropped_links,
-        status: Some(proto::Status { message: span.status_message.clone(), code: span.status as i32 }),
+        status: (span.status != Status::Unset || !span.status_message.is_empty())
+            .then(|| proto::Status { message: span.status_message.clone(), code: span.status as i32 }),
         flags: span.flags,
     }
 }
@@ -118,13 +121,32 @@ fn entry(attribute: &Attribute) -> KeyValue {
 fn any_value(value: &Value) -> AnyValue {
     let value = match value {
         Value::Empty => None,
-        Value::Text(text) => Some(OneOf::Text(text.clone())),
-        Value::Bool(value) => Some(OneOf::Bool(*value)),
-        Value::Int(value) => Some(OneOf::Int(*value)),
-        Value::Double(value) => Some(OneOf::Double(*value)),
-        Value::Bytes(bytes) => Some(OneOf::Bytes(bytes.clone())),
-        Value::List(values) => Some(OneOf::List(ArrayValue { values: values.iter().map(any_value).collect() })),
-        Value::Map(entries) => Some(OneOf::Map(KeyValueList { values: entries.iter().map(entry).collect() })),
+        Value::Text(text) => Some(OneOf::StringValue(text.clone())),
+        Value::Bool(value) => Some(OneOf::BoolValue(*value)),
+        Value::Int(value) => Some(OneOf::IntValue(*value)),
+        Value::Double(value) => Some(OneOf::DoubleValue(*value)),
+        Value::Bytes(bytes) => Some(OneOf::BytesValue(bytes.clone())),
+        Value::List(values) => Some(OneOf::ArrayValue(ArrayValue { values: values.iter().map(any_value).collect() })),
+        Value::Map(entries) => Some(OneOf::KvlistValue(KeyValueList { values: entries.iter().map(entry).collect() })),
     };
     AnyValue { value }
+}
+
+/// A value of OTLP; none is an empty one.
+pub fn read_value(value: Option<&AnyValue>) -> Value {
+    let entries = |list: &KeyValueList| list.values.iter().map(read_pair).collect();
+    match value.and_then(|value| value.value.as_ref()) {
+        None => Value::Empty,
+        Some(OneOf::StringValue(text)) => Value::Text(text.clone()),
+        Some(OneOf::BoolValue(value)) => Value::Bool(*value),
+        Some(OneOf::IntValue(value)) => Value::Int(*value),
+        Some(OneOf::DoubleValue(value)) => Value::Double(*value),
+        Some(OneOf::BytesValue(bytes)) => Value::Bytes(bytes.clone()),
+        Some(OneOf::ArrayValue(list)) => Value::List(list.values.iter().map(|value| read_value(Some(value))).collect()),
+        Some(OneOf::KvlistValue(list)) => Value::Map(entries(list)),
+    }
+}
+
+fn read_pair(pair: &KeyValue) -> Attribute {
+    Attribute { key: pair.key.clone(), value: read_value(pair.value.as_ref()) }
 }

@@ -1,6 +1,7 @@
 //! Traces of our own making: trees, critical paths, adjustments, OTLP and back.
 mod adjusted;
 mod otlp;
+pub(crate) mod rows;
 mod shapes;
 
 use super::*;

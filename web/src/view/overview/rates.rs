@@ -10,6 +10,7 @@ use crate::part::spark::spark;
 use crate::text::visible;
 use crate::visit::Visit;
 use maud::{Markup, html};
+use metlog_query::filter::term;
 use metlog_schemas::table::Table;
 use std::collections::BTreeMap;
 
@@ -79,7 +80,7 @@ async fn by(visit: &Visit, column: &'static str) -> Result<Markup, Fault> {
         table.bars {
             thead { tr { th scope="col" { (column) } th.n scope="col" { "messages" } th.n scope="col" { "/s" } th.course scope="col" { "course" } } }
             tbody { @for (name, (sum, course)) in found.into_iter().take(LISTED_MAX) { tr {
-                th scope="row" { a href=(visit.link("/messages", &[("filter", &format!("{column}={}", quoted(&name)))])) { (visible(if name.is_empty() { "(empty)" } else { &name })) } (track(sum / most)) }
+                th scope="row" { a href=(visit.link("/messages", &[("filter", &term(column, "=", &name))])) { (visible(if name.is_empty() { "(empty)" } else { &name })) } (track(sum / most)) }
                 td.n { (grouped(sum as u64)) }
                 td.n { (short(sum / seconds)) }
                 td.course { (spark(&every_bucket(&course, visit, bucket), &format!("{name} over time"))) }
@@ -87,11 +88,6 @@ async fn by(visit: &Visit, column: &'static str) -> Result<Markup, Fault> {
         }
         @if total > LISTED_MAX { p.note { (total - LISTED_MAX) " more" } }
     })
-}
-
-/// A value of the filter language.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn every_bucket(course: &BTreeMap<i64, f64>, visit: &Visit, bucket_seconds: i64) -> Vec<f64> {

@@ -1,0 +1,266 @@
+"""Trace context in headers, in and out: W3C (``traceparent``, ``tracestate``, ``baggage``), Jaeger (``uber-trace-id``,
+``uberctx-…``) and B3 (one header or several).
+
+Pure. Headers are somebody else's input: whatever they say, nothing here raises, and what is read is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import Any, Callable, Dict, Iterable, List, Mapping, MutableMapping, NamedTuple, Optional, Sequence, Tuple
+
+SAMPLED = 1
+_STATE_MEMBERS_MAX = 32
+_STATE_BYTES_MAX = 8_192
+_BAGGAGE_MEMBERS_MAX = 180
+_BAGGAGE_BYTES_MAX = 8_192
+_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}")
+_STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+#: All formats, in the order in which they are looked for.
+FORMATS = ("w3c", "jaeger", "b3", "b3multi")
+
+
+class Context(NamedTuple):
+    """What of a trace crosses a process: ids as numbers, 0 for none."""
+
+    trace_id: int = 0
+    span_id: int = 0
+    #: W3C's: bit 0 is *sampled*.
+    flags: int = 0
+    trace_state: str = ""
+    baggage: Mapping[str, str] = {}
+    #: False: no format said whether it is sampled, so the receiver decides.
+    is_decided: bool = True
+
+    @property
+    def is_valid(self) -> bool:
+        """True where there is a trace to go on with."""
+        return self.trace_id != 0 and self.span_id != 0
+
+    @property
+    def is_sampled(self) -> bool:
+        """True where the trace is kept."""
+        return bool(self.flags & SAMPLED)
+
+
+Get = Callable[[str], Sequence[str]]
+
+
+def getter(carrier: Any) -> Get:
+    """Reads headers of any carrier: a mapping of names in any case, or pairs of text or bytes."""
+    found: Dict[str, List[str]] = {}
+    pairs: Iterable[Tuple[Any, Any]] = carrier.items() if hasattr(carrier, "items") else carrier
+    for key, value in pairs:
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            found.setdefault(_text(key).lower(), []).append(_text(one))
+    return lambda name: found.get(name, ())
+
+
+def wsgi_getter(environ: Mapping[str, Any]) -> Get:
+    """Reads headers of a WSGI environment, in which several of one name are joined by commas."""
+
+    def get(name: str) -> Sequence[str]:
+        value = environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return () if value is None else (str(value),)
+
+    return get
+
+
+def extract(get: Get, formats: Sequence[str] = FORMATS, baggage_names: Iterable[str] = ()) -> Optional[Context]:
+    """The context of a request, by the first of the formats that says one; baggage by whichever carries it."""
+    baggage = _read_baggage(get("baggage"))
+    for name in baggage_names:
+        lower = name.lower()
+        if lower.startswith("uberctx-"):
+            values = get(lower)
+            if values and len(baggage) < _BAGGAGE_MEMBERS_MAX:
+                baggage.setdefault(lower[8:], urllib.parse.unquote(values[0]))
+    for name in formats:
+        context = _READERS[name](get)
+        if context is not None:
+            return context._replace(baggage=baggage)
+    return Context(baggage=baggage, is_decided=False) if baggage else None
+
+
+def inject(context: Context, carrier: MutableMapping[str, str], formats: Sequence[str] = ("w3c",)) -> None:
+    """Writes the headers of a request that goes on with this context."""
+    if context.is_valid:
+        for name in formats:
+            _WRITERS[name](context, carrier)
+    if context.baggage and "w3c" in formats:
+        carrier["baggage"] = _write_baggage(context.baggage)
+    if context.baggage and "jaeger" in formats:
+        for key, value in context.baggage.items():
+            if _TOKEN.fullmatch(key):
+                carrier["uberctx-" + key] = urllib.parse.quote(value, safe="")
+
+
+# W3C trace context.
+
+
+def _read_w3c(get: Get) -> Optional[Context]:
+    values = get("traceparent")
+    if len(values) != 1:
+        return None
+    match = _PARENT.fullmatch(values[0].strip(" \t"))
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, more = match.groups()
+    if version == "ff" or (version == "00" and more is not None):
+        return None
+    context = Context(int(trace_id, 16), int(span_id, 16), int(flags, 16) & (3 if version == "00" else 1))
+    return context._replace(trace_state=_read_state(get("tracestate"))) if context.is_valid else None
+
+
+def _read_state(values: Sequence[str]) -> str:
+    """The members of all headers together; none of them where one is not well formed."""
+    members = []
+    for member in ",".join(values).split(","):
+        member = member.strip(" \t")
+        if not member:
+            continue
+        key, equals, value = member.partition("=")
+        if not equals or not _STATE_KEY.fullmatch(key) or not _STATE_VALUE.fullmatch(value):
+            return ""
+        members.append(member)
+    keys = [member.partition("=")[0] for member in members]
+    if len(members) > _STATE_MEMBERS_MAX or len(set(keys)) != len(keys):
+        return ""
+    text = ",".join(members)
+    return text if len(text) <= _STATE_BYTES_MAX else ""
+
+
+def _write_w3c(context: Context, carrier: MutableMapping[str, str]) -> None:
+    carrier["traceparent"] = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.flags & 0xFF:02x}"
+    if context.trace_state:
+        carrier["tracestate"] = context.trace_state
+
+
+# Baggage.
+
+
+def _read_baggage(values: Sequence[str]) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    size = 0
+    for member in ",".join(values).split(","):
+        key, equals, rest = member.partition("=")
+        key = key.strip(" \t")
+        if not equals or not _TOKEN.fullmatch(key):
+            continue
+        value = rest.partition(";")[0].strip(" \t")
+        size += len(key) + len(value) + 2
+        if len(found) >= _BAGGAGE_MEMBERS_MAX or size > _BAGGAGE_BYTES_MAX + 1:
+            break
+        found[key] = urllib.parse.unquote(value)
+    return found
+
+
+def _write_baggage(baggage: Mapping[str, str]) -> str:
+    members: List[str] = []
+    size = 0
+    for key, value in baggage.items():
+        if not _TOKEN.fullmatch(key):
+            continue
+        member = key + "=" + urllib.parse.quote(value, safe="!#$&'()*+-./:<=>?@[]^_`{|}~")
+        size += len(member) + 1
+        if len(members) >= _BAGGAGE_MEMBERS_MAX or size > _BAGGAGE_BYTES_MAX + 1:
+            break
+        members.append(member)
+    return ",".join(members)
+
+
+# Jaeger.
+
+
+def _read_jaeger(get: Get) -> Optional[Context]:
+    values = get("uber-trace-id")
+    if len(values) != 1:
+        return None
+    text = values[0].strip()
+    parts = (urllib.parse.unquote(text) if "%" in text else text).split(":")
+    if len(parts) != 4 or not all(_HEX.fullmatch(part) for part in (parts[0], parts[1], parts[3])):
+        return None
+    if len(parts[0]) > 32 or len(parts[1]) > 16 or len(parts[3]) > 8:
+        return None
+    context = Context(int(parts[0], 16), int(parts[1], 16), int(parts[3], 16) & SAMPLED)
+    return context if context.is_valid else None
+
+
+def _write_jaeger(context: Context, carrier: MutableMapping[str, str]) -> None:
+    carrier["uber-trace-id"] = f"{context.trace_id:x}:{context.span_id:x}:0:{context.flags & SAMPLED:x}"
+
+
+# B3.
+
+
+def _read_b3(get: Get) -> Optional[Context]:
+    values = get("b3")
+    if len(values) != 1:
+        return None
+    parts = values[0].strip().split("-")
+    if len(parts) == 1:
+        decided = _b3_sampled(parts[0])
+        return None if decided is None else Context(flags=decided)
+    return _of_b3(parts[0], parts[1], parts[2] if len(parts) > 2 else None) if len(parts) <= 4 else None
+
+
+def _read_b3multi(get: Get) -> Optional[Context]:
+    def one(name: str) -> Optional[str]:
+        values = get(name)
+        return values[0].strip() if len(values) == 1 else None
+
+    sampled = "d" if one("x-b3-flags") == "1" else one("x-b3-sampled")
+    trace_id, span_id = one("x-b3-traceid"), one("x-b3-spanid")
+    if trace_id is None or span_id is None:
+        decided = None if sampled is None else _b3_sampled(sampled)
+        return None if decided is None else Context(flags=decided)
+    return _of_b3(trace_id, span_id, sampled)
+
+
+def _of_b3(trace_id: str, span_id: str, sampled: Optional[str]) -> Optional[Context]:
+    if len(trace_id) not in (16, 32) or len(span_id) != 16:
+        return None
+    if not _HEX.fullmatch(trace_id) or not _HEX.fullmatch(span_id):
+        return None
+    decided = None if sampled is None else _b3_sampled(sampled)
+    if sampled is not None and decided is None:
+        return None
+    context = Context(int(trace_id, 16), int(span_id, 16), decided or 0, is_decided=decided is not None)
+    return context if context.is_valid else None
+
+
+def _b3_sampled(word: str) -> Optional[int]:
+    return {"1": SAMPLED, "d": SAMPLED, "true": SAMPLED, "0": 0, "false": 0}.get(word.lower())
+
+
+def _write_b3(context: Context, carrier: MutableMapping[str, str]) -> None:
+    carrier["b3"] = f"{context.trace_id:032x}-{context.span_id:016x}-{context.flags & SAMPLED:x}"
+
+
+def _write_b3multi(context: Context, carrier: MutableMapping[str, str]) -> None:
+    carrier["X-B3-TraceId"] = f"{context.trace_id:032x}"
+    carrier["X-B3-SpanId"] = f"{context.span_id:016x}"
+    carrier["X-B3-Sampled"] = f"{context.flags & SAMPLED:x}"
+
+
+_READERS: Dict[str, Callable[[Get], Optional[Context]]] = {
+    "w3c": _read_w3c,
+    "jaeger": _read_jaeger,
+    "b3": _read_b3,
+    "b3multi": _read_b3multi,
+}
+_WRITERS: Dict[str, Callable[[Context, MutableMapping[str, str]], None]] = {
+    "w3c": _write_w3c,
+    "jaeger": _write_jaeger,
+    "b3": _write_b3,
+    "b3multi": _write_b3multi,
+}
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

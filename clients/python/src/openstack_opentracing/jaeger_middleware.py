@@ -1,0 +1,17 @@
+"""``paste.filter_factory = openstack_opentracing.jaeger_middleware:JaegerMiddleware.factory``, with its seven keys."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+from metlog import paste
+
+
+class JaegerMiddleware(paste.Filter):
+    """The filter, by its old name."""
+
+    @classmethod
+    def factory(cls, global_conf: Mapping[str, str], **local_conf: str) -> "Callable[[Any], JaegerMiddleware]":
+        """PasteDeploy's ``paste.filter_factory``."""
+        config = paste.settings(global_conf, local_conf)
+        return lambda app: cls(app, config)
