@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
 const PYTHON: [&str; 6] =
     ["setuptools<81", "carbon==1.1.10", "whisper==1.1.10", "duckdb==2.0.0", "pyspark==4.3.0", "statsd==4.0.1"];
-const NODE: [&str; 1] = ["statsd@0.9.0"];
+const NODE: [&str; 4] = ["statsd@0.9.0", "playwright-core@1.65.1", "axe-core@4.14.1", "eslint@10.15.0"];
 /// Tracing clients of the field, which need an old SDK of OpenTelemetry: an environment of their own.
 const TRACERS: [&str; 8] = [
     "setuptools<81",
@@ -33,8 +33,13 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-transport-http@0.22.0",
 ];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 4] =
-    [("python3", "python3-venv"), ("node", "nodejs"), ("npm", "npm"), ("java", "default-jre-headless")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("python3", "python3-venv"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("java", "default-jre-headless"),
+    ("chromium", "chromium"),
+];
 
 /// Where things were installed.
 pub struct Tools {
