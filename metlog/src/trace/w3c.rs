@@ -53,8 +53,14 @@ pub(super) fn state<'h>(headers: impl Iterator<Item = &'h str>) -> String {
         }
         for member in header.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|of| !of.is_empty()) {
             let Some((key, value)) = member.split_once('=') else { return String::new() };
-            let is_new = |key: &str| !members.iter().any(|known| known.split('=').next() == Some(key));
-            if !is_key(key) || !is_value(value) || !is_new(key) || members.len() == MEMBERS_MAX {
+            if !is_key(key) || !is_value(value) {
+                return String::new();
+            }
+            // A key that is there already keeps its first value.
+            if members.iter().any(|known| known.split('=').next() == Some(key)) {
+                continue;
+            }
+            if members.len() == MEMBERS_MAX {
                 return String::new();
             }
             members.push(member);
@@ -75,16 +81,9 @@ fn shortened(mut members: Vec<&str>) -> String {
 }
 
 fn is_key(key: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(&byte);
-    let is_part = |part: &str, longest: usize, digit_first: bool| {
-        let first = part.bytes().next();
-        let begins = |byte: u8| byte.is_ascii_lowercase() || (digit_first && byte.is_ascii_digit());
-        part.len() <= longest && first.is_some_and(begins) && part.bytes().all(is_inner)
-    };
-    match key.split_once('@') {
-        Some((tenant, system)) => is_part(tenant, 241, true) && is_part(system, 14, false),
-        None => is_part(key, 256, true),
-    }
+    let may_begin = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let may_stand = |byte: u8| may_begin(byte) || b"_-*/@".contains(&byte);
+    key.len() <= 256 && key.bytes().next().is_some_and(may_begin) && key.bytes().all(may_stand)
 }
 
 fn is_value(value: &str) -> bool {
