@@ -9,7 +9,9 @@ pub mod otlp;
 mod redact;
 pub mod thrift;
 
-pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
+pub use decoded::{
+    Buckets, Counts, Decoded, Entry, Grown, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Total, Verdict,
+};
 pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
 
 use crate::wire::v1::SigningKey;
@@ -233,6 +235,7 @@ formats! {
     spans: Spans,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
+    otlp_metrics: OtlpMetrics,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 
