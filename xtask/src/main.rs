@@ -24,6 +24,7 @@ cargo xtask page [--binary FILE] [--shots FOLDER] [VIEW…]
 cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
                                              the whole process under load, beside another binary in turns
+cargo xtask bench [--binary FILE] reports    the shipped reports over 10 million messages, beside DuckDB
 cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
 
 Where no binary is named, the release binary is built.";
@@ -139,7 +140,17 @@ fn release() -> Result<PathBuf, String> {
     Ok(target().join("release/metlog"))
 }
 
+/// The shipped reports beside DuckDB, and the last hour of small and large warehouses.
+fn bench_reports(choice: &Choice) -> Result<(), String> {
+    let tools = setup::install(&cache())?;
+    let script = root().join("xtask/system/bench_reports.py");
+    run(Command::new(tools.venv.join("bin/python")).arg(script).arg(choice.binary()?))
+}
+
 fn bench(choice: &Choice) -> Result<(), String> {
+    if choice.names.iter().any(|name| name == "reports") {
+        return bench_reports(choice);
+    }
     let mut flood = cargo(&["bench", "--locked", "--package", "metlog-cli", "--bench", "flood", "--"]);
     if let Some(binary) = choice.option("--binary") {
         flood.arg("--binary").arg(whole(binary)?);
@@ -180,6 +191,8 @@ fn test() -> Result<(), String> {
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    script("notebook.py", &[])?;
+    run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     run(Command::new(tools.tracers.join("bin/python"))
         .arg(system.join("tracers.py"))
         .arg(&binary)
