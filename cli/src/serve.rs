@@ -1,16 +1,17 @@
 //! The HTTP server of `metlog up` and `metlog listen`: the listener's state, its live messages and, where there is an
 //! engine, SQL.
-use crate::config::QueryConfig;
+use crate::config::{Config, QueryConfig};
 use crate::hot::HotListener;
 use crate::live;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use metlog_listener::Listener;
-use metlog_query::{Hot, Pool, PoolConfig};
+use metlog_query::{Hot, Pool, PoolConfig, Rights};
 use metlog_web::Site;
+use metlog_web::alert::Alerts;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -36,8 +37,19 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
     Arc::new(HotListener(listener.clone()))
 }
 
+/// How series are called in Graphite.
+pub fn graphite_config(config: &Config) -> metlog_query::graphite::Config {
+    let idle_after = config.listener.statsd_windows.idle_after;
+    metlog_query::graphite::Config { naming: config.sinks.naming.clone(), idle_after }
+}
+
+/// What a pool serves.
+fn of_pool(pool: Arc<Pool>, graphite: metlog_query::graphite::Config) -> Router {
+    metlog_query::router(pool.clone()).merge(metlog_query::graphite::router(pool, graphite))
+}
+
 /// All paths; SQL where there is a pool.
-pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router {
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site, config: &Config) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
@@ -48,34 +60,50 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router
         .merge(metlog_query::filter::router())
         .route("/health", get(health))
         .with_state(listener.clone())
-        .route("/metrics", get(metrics).with_state((listener, pool.clone())));
-    let api = pool.map(metlog_query::router).into_iter().fold(state, Router::merge);
+        .route("/metrics", get(metrics).with_state((listener, pool.clone())))
+        .route("/api/alerts", get(alerts).with_state(site.alerts.clone()));
+    let api = pool.map(|pool| of_pool(pool, graphite_config(config))).into_iter().fold(state, Router::merge);
     with_page(api, site)
 }
 
 /// The paths of a server that only reads a warehouse.
-pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
+pub fn reading(site: Site, pool: Arc<Pool>, config: &Config) -> Router {
     let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
-    let metrics = get(|State(pool): State<Arc<Pool>>| async move { exposition(pool.metrics_text()) });
+    let metrics = get(|rights: Rights, State(pool): State<Arc<Pool>>| async move {
+        refuse_totals(&rights).unwrap_or_else(|| exposition(pool.metrics_text()))
+    });
     let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
-    with_page(state.merge(metlog_query::router(pool)), site)
+    with_page(state.merge(of_pool(pool, graphite_config(config))), site)
 }
 
 fn with_page(api: Router, site: Site) -> Router {
     let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
-    api.merge(metlog_web::router(site)).layer(axum::Extension(metlog_query::Rights::everything()))
+    api.merge(metlog_web::router(site))
 }
 
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health",
+        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
     )
 }
 
 /// As the read side writes its errors.
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
+}
+
+fn forbidden(error: &metlog_query::Error) -> Response {
+    (StatusCode::FORBIDDEN, Json(error.to_json())).into_response()
+}
+
+/// Refuses who sees some loggers only: totals are of all.
+fn refuse_totals(rights: &Rights) -> Option<Response> {
+    if !rights.is_restricted() {
+        return None;
+    }
+    let message = "this counts what all loggers sent, and this user sees some of them: see /api/senders, or run SQL";
+    Some(forbidden(&metlog_query::Error::new(metlog_query::Kind::Forbidden, message)))
 }
 
 /// A request that cannot be answered, with details for programs.
@@ -87,12 +115,29 @@ pub(crate) fn refusal_with(message: &str, details: serde_json::Value) -> Respons
 }
 
 /// A bounded sample of what was rejected, the newest first.
-async fn rejected(State(listener): State<Listener>) -> Response {
+async fn rejected(rights: Rights, State(listener): State<Listener>) -> Response {
+    // Nobody knows whose these bytes are.
+    if let Err(error) = rights.require_admin() {
+        return forbidden(&error);
+    }
     Json(listener.rejected()).into_response()
 }
 
-async fn ledger(State(listener): State<Listener>) -> Response {
+async fn ledger(rights: Rights, State(listener): State<Listener>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     Json(listener.ledger()).into_response()
+}
+
+/// Rules and their alerts; for those who may see everything, since a rule may look at anything.
+async fn alerts(State(alerts): State<Option<Arc<Alerts>>>, rights: metlog_query::Rights) -> Response {
+    if rights.is_restricted() {
+        return refusal(StatusCode::FORBIDDEN, "alerts are for those who may see all loggers");
+    }
+    let webhook_error = alerts.as_ref().and_then(|alerts| alerts.webhook_error());
+    let rules = alerts.map(|alerts| alerts.seen()).unwrap_or_default();
+    Json(json!({ "rules": rules, "webhook_error": webhook_error })).into_response()
 }
 
 /// The parameters of `/api/senders`: all senders, or one by its identity in hex.
@@ -102,8 +147,9 @@ struct SendersQuery {
     sender: Option<String>,
 }
 
-async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
+async fn senders(rights: Rights, State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
     let mut senders = listener.senders();
+    senders.retain(|row| rights.sees_logger(&row.logger));
     if let Some(sender) = query.sender {
         senders.retain(|row| row.sender == sender);
     }
@@ -111,13 +157,16 @@ async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQu
 }
 
 /// Where this listener is bound, so that a sender knows whose count it compares with.
-async fn addresses(State(listener): State<Listener>) -> Response {
+async fn addresses(_: Rights, State(listener): State<Listener>) -> Response {
     let bound = listener.addresses().into_iter();
     let bound: Vec<_> = bound.map(|(name, address)| json!({"name": name, "address": address})).collect();
     Json(bound).into_response()
 }
 
-async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+async fn metrics(rights: Rights, State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
     exposition(text)
 }
@@ -127,12 +176,20 @@ fn exposition(text: String) -> Response {
 }
 
 /// How far each sink is, and the journal.
-async fn sinks(State(listener): State<Listener>) -> Response {
+async fn sinks(rights: Rights, State(listener): State<Listener>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     Json(json!({"sinks": listener.sinks(), "journal": listener.journal()})).into_response()
 }
 
-async fn health(State(listener): State<Listener>) -> Response {
-    let health = listener.health();
+/// Everybody may ask whether it is well; what is wrong only those learn who may see everything.
+async fn health(rights: Option<Extension<Rights>>, State(listener): State<Listener>) -> Response {
+    let mut health = listener.health();
     let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if rights.is_none_or(|rights| rights.is_restricted()) {
+        health.problems.clear();
+        health.warnings.clear();
+    }
     (status, Json(health)).into_response()
 }

@@ -16,6 +16,7 @@ mod expansion;
 pub mod filter;
 pub mod format;
 mod functions;
+pub mod graphite;
 mod held;
 mod hints;
 mod hot;
@@ -37,8 +38,10 @@ mod strays;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod trace_index;
 mod warehouse;
 mod wording;
+pub mod zipkin;
 
 pub use access::{Rights, Role};
 pub use engine::{Config, Engine};

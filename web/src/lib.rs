@@ -8,6 +8,7 @@
 //! data: what was received is text wherever it is shown. Every view is an address.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alert;
 mod ask;
 mod assets;
 pub mod cell;
@@ -20,7 +21,11 @@ pub mod parameter;
 pub mod part;
 pub mod range;
 mod site;
+#[cfg(test)]
+mod tests;
 pub mod text;
+#[cfg(test)]
+mod vendored;
 mod view;
 pub mod visit;
 mod watch;

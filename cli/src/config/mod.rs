@@ -3,6 +3,8 @@
 //!
 //! `document` is the file as it was typed, `values` reads its values, and one file for each part says which keys it
 //! has and what they are when they are left out. `docker/metlog.toml` documents them all; a test compares it.
+mod access;
+mod alert;
 mod document;
 mod listener;
 mod query;
@@ -13,6 +15,8 @@ mod tests;
 mod values;
 mod web;
 
+pub use access::{AccessConfig, TlsFiles};
+pub use alert::AlertConfig;
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
@@ -34,8 +38,12 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// Answers.
     pub query: QueryConfig,
+    /// Who may ask.
+    pub access: AccessConfig,
     /// The page.
     pub web: WebConfig,
+    /// Who is told of alerts.
+    pub alert: AlertConfig,
 }
 
 /// What the machine and the command line say.
@@ -141,9 +149,12 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
     let web = web::read(&mut root, &context.folder);
+    let alert = alert::read(&mut root, &query.listen);
     check_addresses(document, &listener, &query);
+    let access = access::read(&mut root);
+    access::check(document, &access, &query);
     root.finish();
-    Config { listener, sinks, query, web }
+    Config { listener, sinks, query, access, web, alert }
 }
 
 /// No two sockets may want the same port.
@@ -165,7 +176,7 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
     for serve in listener.servers.iter().filter(|serve| !serve.is_default) {
         tcp.extend(serve.addresses.iter().map(|address| (format!("listener.{}", serve.key), *address)));
     }
-    tcp.push(("query.listen".to_owned(), query.listen));
+    tcp.extend(query.listen.iter().map(|address| ("query.listen".to_owned(), *address)));
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {

@@ -7,7 +7,6 @@ mod decoded;
 mod describe;
 pub mod otlp;
 mod redact;
-mod spans;
 pub mod thrift;
 
 pub use decoded::{
@@ -233,6 +232,7 @@ formats! {
     jaeger: Jaeger,
     zipkin: Zipkin,
     scribe: Scribe,
+    spans: Spans,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
     otlp_metrics: OtlpMetrics,

@@ -25,7 +25,9 @@ macro_rules! views {
 views! {
     overview "Overview" "/"
     reports "Reports" "/reports"
-    explore "Explore" "/explore"
     messages "Messages" "/messages"
     series "Metrics" "/series"
+    traces "Traces" "/traces"
+    live "Live" "/live"
+    explore "Explore" "/explore"
 }
