@@ -73,7 +73,7 @@ impl Arrival {
             return Ok(Some(Arrival { server: Server::of(options)?, runtime }));
         }
         let Some(address) = beside(to) else { return Ok(None) };
-        let server = Server::of(&ServerOptions { config: None, server: Some(address.to_string()) })?;
+        let server = Server::of(&ServerOptions { server: Some(address.to_string()), ..options.clone() })?;
         let arrival = Arrival { server, runtime };
         let bound: Result<Vec<Bound>, Failure> = arrival.get("/api/addresses", &[]);
         let listens =

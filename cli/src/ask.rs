@@ -1,9 +1,11 @@
 //! Requests to a running server: what `query`, `status` and `tail` have in common.
 use crate::arguments::ServerOptions;
 use crate::config;
+use crate::config::PORT_QUERY;
 use crate::failure::Failure;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest wait for a connection; how long an answer may take is the server's business.
@@ -17,6 +19,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub struct Server {
     base: Url,
     client: Client,
+    token: Option<String>,
 }
 
 impl Server {
@@ -25,15 +28,36 @@ impl Server {
     /// # Errors
     /// A configuration or an address that is wrong.
     pub fn of(options: &ServerOptions) -> Result<Server, Failure> {
+        let mut ca_file = options.ca_file.clone().or_else(|| std::env::var_os("METLOG_CA_FILE").map(PathBuf::from));
         let address = match &options.server {
-            Some(address) => address.trim_start_matches("http://").trim_end_matches('/').to_owned(),
-            None => reachable(config::look_into(options.config.as_deref())?.query.listen).to_string(),
+            Some(address) => address.trim_end_matches('/').to_owned(),
+            None => {
+                let config = config::look_into(options.config.as_deref())?;
+                let scheme = if config.access.tls.is_some() { "https" } else { "http" };
+                // Whoever reads the server's own configuration may trust its certificate.
+                ca_file = ca_file.or(config.access.tls.map(|tls| tls.certificate));
+                let first = config.query.listen.first().copied();
+                format!("{scheme}://{}", reachable(first.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT_QUERY)))))
+            }
         };
-        let base = Url::parse(&format!("http://{address}/"))
-            .map_err(|error| Failure::usage(format!("--server: `{address}` is no host and port: {error}")))?;
+        let url = if address.contains("://") { format!("{address}/") } else { format!("http://{address}/") };
+        let base = Url::parse(&url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| Failure::usage(format!("--server: `{address}` is no host and port")))?;
         // A proxy of the environment is for the internet, not for this.
-        let client = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
-        Ok(Server { base, client: client.map_err(Failure::failed)? })
+        let mut client = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT);
+        if base.scheme() == "https" {
+            for certificate in ca_file.as_deref().map(certificates).transpose()?.into_iter().flatten() {
+                client = client.add_root_certificate(certificate);
+            }
+        }
+        let token = options
+            .access_token
+            .clone()
+            .or_else(|| std::env::var("METLOG_TOKEN").ok())
+            .filter(|token| !token.is_empty());
+        Ok(Server { base, client: client.build().map_err(Failure::failed)?, token })
     }
 
     /// Its address, for messages.
@@ -78,6 +102,7 @@ impl Server {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let request = self.token.iter().fold(request, |request, token| request.bearer_auth(token));
         request.send().await.map_err(|error| {
             let address = self.address();
             if error.is_connect() {
@@ -129,6 +154,12 @@ pub fn innermost(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map(ToString::to_string).unwrap_or_default()
 }
 
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| failed(&error))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))
+}
+
 /// An address that is listened on, as one that can be connected to.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -152,7 +183,7 @@ mod tests {
     use super::*;
 
     fn server(address: &str) -> Result<Server, Failure> {
-        Server::of(&ServerOptions { config: None, server: Some(address.to_owned()) })
+        Server::of(&ServerOptions { server: Some(address.to_owned()), ..ServerOptions::default() })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The binary `metlog`: reads the command line and hands over. The only crate that names concrete sinks and reads
 //! files and environment.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+mod access;
 mod arguments;
 mod arrival;
 mod ask;
@@ -8,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod front;
 mod holder;
 mod hot;
 mod live;
@@ -60,6 +62,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Decode(options) => commands::decode::run(&options),
         Command::Recover(options) => commands::recover::run(&options),
         Command::Ddl(options) => commands::ddl::run(&options),
+        Command::Password => commands::password::run(),
+        Command::Token(options) => commands::token::run(&options),
         Command::Completions(options) => commands::completions::run(&options),
         Command::QueryWorker => Ok(()),
     }

@@ -7,9 +7,9 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use metlog_listener::Listener;
-use metlog_query::{Hot, Pool, PoolConfig};
+use metlog_query::{Hot, Pool, PoolConfig, Rights};
 use metlog_web::Site;
 use serde::Deserialize;
 use serde_json::json;
@@ -56,14 +56,16 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router
 /// The paths of a server that only reads a warehouse.
 pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
     let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
-    let metrics = get(|State(pool): State<Arc<Pool>>| async move { exposition(pool.metrics_text()) });
+    let metrics = get(|rights: Rights, State(pool): State<Arc<Pool>>| async move {
+        refuse_totals(&rights).unwrap_or_else(|| exposition(pool.metrics_text()))
+    });
     let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
     with_page(state.merge(metlog_query::router(pool)), site)
 }
 
 fn with_page(api: Router, site: Site) -> Router {
     let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
-    api.merge(metlog_web::router(site)).layer(axum::Extension(metlog_query::Rights::everything()))
+    api.merge(metlog_web::router(site))
 }
 
 async fn unknown() -> Response {
@@ -78,6 +80,19 @@ fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
 }
 
+fn forbidden(error: &metlog_query::Error) -> Response {
+    (StatusCode::FORBIDDEN, Json(error.to_json())).into_response()
+}
+
+/// Refuses who sees some loggers only: totals are of all.
+fn refuse_totals(rights: &Rights) -> Option<Response> {
+    if !rights.is_restricted() {
+        return None;
+    }
+    let message = "this counts what all loggers sent, and this user sees some of them: see /api/senders, or run SQL";
+    Some(forbidden(&metlog_query::Error::new(metlog_query::Kind::Forbidden, message)))
+}
+
 /// A request that cannot be answered, with details for programs.
 pub(crate) fn refusal_with(message: &str, details: serde_json::Value) -> Response {
     let mut error = details;
@@ -87,11 +102,18 @@ pub(crate) fn refusal_with(message: &str, details: serde_json::Value) -> Respons
 }
 
 /// A bounded sample of what was rejected, the newest first.
-async fn rejected(State(listener): State<Listener>) -> Response {
+async fn rejected(rights: Rights, State(listener): State<Listener>) -> Response {
+    // Nobody knows whose these bytes are.
+    if let Err(error) = rights.require_admin() {
+        return forbidden(&error);
+    }
     Json(listener.rejected()).into_response()
 }
 
-async fn ledger(State(listener): State<Listener>) -> Response {
+async fn ledger(rights: Rights, State(listener): State<Listener>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     Json(listener.ledger()).into_response()
 }
 
@@ -102,8 +124,9 @@ struct SendersQuery {
     sender: Option<String>,
 }
 
-async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
+async fn senders(rights: Rights, State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
     let mut senders = listener.senders();
+    senders.retain(|row| rights.sees_logger(&row.logger));
     if let Some(sender) = query.sender {
         senders.retain(|row| row.sender == sender);
     }
@@ -111,13 +134,16 @@ async fn senders(State(listener): State<Listener>, Query(query): Query<SendersQu
 }
 
 /// Where this listener is bound, so that a sender knows whose count it compares with.
-async fn addresses(State(listener): State<Listener>) -> Response {
+async fn addresses(_: Rights, State(listener): State<Listener>) -> Response {
     let bound = listener.addresses().into_iter();
     let bound: Vec<_> = bound.map(|(name, address)| json!({"name": name, "address": address})).collect();
     Json(bound).into_response()
 }
 
-async fn metrics(State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+async fn metrics(rights: Rights, State((listener, pool)): State<(Listener, Option<Arc<Pool>>)>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     let text = listener.metrics_text() + &pool.map(|pool| pool.metrics_text()).unwrap_or_default();
     exposition(text)
 }
@@ -127,12 +153,20 @@ fn exposition(text: String) -> Response {
 }
 
 /// How far each sink is, and the journal.
-async fn sinks(State(listener): State<Listener>) -> Response {
+async fn sinks(rights: Rights, State(listener): State<Listener>) -> Response {
+    if let Some(refused) = refuse_totals(&rights) {
+        return refused;
+    }
     Json(json!({"sinks": listener.sinks(), "journal": listener.journal()})).into_response()
 }
 
-async fn health(State(listener): State<Listener>) -> Response {
-    let health = listener.health();
+/// Everybody may ask whether it is well; what is wrong only those learn who may see everything.
+async fn health(rights: Option<Extension<Rights>>, State(listener): State<Listener>) -> Response {
+    let mut health = listener.health();
     let status = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if rights.is_none_or(|rights| rights.is_restricted()) {
+        health.problems.clear();
+        health.warnings.clear();
+    }
     (status, Json(health)).into_response()
 }

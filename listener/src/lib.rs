@@ -9,6 +9,7 @@ mod cold;
 pub mod config;
 mod deliver;
 mod dump;
+mod grown;
 mod intake;
 pub mod journal;
 pub mod ledger;
@@ -30,6 +31,7 @@ pub use intake::connections::{Limits, raise_descriptor_limit, serve};
 pub use intake::privacy;
 pub use intake::server::{SERVERS, Server};
 pub use intake::submit::{Submit, Submitted, Unavailable};
+pub use intake::tls::Tls;
 pub use metlog_schemas::hot::{ColdSegment, HotRows};
 pub use pipeline::{Live, LiveEvent, LiveRows, Rejected};
 pub use recover::again::{Offered, offer_again};
@@ -204,7 +206,7 @@ impl Listener {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let router = intake::http::router(self.submit());
-            runtime.spawn(serve(listener, router, "listener.http", Limits::default()));
+            runtime.spawn(serve(listener, router, "listener.http", Limits::default(), None));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 mod attack;
 mod clients;
 mod instructions;
+mod otlp;
 mod registries;
 mod setup;
 mod tidy;
@@ -14,6 +15,7 @@ const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
 cargo xtask tidy                             the house rules that are tests
 cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
             .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+        Some("otlp") => {
+            Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
+        }
         Some("bench") => {
             Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
         }
@@ -163,8 +168,13 @@ fn test() -> Result<(), String> {
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    run(Command::new(tools.tracers.join("bin/python"))
+        .arg(system.join("tracers.py"))
+        .arg(&binary)
+        .arg(&tools.tracers_node_modules))?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
+    otlp::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     let acceptance = root().join("../shared/acceptance/run.py");
     if acceptance.exists() {

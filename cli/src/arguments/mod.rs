@@ -101,6 +101,14 @@ pub enum Command {
         after_help = "Examples:\n  metlog ddl --dialect duckdb --warehouse file:///var/lib/metlog/warehouse | duckdb\n  metlog ddl --dialect hive --config metlog.toml > metlog.hql"
     )]
     Ddl(DdlOptions),
+    /// Print the line of the configuration for a password, which is read from the terminal or from stdin.
+    #[command(after_help = "Example:\n  metlog password >> metlog.toml")]
+    Password,
+    /// Make a token for a program, and print it with the lines of the configuration that let it in.
+    #[command(
+        after_help = "Examples:\n  metlog token grafana\n  metlog token --loggers sync,push --expires 2027-12-31 dashboard"
+    )]
+    Token(TokenOptions),
     /// Run queries for the server that starts this.
     #[command(hide = true)]
     QueryWorker,
@@ -219,14 +227,22 @@ pub struct ServeOptions {
 }
 
 /// The server to use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ServerOptions {
     /// Configuration file of the server; its address is `[query] listen`.
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     pub config: Option<PathBuf>,
-    /// Address of the server, such as 127.0.0.1:5580.
+    /// Address of the server, such as 127.0.0.1:5580, or https://metlog.example.org:5580 if it serves TLS.
     #[arg(long, value_name = "ADDR")]
     pub server: Option<String>,
+    /// Token to identify with, if the server requires one; by default the variable METLOG_TOKEN. Others on this host can see
+    /// what stands in a command line.
+    #[arg(long, value_name = "TOKEN", hide_short_help = true)]
+    pub access_token: Option<String>,
+    /// PEM file of the certificate authority of the server's certificate; by default the variable METLOG_CA_FILE, and
+    /// otherwise those of the system.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `metlog query`.
@@ -237,7 +253,7 @@ pub struct QueryOptions {
     /// Read this warehouse directly: file:///folder, s3://bucket/prefix, gs:// or az://. It has only stored rows.
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub warehouse: Option<String>,
-    /// Format of the result: table, json, csv, ndjson or parquet.
+    /// Format of the result: table, json, csv, spreadsheet (CSV whose text no spreadsheet runs), ndjson or parquet.
     #[arg(long, value_parser = printable_format, default_value = "table")]
     pub format: Format,
     /// Fail if the store cannot be read, instead of returning a partial result.
@@ -331,6 +347,22 @@ pub struct DdlOptions {
 fn dialect(name: &str) -> Result<Dialect, String> {
     let names: Vec<&str> = Dialect::ALL.into_iter().map(Dialect::name).collect();
     Dialect::from_name(name).ok_or_else(|| format!("it is one of {}", names.join(", ")))
+}
+
+/// `metlog token`.
+#[derive(Debug, Args)]
+pub struct TokenOptions {
+    /// Name of the program that gets the token.
+    pub name: String,
+    /// reader, or admin: sees also what is not about one logger, such as /api/rejected.
+    #[arg(long, value_parser = ["reader", "admin"], default_value = "reader")]
+    pub role: String,
+    /// Show only what these loggers sent, separated by commas; by default all.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub loggers: Vec<String>,
+    /// Last day on which it is valid, such as 2027-12-31; by default it does not expire.
+    #[arg(long, value_name = "DATE")]
+    pub expires: Option<String>,
 }
 
 /// `metlog completions`.

@@ -52,7 +52,7 @@ fn commands_of_the_manual() {
 fn what_is_wrong_is_refused() {
     for (line, said) in [
         ("metlog", "Usage"),
-        ("metlog query --format arrow select", "one of table, json, csv, ndjson"),
+        ("metlog query --format arrow select", "one of table, json, csv, spreadsheet, ndjson"),
         ("metlog query -f f select", "cannot be used with"),
         ("metlog query --warehouse file:///w --server a:1 select", "cannot be used with"),
         ("metlog send --severity 8 x", "a number from 0 to 7, or one of emergency"),

@@ -2,8 +2,9 @@
 use super::print;
 use crate::arguments::{AddressOptions, CheckOptions};
 use crate::ask::runtime;
-use crate::config::{self, Config};
+use crate::config::{self, AccessConfig, Config};
 use crate::failure::Failure;
+use crate::plural::counted;
 use crate::sinks;
 use metlog_listener::SERVERS;
 use metlog_listener::config::At;
@@ -64,6 +65,13 @@ fn serves(listener: &metlog_listener::config::Config, key: &str) -> String {
     }
 }
 
+fn access(config: &AccessConfig) -> String {
+    match (config.users.len(), config.tokens.len()) {
+        (0, 0) => "everybody who reaches the address".to_owned(),
+        (users, tokens) => format!("{} and {}", counted(users as u64, "user"), counted(tokens as u64, "token")),
+    }
+}
+
 fn summary(config: &Config) -> String {
     let listener = &config.listener;
     let sinks = &config.sinks;
@@ -75,7 +83,8 @@ fn summary(config: &Config) -> String {
         ("privacy rules", listener.privacy.len().to_string()),
         ("data", listener.data.display().to_string()),
         ("warehouse", sinks.parquet.url.clone()),
-        ("queries", config.query.listen.to_string()),
+        ("queries", config.query.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        ("access", access(&config.access)),
     ]);
     lines.extend(sinks.graphite.as_ref().map(|graphite| ("graphite", graphite.address.clone())));
     lines.extend(sinks.http.as_ref().map(|http| ("http", format!("{} documents at a time", http.in_flight))));

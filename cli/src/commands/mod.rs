@@ -3,6 +3,7 @@ pub mod check;
 pub mod completions;
 pub mod ddl;
 pub mod decode;
+pub mod password;
 mod prompt;
 pub mod query;
 pub mod query_worker;
@@ -12,6 +13,7 @@ pub mod send;
 pub mod serve;
 pub mod status;
 pub mod tail;
+pub mod token;
 pub mod top;
 pub mod up;
 

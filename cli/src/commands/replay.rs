@@ -274,7 +274,7 @@ mod tests {
     fn options(to: &str, files: Vec<PathBuf>) -> ReplayOptions {
         ReplayOptions {
             to: to.to_owned(),
-            server: ServerOptions { config: None, server: None },
+            server: ServerOptions::default(),
             rate: 0,
             r#type: "line".into(),
             logger: None,

@@ -1,11 +1,11 @@
 //! `metlog serve`: the page and SQL over a warehouse that others fill. Receives nothing.
-use super::up::{Signals, bind};
+use super::up::Signals;
 use super::{print, query_worker};
 use crate::arguments::ServeOptions;
 use crate::config::{self, ParquetConfig};
 use crate::failure::Failure;
+use crate::front::Front;
 use crate::{page, serve, sinks};
-use metlog_listener::Limits;
 use metlog_query::Pool;
 use tokio::runtime::Runtime;
 
@@ -23,19 +23,20 @@ pub fn run(options: &ServeOptions) -> Result<(), Failure> {
     // Whether it can be opened at all is said before anything is served.
     drop(sinks::open_warehouse(&config.sinks.parquet)?);
     runtime.block_on(async {
-        let http = bind(config.query.listen).await?;
+        let front = Front::bind(&config).await?;
         let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
         let pool = Pool::new(serve::pool_config(&config.query), launch, None);
-        let address = http.local_addr().map_err(Failure::failed)?;
+        let addresses = front.addresses();
         let router = serve::reading(page::site(&config, None, Some(pool.clone())), pool);
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
+        let _servers = front.serve(&router);
         let url = &config.sinks.parquet.url;
-        let _ = print(&format!(
-            "metlog serves {url}\n  page         http://{address}/\n  sql          http://{address}/api/sql\n"
-        ));
+        let scheme = if config.access.tls.is_some() { "https" } else { "http" };
+        let lines = addresses.iter().map(|address| {
+            format!("  page         {scheme}://{address}/\n  sql          {scheme}://{address}/api/sql\n")
+        });
+        let _ = print(&format!("metlog serves {url}\n{}", lines.collect::<String>()));
         signals.next().await;
-        server.abort();
         Ok(())
     })
 }

@@ -4,10 +4,10 @@ use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
 use crate::demo::Demo;
 use crate::failure::Failure;
+use crate::front::Front;
 use crate::holder::{Protocol, holder};
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, page, serve, sinks};
-use metlog_listener::Limits;
 use metlog_listener::config::{At, Listen};
 use metlog_listener::ledger::Ledger;
 use metlog_listener::{Listener, StartError};
@@ -16,7 +16,6 @@ use metlog_schemas::error::with_causes;
 use metlog_schemas::format::Transport;
 use metlog_schemas::wire::limits::PORT_METLOG;
 use std::net::SocketAddr;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -45,7 +44,7 @@ fn serve_until_stopped(
     let config = config::load(options.config.as_deref(), options.data.as_deref(), addresses)?;
     let runtime = Runtime::new().map_err(Failure::failed)?;
     let warehouse = sinks::open_warehouse(&config.sinks.parquet)?;
-    let http = runtime.block_on(bind(config.query.listen))?;
+    let front = runtime.block_on(Front::bind(&config))?;
     let sinks = sinks::open(&config.sinks, warehouse)?;
     let listener = Listener::start(config.listener.clone(), sinks, runtime.handle())
         .map_err(|error| not_started(&config, &error))?;
@@ -55,15 +54,13 @@ fn serve_until_stopped(
             Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
         });
         let signals = Signals::new().map_err(Failure::failed)?;
-        let address = http.local_addr().map_err(Failure::failed)?;
+        let addresses = front.addresses();
         let site = page::site(&config, Some(listener.clone()), pool.clone());
-        let router = serve::router(listener.clone(), pool, site);
-        let server = tokio::spawn(metlog_listener::serve(http, router, "query.listen", Limits::default()));
+        let _servers = front.serve(&serve::router(listener.clone(), pool, site));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
-        let _ = print(&start_text(&config, &listener.addresses(), address, has_sql, is_demo));
+        let _ = print(&start_text(&config, &listener.addresses(), &addresses, has_sql, is_demo));
         stop_when_told(listener, signals, demo).await?;
-        server.abort();
         Ok(())
     })
 }
@@ -72,14 +69,14 @@ fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
     Demo::start(&listener.addresses(), config.listener.keys.first()).map_err(Failure::failed)
 }
 
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, address, &error))
-}
-
 /// An address that is not free, by the name of its key, with who holds it and how to choose another.
-fn not_bound(key: &str, flag: &str, protocol: Protocol, address: SocketAddr, error: &std::io::Error) -> Failure {
+pub(crate) fn not_bound(
+    key: &str,
+    flag: &str,
+    protocol: Protocol,
+    address: SocketAddr,
+    error: &std::io::Error,
+) -> Failure {
     let refused = format!("{key}: cannot listen on {address}");
     if error.kind() != std::io::ErrorKind::AddrInUse {
         return Failure::failed(format!("{refused}: {error}"));
@@ -197,7 +194,7 @@ fn to(addresses: &[(String, String)]) -> String {
 fn start_text(
     config: &Config,
     addresses: &[(String, String)],
-    http: SocketAddr,
+    http: &[SocketAddr],
     has_sql: bool,
     is_demo: bool,
 ) -> String {
@@ -209,17 +206,21 @@ fn start_text(
             line(name, address);
         }
     }
-    line("page", &format!("http://{http}/"));
+    let scheme = if config.access.tls.is_some() { "https" } else { "http" };
+    let first = http.first().copied().unwrap_or(SocketAddr::from(([127, 0, 0, 1], config::PORT_QUERY)));
+    for address in http {
+        line("page", &format!("{scheme}://{address}/"));
+    }
     line(
         "http",
         &format!(
-            "http://{http}  /health /metrics /api/ledger /api/senders /api/tail{}",
+            "{scheme}://{first}  /health /metrics /api/ledger /api/senders /api/tail{}",
             if has_sql { " /api/sql" } else { "" }
         ),
     );
     line("data", &config.listener.data.display().to_string());
     line("warehouse", &config.sinks.parquet.url);
-    let server = if http.port() == config::PORT_QUERY { String::new() } else { format!("--server {http} ") };
+    let server = if first.port() == config::PORT_QUERY { String::new() } else { format!("--server {first} ") };
     if is_demo {
         text.push_str("A demo service sends logins, pages and checkouts. Open the page in a browser, or query from another terminal:\n");
         for query in crate::demo::QUERIES {

@@ -3,6 +3,7 @@
 //!
 //! `document` is the file as it was typed, `values` reads its values, and one file for each part says which keys it
 //! has and what they are when they are left out. `docker/metlog.toml` documents them all; a test compares it.
+mod access;
 mod document;
 mod listener;
 mod query;
@@ -13,6 +14,7 @@ mod tests;
 mod values;
 mod web;
 
+pub use access::{AccessConfig, TlsFiles};
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
@@ -34,6 +36,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// Answers.
     pub query: QueryConfig,
+    /// Who may ask.
+    pub access: AccessConfig,
     /// The page.
     pub web: WebConfig,
 }
@@ -142,8 +146,10 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     let query = query::read(&mut root, &context.addresses);
     let web = web::read(&mut root, &context.folder);
     check_addresses(document, &listener, &query);
+    let access = access::read(&mut root);
+    access::check(document, &access, &query);
     root.finish();
-    Config { listener, sinks, query, web }
+    Config { listener, sinks, query, access, web }
 }
 
 /// No two sockets may want the same port.
@@ -165,7 +171,7 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
     for serve in listener.servers.iter().filter(|serve| !serve.is_default) {
         tcp.extend(serve.addresses.iter().map(|address| (format!("listener.{}", serve.key), *address)));
     }
-    tcp.push(("query.listen".to_owned(), query.listen));
+    tcp.extend(query.listen.iter().map(|address| ("query.listen".to_owned(), *address)));
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {

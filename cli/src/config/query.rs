@@ -4,6 +4,7 @@ use super::values;
 use crate::arguments::AddressOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use toml::de::DeValue;
 
 /// HTTP port of queries and of the state of the listener.
 pub const PORT_QUERY: u16 = 5580;
@@ -12,8 +13,8 @@ const MIB: u64 = 1 << 20;
 /// What one query may cost, and where queries are served.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueryConfig {
-    /// HTTP address.
-    pub listen: SocketAddr,
+    /// HTTP addresses, at least one.
+    pub listen: Vec<SocketAddr>,
     /// Bytes that one query may use for sorting, joining and grouping.
     pub memory_bytes: usize,
     /// Queries that run at a time; others wait.
@@ -26,15 +27,20 @@ pub struct QueryConfig {
     pub store_wait: Duration,
 }
 
+fn some_addresses(value: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
+    let addresses = values::addresses(value)?;
+    if addresses.is_empty() { values::address(value).map(|address| vec![address]) } else { Ok(addresses) }
+}
+
 /// Reads the section.
 pub fn read(root: &mut Section<'_>, flags: &AddressOptions) -> QueryConfig {
     let mut section = root.section("query");
-    let on_loopback = || SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_QUERY + flags.listen_offset));
-    let typed = section.read("listen", values::address);
+    let on_loopback = || vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_QUERY + flags.listen_offset))];
+    let typed = section.read("listen", some_addresses);
     let time_bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
     let wait_bounds = Duration::from_millis(100)..=Duration::from_secs(3_600);
     let config = QueryConfig {
-        listen: flags.http.or(typed).unwrap_or_else(on_loopback),
+        listen: flags.http.map(|address| vec![address]).or(typed).unwrap_or_else(on_loopback),
         memory_bytes: section.read("memory", values::size(16 * MIB..=1024 * 1024 * MIB)).unwrap_or(256 * MIB) as usize,
         concurrency: section.read("concurrency", values::integer(1..=1_000)).unwrap_or(4) as usize,
         rows_max: section.read("rows_max", values::integer(1..=1_000_000_000)).unwrap_or(1_000_000) as usize,

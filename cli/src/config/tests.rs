@@ -75,7 +75,7 @@ fn defaults_that_are_promises() {
     let listener = &config.listener;
     assert_eq!(listener.addresses("metlog"), ["127.0.0.1:5565".parse().unwrap()]);
     assert_eq!(listener.addresses("statsd"), ["127.0.0.1:8125".parse().unwrap()]);
-    assert_eq!(config.query.listen, "127.0.0.1:5580".parse().unwrap());
+    assert_eq!(config.query.listen, ["127.0.0.1:5580".parse().unwrap()]);
     assert_eq!(listener.name, "web_1");
     assert_eq!(listener.data, std::path::Path::new("/srv/data"));
     assert_eq!(config.sinks.parquet.url, "file:///srv/data/warehouse");
@@ -117,7 +117,7 @@ fn the_command_line_goes_before_the_file() {
 fn ports_can_be_chosen_on_the_command_line() {
     let at = |text: &str, addresses: AddressOptions| {
         let config = from_text("f", text, &Context { addresses, ..context() }).unwrap();
-        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &[config.query.listen]];
+        let list = [config.listener.addresses("metlog"), config.listener.addresses("statsd"), &config.query.listen];
         list.concat().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     let offset = AddressOptions { listen_offset: 1_000, ..AddressOptions::default() };

@@ -1,5 +1,6 @@
 //! The binary from outside, as a user or a script sees it: exit codes, output, and the whole pipeline.
 #![allow(clippy::unwrap_used)]
+mod access;
 mod attacks;
 mod commands;
 mod end_to_end;

@@ -142,7 +142,7 @@ impl Running {
 
     /// Status and body of a GET.
     pub fn get(&self, path: &str) -> (u16, String) {
-        self.exchange(&format!("GET {path} HTTP/1.0\r\nhost: metlog\r\n\r\n"))
+        self.exchange(&format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n"))
     }
 
     fn exchange(&self, request: &str) -> (u16, String) {
@@ -166,7 +166,7 @@ impl Running {
     /// Status and body of an answer.
     pub fn post_sql(&self, sql: &str) -> (u16, String) {
         let body = json!({ "query": sql }).to_string();
-        let head = format!("POST /api/sql HTTP/1.0\r\nhost: metlog\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!("POST /api/sql HTTP/1.0\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
         self.exchange(&(head + &body))
     }
 

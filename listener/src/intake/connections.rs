@@ -2,6 +2,7 @@
 //!
 //! Descriptors are kept for the journal: [`raise_descriptor_limit`] asks for as many as the system grants, and all
 //! connections together take a part of them.
+use super::tls::{HTTP2_ALPN, Tls};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
@@ -85,9 +86,23 @@ impl TurnedAway {
     }
 }
 
-/// Serves a router until the listener ends; `name` is for logs.
-pub async fn serve(listener: TcpListener, router: Router, name: &'static str, limits: Limits) {
-    accept_each(listener, name, limits, move |stream, peer| http1(stream, peer, router.clone(), limits)).await;
+/// Serves a router until the listener ends, over TLS where there is some; `name` is for logs.
+pub async fn serve(listener: TcpListener, router: Router, name: &'static str, limits: Limits, tls: Option<Tls>) {
+    let serve = move |stream, peer| {
+        let (router, tls) = (router.clone(), tls.clone());
+        async move {
+            let Some(tls) = tls else { return http1(stream, peer, router, limits).await };
+            match tokio::time::timeout(limits.head, tls.accept(stream)).await {
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN) => {
+                    http2_from_start(stream, peer, router, limits).await;
+                }
+                Ok(Ok(stream)) => http1(stream, peer, router, limits).await,
+                Ok(Err(error)) => tracing::debug!("{name}: {peer}: {error}"),
+                Err(_) => (),
+            }
+        }
+    };
+    accept_each(listener, name, limits, serve).await;
 }
 
 /// Accepts connections within the limits, each served by a task of its own.
@@ -140,7 +155,10 @@ fn service(
 }
 
 /// Serves one connection that speaks HTTP/1.1.
-pub(super) async fn http1(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits) {
+pub(super) async fn http1<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -187,6 +205,14 @@ pub(super) async fn http2(stream: TcpStream, peer: SocketAddr, router: Router, l
     if !matches!(tokio::time::timeout(limits.head, begins).await, Ok(Ok(()))) {
         return;
     }
+    http2_from_start(stream, peer, router, limits).await;
+}
+
+/// Likewise, where it has begun.
+async fn http2_from_start<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.head)
@@ -232,14 +258,14 @@ impl HttpBody for Timely {
 
 /// A stream whose writes fail when the peer reads nothing for too long.
 #[derive(Debug)]
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     unread: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watched {
-    fn new(stream: TcpStream, unread: Duration) -> Watched {
+impl<S> Watched<S> {
+    fn new(stream: S, unread: Duration) -> Watched<S> {
         Watched { stream, unread, waiting: None }
     }
 
@@ -260,7 +286,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -270,7 +296,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, polled)

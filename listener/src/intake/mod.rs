@@ -15,6 +15,7 @@ mod receive;
 pub mod server;
 mod stream;
 pub mod submit;
+pub mod tls;
 mod traces;
 
 pub use receive::SocketState;

@@ -3,9 +3,11 @@
 //!
 //! **Invariant.** A writer holds what its format needs and no more: at most some rows that decide the widths of a
 //! table, and one row group of a Parquet file. So results of any length can be written as they come.
+pub(crate) mod frames;
 mod nested;
 mod parquet;
 mod plan;
+mod spreadsheet;
 mod table;
 mod text;
 
@@ -31,6 +33,8 @@ pub enum Format {
     Json,
     /// With a header; what is nested is JSON inside its cell.
     Csv,
+    /// The same for spreadsheets, which run a cell that begins with `=`, `+`, `-` or `@`: such text has an apostrophe before it.
+    Spreadsheet,
     /// One object a line.
     Ndjson,
     /// The Arrow IPC streaming format.
@@ -41,8 +45,8 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 6] =
-        [Format::Table, Format::Json, Format::Csv, Format::Ndjson, Format::Arrow, Format::Parquet];
+    pub const ALL: [Format; 7] =
+        [Format::Table, Format::Json, Format::Csv, Format::Spreadsheet, Format::Ndjson, Format::Arrow, Format::Parquet];
 
     /// As it is called on the command line.
     pub const fn name(self) -> &'static str {
@@ -50,6 +54,7 @@ impl Format {
             Format::Table => "table",
             Format::Json => "json",
             Format::Csv => "csv",
+            Format::Spreadsheet => "spreadsheet",
             Format::Ndjson => "ndjson",
             Format::Arrow => "arrow",
             Format::Parquet => "parquet",
@@ -61,7 +66,7 @@ impl Format {
         match self {
             Format::Table => "text/plain; charset=utf-8",
             Format::Json => "application/json",
-            Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Csv | Format::Spreadsheet => "text/csv; charset=utf-8; header=present",
             Format::Ndjson => "application/x-ndjson",
             Format::Arrow => "application/vnd.apache.arrow.stream",
             Format::Parquet => "application/vnd.apache.parquet",
@@ -102,6 +107,7 @@ enum Inner<W: Write> {
     Json { writer: JsonWriter<W, JsonArray>, schema: SchemaRef },
     Ndjson { writer: JsonWriter<W, LineDelimited>, schema: SchemaRef },
     Csv(Box<csv::Writer<W>>),
+    Spreadsheet(Box<csv::Writer<W>>),
     Arrow(StreamWriter<W>),
     Parquet(Box<parquet::Parquet<W>>),
 }
@@ -132,6 +138,11 @@ impl<W: Write> Writer<W> {
                 writer.write(&flat(&RecordBatch::new_empty(Arc::clone(schema)))?)?;
                 Inner::Csv(Box::new(writer))
             }
+            Format::Spreadsheet => {
+                let mut writer = csv::WriterBuilder::new().with_header(true).build(out);
+                writer.write(&spreadsheet::quoted(&flat(&RecordBatch::new_empty(Arc::clone(schema)))?)?)?;
+                Inner::Spreadsheet(Box::new(writer))
+            }
             Format::Arrow => Inner::Arrow(StreamWriter::try_new(out, schema)?),
             Format::Parquet => Inner::Parquet(Box::new(parquet::Parquet::new(schema, out)?)),
         }))
@@ -148,6 +159,7 @@ impl<W: Write> Writer<W> {
             Inner::Json { writer, schema } => writer.write(&named(batch, schema)?),
             Inner::Ndjson { writer, schema } => writer.write(&named(batch, schema)?),
             Inner::Csv(writer) => writer.write(&flat(batch)?),
+            Inner::Spreadsheet(writer) => writer.write(&spreadsheet::quoted(&flat(batch)?)?),
             Inner::Arrow(writer) => writer.write(batch),
             Inner::Parquet(writer) => writer.write(batch),
         }
@@ -169,7 +181,7 @@ impl<W: Write> Writer<W> {
                 writer.finish()?;
                 writer.into_inner()
             }
-            Inner::Csv(writer) => writer.into_inner(),
+            Inner::Csv(writer) | Inner::Spreadsheet(writer) => writer.into_inner(),
             Inner::Arrow(writer) => writer.into_inner()?,
             Inner::Parquet(writer) => writer.finish()?,
         };

@@ -63,8 +63,11 @@ fn names_are_read_back() {
         assert_eq!(format.name().parse(), Ok(format));
     }
     let texts: Vec<_> = Format::ALL.into_iter().filter(|format| format.is_text()).map(Format::name).collect();
-    assert_eq!(texts, ["table", "json", "csv", "ndjson"]);
-    assert_eq!("xml".parse::<Format>(), Err("`xml` is none of table, json, csv, ndjson, arrow, parquet".to_owned()));
+    assert_eq!(texts, ["table", "json", "csv", "spreadsheet", "ndjson"]);
+    assert_eq!(
+        "xml".parse::<Format>(),
+        Err("`xml` is none of table, json, csv, spreadsheet, ndjson, arrow, parquet".to_owned())
+    );
 }
 fn column(name: &str, values: impl Into<ArrayRef>) -> (String, ArrayRef) {
     (name.to_owned(), values.into())

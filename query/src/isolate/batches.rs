@@ -56,7 +56,7 @@ impl Streamed {
         let schema = SchemaRef::new(arrow::datatypes::Schema::empty());
         let (decoder, buffer) = (StreamDecoder::new(), Buffer::default());
         let mut streamed = Streamed { reply, decoder, buffer, schema, partial, first: None, bytes: 0 };
-        streamed.first = streamed.read().await?;
+        streamed.first = streamed.read_until(|decoder| decoder.schema().is_some()).await?;
         let schema = streamed.decoder.schema();
         streamed.schema = schema.ok_or_else(|| Error::new(Kind::Internal, "the result has no columns"))?;
         Ok(streamed)
@@ -74,9 +74,17 @@ impl Streamed {
     }
 
     async fn read(&mut self) -> Result<Option<RecordBatch>, Error> {
+        self.read_until(|_| false).await
+    }
+
+    /// The next rows, or none where there is enough without them.
+    async fn read_until(&mut self, is_enough: impl Fn(&StreamDecoder) -> bool) -> Result<Option<RecordBatch>, Error> {
         loop {
             if let Some(batch) = self.decoder.decode(&mut self.buffer).map_err(|error| unreadable(&error))? {
                 return Ok(Some(batch));
+            }
+            if is_enough(&self.decoder) {
+                return Ok(None);
             }
             match self.reply.chunks.recv().await {
                 Some(chunk) => {

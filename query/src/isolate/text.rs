@@ -46,6 +46,10 @@ pub(crate) async fn write(mut result: ResultRows, query: &Query, bytes_max: usiz
     let buffer = Buffer::default();
     let unwritable = |error| unwritable(&error, format);
     let mut writer = Writer::new(format, &result.schema(), buffer.clone()).map_err(unwritable)?;
+    if query.is_live {
+        // The columns, before there are rows.
+        outlet.push(buffer.take()).await?;
+    }
     while let Some(batch) = result.next().await {
         for slice in slices(&batch?) {
             writer.write(&slice).map_err(unwritable)?;

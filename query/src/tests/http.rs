@@ -125,7 +125,68 @@ async fn mistakes_are_told_in_json() {
 
 #[tokio::test]
 async fn another_method_is_told_the_right_one() {
-    let (status, kind, body) = send(Request::get("/api/sql").body(Body::empty()).unwrap()).await;
+    let (status, kind, body) = send(Request::put("/api/sql").body(Body::empty()).unwrap()).await;
     assert_eq!((status, kind.as_str()), (StatusCode::METHOD_NOT_ALLOWED, "application/json"));
     assert!(String::from_utf8(body).unwrap().contains("POST"));
+}
+
+async fn get(address: &str) -> (StatusCode, String, String) {
+    let (status, kind, body) = send(Request::get(address).body(Body::empty()).unwrap()).await;
+    (status, kind, String::from_utf8(body).unwrap())
+}
+
+#[tokio::test]
+async fn a_link_has_its_query_in_the_address() {
+    let (status, kind, body) = get("/api/sql?query=select+1+as+n&format=csv").await;
+    assert_eq!((status, kind.split(';').next(), body.as_str()), (StatusCode::OK, Some("text/csv"), "n\n1\n"));
+    for (address, expected) in [
+        ("/api/sql", 400),
+        ("/api/sql?query=drop+table+messages", 403),
+        ("/api/sql?query=select+1&format=xml", 400),
+        ("/api/sql?query=select+1&limit=1", 400),
+        ("/api/sql?query=select+1&query=select+2", 400),
+    ] {
+        let (status, kind, body) = get(address).await;
+        assert_eq!((status.as_u16(), kind.as_str()), (expected, "application/json"), "{address}: {body}");
+    }
+}
+
+/// Guarantees: no text of a message is a formula where somebody opens the result in a spreadsheet.
+#[tokio::test]
+async fn a_spreadsheet_gets_text() {
+    let hostile =
+        "select '=1+1' as \"=a\", '+1' as b, '-1' as c, '@x' as d, ' =x' as e, -1 as f, ['=x'] as g, null as h";
+    let query: String = hostile.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let address = format!("/api/sql?format=spreadsheet&query={query}");
+    let (_, kind, body) = get(&address).await;
+    assert!(kind.starts_with("text/csv"), "{kind}");
+    assert_eq!(body, "'=a,b,c,d,e,f,g,h\n'=1+1,'+1,'-1,'@x, =x,-1,\"[\"\"=x\"\"]\",\n");
+}
+
+fn frames(body: &str) -> Vec<Value> {
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Guarantees: frames say what they are; the last one says whether that was all.
+#[tokio::test]
+async fn a_result_in_frames() {
+    let frames_type = "application/vnd.metlog.frames+ndjson";
+    let query = "select payload, cast(9007199254740993 as bigint) as big, null as none from messages order by 1";
+    let (status, kind, body) = post(Some(frames_type), question(query)).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, frames_type));
+    let lines: Vec<Value> = frames(&String::from_utf8(body).unwrap());
+    assert_eq!(lines[0]["schema"][1], json!({"name": "big", "type": "Int64", "nullable": false}));
+    let rows: Vec<Value> = lines.iter().filter_map(|line| line["rows"].as_array().cloned()).flatten().collect();
+    assert_eq!(json!(rows), json!([["hot", "9007199254740993", null], ["stored, \"here\"", "9007199254740993", null]]));
+    let done = &lines.last().unwrap()["done"];
+    let read = &done["read"];
+    assert_eq!((&done["rows"], &read["rows"], &read["objects"]), (&json!(2), &json!(1), &json!(1)), "{done}");
+    assert!(read["bytes"].as_u64().unwrap() > 0 && done["partial"].is_null(), "{done}");
+    // What cannot be planned has a status, what fails later is the last line.
+    let (status, _, body) = post(Some(frames_type), question("select nothing from messages")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{}", String::from_utf8_lossy(&body));
+    let (status, _, body) = get("/api/sql?format=frames&query=select+1/(value-8999)+as+n+from+range(9000)").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let lines = frames(&body);
+    assert_eq!(lines.last().unwrap()["error"]["kind"], "sql", "{body}");
 }

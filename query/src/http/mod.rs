@@ -1,8 +1,12 @@
-//! `POST /api/sql`: a query in JSON, its result in the form that `Accept` asks for, errors always in JSON.
+//! `POST /api/sql`: a query in JSON, its result in the form that `Accept` or `?format=` asks for, errors always in JSON.
+//! `GET /api/sql?query=…` is the same for links.
 //!
 //! A short result is complete before its first byte leaves, so that errors have a status. A longer one is sent as it
 //! is made; where it fails, the transfer is broken off, and whoever reads it sees that it is not complete: a status of
 //! 200 with a complete body means all of it.
+mod frames;
+mod negotiate;
+
 use crate::Pool;
 use crate::access::Rights;
 use crate::error::{Error, Kind};
@@ -10,12 +14,13 @@ use crate::format::Format;
 use crate::isolate::{Query, Reply};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query as Parsed, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::get;
 use futures::stream;
+use negotiate::{Form, negotiate};
 use serde::Deserialize;
 use std::io;
 use std::sync::Arc;
@@ -27,21 +32,12 @@ const BODY_BYTES_MAX: usize = 8 * crate::SQL_BYTES_MAX;
 /// The header that says why a result has a part of the rows only; its value is for people.
 pub const PARTIAL: HeaderName = HeaderName::from_static("metlog-partial");
 
-/// The media types that are answered, and with what; of those that are as welcome as others, the first.
-const ACCEPTED: [(&str, Format); 6] = [
-    ("application/json", Format::Json),
-    ("text/csv", Format::Csv),
-    ("application/vnd.apache.arrow.stream", Format::Arrow),
-    ("application/x-ndjson", Format::Ndjson),
-    ("application/ndjson", Format::Ndjson),
-    ("application/vnd.apache.parquet", Format::Parquet),
-];
-
 /// The paths of this crate, to be merged into the server's.
 pub fn router(pool: Arc<Pool>) -> Router {
-    let methods = post(run).fallback(|| async {
+    let methods = get(link).post(run).fallback(|| async {
         let error = Error::new(Kind::Request, "POST a query: {\"query\": \"select 1\"}");
-        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], axum::Json(error.to_json())).into_response()
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, POST")], axum::Json(error.to_json()))
+            .into_response()
     });
     let jaeger = crate::jaeger::router(Arc::clone(&pool));
     let zipkin = crate::zipkin::router(Arc::clone(&pool));
@@ -58,19 +54,78 @@ struct Request {
     strict: bool,
 }
 
+/// The parameters of an address.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    query: Option<String>,
+    strict: Option<bool>,
+    /// Goes before `Accept`.
+    format: Option<String>,
+}
+
+/// Of a link: what is in the address is not kept anywhere on the way.
+async fn link(
+    State(pool): State<Arc<Pool>>,
+    rights: Rights,
+    version: Version,
+    headers: HeaderMap,
+    parameters: Result<Parsed<Parameters>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Parsed(parameters) = parameters.map_err(unreadable_address)?;
+    let form = form(&parameters, &headers)?;
+    let missing = || Error::new(Kind::Request, "a query is required: /api/sql?query=select+1, or a POST");
+    let request =
+        Request { query: parameters.query.ok_or_else(missing)?, strict: parameters.strict.unwrap_or_default() };
+    let mut response = answer(&pool, rights, version, request, form).await?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
 async fn run(
     State(pool): State<Arc<Pool>>,
     rights: Rights,
     version: Version,
     headers: HeaderMap,
+    parameters: Result<Parsed<Parameters>, QueryRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let format = negotiate(&headers)?;
+    let Parsed(parameters) = parameters.map_err(unreadable_address)?;
+    let form = form(&parameters, &headers)?;
+    if parameters.query.is_some() || parameters.strict.is_some() {
+        return Err(Error::new(Kind::Request, "the query of a POST is in its body, and not in its address").into());
+    }
     let body = body.map_err(|rejection| {
         Refusal(rejection.status(), Error::new(Kind::Request, format!("the body: {}", rejection.body_text())))
     })?;
     let request: Request = serde_json::from_slice(&body)
         .map_err(|error| Error::new(Kind::Request, format!("the body is not {{\"query\": \"…\"}} in JSON: {error}")))?;
+    answer(&pool, rights, version, request, form).await
+}
+
+fn form(parameters: &Parameters, headers: &HeaderMap) -> Result<Form, Refusal> {
+    match &parameters.format {
+        Some(name) => Ok(Form::of_name(name)?),
+        None => negotiate(headers),
+    }
+}
+
+fn unreadable_address(rejection: QueryRejection) -> Refusal {
+    Error::new(Kind::Request, format!("the address: {}", rejection.body_text())).into()
+}
+
+async fn answer(
+    pool: &Arc<Pool>,
+    rights: Rights,
+    version: Version,
+    request: Request,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let Form::Plain(format) = form else {
+        let mut query = Query::streamed(request.query, &rights);
+        query.is_strict = request.strict;
+        return Ok(frames::respond(pool, query).await?);
+    };
     // Before HTTP/1.1 there is no way to break off a result so that it is seen, unless its length is known.
     let is_whole = version < Version::HTTP_11;
     let reply = pool.ask(Query::new(request.query, rights, format, request.strict, is_whole)).await?;
@@ -95,39 +150,6 @@ fn response(reply: Reply, format: Format) -> Response {
         headers.insert(PARTIAL, reason.unwrap_or(HeaderValue::from_static("the store could not be read")));
     }
     response
-}
-
-/// The format of the highest weight, the first of those that are equal; JSON where nothing is asked for. For each format its most specific range counts
-/// (RFC 9110, 12.5.1).
-fn negotiate(headers: &HeaderMap) -> Result<Format, Refusal> {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).filter_map(range).collect();
-    if ranges.is_empty() {
-        return Ok(Format::Json);
-    }
-    let mut best: Option<(f32, usize, Format)> = None;
-    for (name, format) in ACCEPTED {
-        let group = name.split('/').next().unwrap_or_default();
-        let names = [name.to_owned(), format!("{group}/*"), "*/*".to_owned()];
-        let found = names.iter().find_map(|name| ranges.iter().position(|(range, _)| range == name));
-        let Some((at, weight)) = found.map(|at| (at, ranges[at].1)).filter(|(_, weight)| *weight > 0.0) else {
-            continue;
-        };
-        if best.is_none_or(|(most, first, _)| weight > most || (weight == most && at < first)) {
-            best = Some((weight, at, format));
-        }
-    }
-    let names = || ACCEPTED.map(|(name, _)| name).join(", ");
-    let refusal = || Error::new(Kind::Request, format!("answers are {}", names()));
-    best.map(|(.., format)| format).ok_or_else(|| Refusal(StatusCode::NOT_ACCEPTABLE, refusal()))
-}
-
-/// A range of media types and its weight.
-fn range(text: &str) -> Option<(String, f32)> {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
-    let weight = parts.find_map(|part| part.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case("q")));
-    Some((name, weight.map_or(1.0, |(_, q)| q.trim().parse().unwrap_or(0.0))))
 }
 
 /// An error and how HTTP calls it.
