@@ -29,4 +29,5 @@ views! {
     explore "Explore" "/explore"
     messages "Messages" "/messages"
     series "Metrics" "/series"
+    live "Live" "/live"
 }
