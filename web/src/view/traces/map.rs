@@ -65,7 +65,7 @@ pub(super) fn draw(visit: &Visit, edges: &[Edge]) -> Markup {
     let search = |name: &str| visit.link("/traces", &[("service", name)]);
     html! {
         @if !between.is_empty() {
-            div.scroll { svg.map width=(number(width)) height=(number(height)) viewBox=(format!("0 0 {width} {height}")) role="img" aria-label="Services and their calls; the table below has the same" {
+            div.scroll { svg.map width=(number(width)) height=(number(height)) viewBox=(format!("0 0 {width} {height}")) role="group" aria-label="Services and their calls; the table below has the same" {
                 @for edge in &between {
                     @if let (Some(from), Some(to)) = (corner(&edge.from), corner(&edge.to)) {
                         path class=(if edge.errors * FAULTY >= edge.calls.max(1) && edge.errors > 0 { "edge error" } else { "edge" }) d=(curve(from, to)) stroke-width=(number(1.0 + 4.0 * edge.calls as f64 / most)) {
