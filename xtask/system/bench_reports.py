@@ -157,8 +157,8 @@ def reports(binary, folder, now, turns):
             server.sql(sql)
             ours, rows = timed(lambda: server.sql(sql), turns)
             theirs_sql = for_duckdb(sql)
-            connection.execute(theirs_sql).fetch_arrow_table()
-            theirs, their_rows = timed(lambda: connection.execute(theirs_sql).fetch_arrow_table(), turns)
+            connection.execute(theirs_sql).to_arrow_table()
+            theirs, their_rows = timed(lambda: connection.execute(theirs_sql).to_arrow_table(), turns)
             note = "" if theirs_sql.count("sketch") == sql.count("sketch") else ", without percentiles in DuckDB"
             note += "" if rows == their_rows else f"; rows differ: {rows} and {their_rows}"
             lines.append(f"| {report['title']}{note} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.2f} |")
