@@ -202,9 +202,11 @@ fn test() -> Result<(), String> {
     clients::test(&root(), &cache(), &binary)?;
     otlp::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
-    let acceptance = root().join("../shared/acceptance/run.py");
-    if acceptance.exists() {
-        run(Command::new(&python).arg(&acceptance).arg("--binary").arg(&binary))?;
+    for name in ["run.py", "traces.py"] {
+        let acceptance = root().join("../shared/acceptance").join(name);
+        if acceptance.exists() {
+            run(Command::new(&python).arg(&acceptance).arg("--binary").arg(&binary))?;
+        }
     }
     Ok(())
 }
