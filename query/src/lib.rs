@@ -16,6 +16,7 @@ mod expansion;
 pub mod filter;
 pub mod format;
 mod functions;
+pub mod graphite;
 mod held;
 mod hints;
 mod hot;

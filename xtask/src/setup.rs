@@ -4,9 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
-const PYTHON: [&str; 6] =
-    ["setuptools<81", "carbon==1.1.10", "whisper==1.1.10", "duckdb==2.0.0", "pyspark==4.3.0", "statsd==4.0.1"];
-const NODE: [&str; 1] = ["statsd@0.9.0"];
+const PYTHON: [&str; 9] = [
+    "setuptools<81",
+    "carbon==1.1.10",
+    "whisper==1.1.10",
+    "duckdb==2.0.0",
+    "pyspark==4.3.0",
+    "statsd==4.0.1",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+    "requests==2.34.2",
+];
+/// In an environment of its own: graphite-web needs an old Django.
+const GRAPHITE: [&str; 5] =
+    ["setuptools<81", "graphite-web==1.1.10", "carbon==1.1.10", "whisper==1.1.10", "Django==3.0.14"];
+const NODE: [&str; 4] = ["statsd@0.9.0", "playwright-core@1.65.1", "axe-core@4.14.1", "eslint@10.15.0"];
 /// Tracing clients of the field, which need an old SDK of OpenTelemetry: an environment of their own.
 const TRACERS: [&str; 8] = [
     "setuptools<81",
@@ -33,13 +45,20 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-transport-http@0.22.0",
 ];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 4] =
-    [("python3", "python3-venv"), ("node", "nodejs"), ("npm", "npm"), ("java", "default-jre-headless")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("python3", "python3-venv"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("java", "default-jre-headless"),
+    ("chromium", "chromium"),
+];
 
 /// Where things were installed.
 pub struct Tools {
     /// A Python environment.
     pub venv: PathBuf,
+    /// Another one, with graphite-web.
+    pub graphite: PathBuf,
     /// A folder of Node packages.
     pub node_modules: PathBuf,
     /// A Python environment with tracing clients.
@@ -65,6 +84,7 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
     std::fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
     let tools = Tools {
         venv: cache.join("venv"),
+        graphite: cache.join("graphite"),
         node_modules: cache.join("node/node_modules"),
         tracers: cache.join("tracers"),
         tracers_node_modules: cache.join("tracers-node/node_modules"),
@@ -85,6 +105,10 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
     once(&cache.join("venv.installed"), &PYTHON.join(" "), || {
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools.venv))?;
         run(Command::new(tools.venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON))
+    })?;
+    once(&cache.join("graphite.installed"), &GRAPHITE.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.graphite))?;
+        run(Command::new(tools.graphite.join("bin/pip")).args(["install", "--quiet"]).args(GRAPHITE))
     })?;
     once(&cache.join("node.installed"), &NODE.join(" "), || {
         let prefix = cache.join("node");

@@ -56,7 +56,7 @@ fn serve_until_stopped(
         let signals = Signals::new().map_err(Failure::failed)?;
         let addresses = front.addresses();
         let site = page::site(&config, Some(listener.clone()), pool.clone());
-        let _servers = front.serve(&serve::router(listener.clone(), pool, site));
+        let _servers = front.serve(&serve::router(listener.clone(), pool, site, &config));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), &addresses, has_sql, is_demo));
