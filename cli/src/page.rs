@@ -1,16 +1,33 @@
 //! The page: what it shows of the listener of this process.
-use crate::config::Config;
+use crate::config::{AlertConfig, Config};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use metlog_listener::{Listener, LiveEvent};
 use metlog_query::Pool;
+use metlog_web::alert::Alerts;
 use metlog_web::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Site, Status};
 use std::sync::Arc;
 
 /// What the page is made of.
 pub fn site(config: &Config, listener: Option<Listener>, pool: Option<Arc<Pool>>) -> Site {
+    let alerts = listener.as_ref().and(pool.clone()).and_then(|pool| alerts(config, pool));
     let live = listener.map(|listener| Arc::new(LiveListener(listener)) as Arc<dyn Live>);
-    Site::new(pool, live, config.web.reports.clone(), config.sinks.parquet.url.clone())
+    let site = Site::new(pool, live, config.web.reports.clone(), config.sinks.parquet.url.clone());
+    Site { alerts, ..site }
+}
+
+/// Alerts of the owner's reports: only the server that receives evaluates them, so that nobody is told twice.
+fn alerts(config: &Config, pool: Arc<Pool>) -> Option<Arc<Alerts>> {
+    let AlertConfig { webhook, headers, url } = config.alert.clone();
+    let state = config.listener.data.join("alerts.json");
+    let config = metlog_web::alert::Config { rules: config.web.reports.clone()?, webhook, headers, url, state };
+    match Alerts::start(config, pool) {
+        Ok(alerts) => Some(alerts),
+        Err(error) => {
+            tracing::error!(%error, "alerts are not evaluated");
+            None
+        }
+    }
 }
 
 /// A listener of this process.

@@ -1,6 +1,6 @@
 //! The HTTP server of `metlog up` and `metlog listen`: the listener's state, its live messages and, where there is an
 //! engine, SQL.
-use crate::config::QueryConfig;
+use crate::config::{Config, QueryConfig};
 use crate::hot::HotListener;
 use crate::live;
 use axum::extract::{Query, State};
@@ -11,6 +11,7 @@ use axum::{Extension, Json, Router};
 use metlog_listener::Listener;
 use metlog_query::{Hot, Pool, PoolConfig, Rights};
 use metlog_web::Site;
+use metlog_web::alert::Alerts;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -36,8 +37,19 @@ pub fn hot_rows(listener: &Listener) -> Arc<dyn Hot> {
     Arc::new(HotListener(listener.clone()))
 }
 
+/// How series are called in Graphite.
+pub fn graphite_config(config: &Config) -> metlog_query::graphite::Config {
+    let idle_after = config.listener.statsd_windows.idle_after;
+    metlog_query::graphite::Config { naming: config.sinks.naming.clone(), idle_after }
+}
+
+/// What a pool serves.
+fn of_pool(pool: Arc<Pool>, graphite: metlog_query::graphite::Config) -> Router {
+    metlog_query::router(pool.clone()).merge(metlog_query::graphite::router(pool, graphite))
+}
+
 /// All paths; SQL where there is a pool.
-pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router {
+pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site, config: &Config) -> Router {
     let state = Router::new()
         .route("/api/ledger", get(ledger))
         .route("/api/senders", get(senders))
@@ -48,30 +60,34 @@ pub fn router(listener: Listener, pool: Option<Arc<Pool>>, site: Site) -> Router
         .merge(metlog_query::filter::router())
         .route("/health", get(health))
         .with_state(listener.clone())
-        .route("/metrics", get(metrics).with_state((listener, pool.clone())));
-    let api = pool.map(metlog_query::router).into_iter().fold(state, Router::merge);
+        .route("/metrics", get(metrics).with_state((listener, pool.clone())))
+        .route("/api/alerts", get(alerts).with_state(site.alerts.clone()));
+    let api = pool.map(|pool| of_pool(pool, graphite_config(config))).into_iter().fold(state, Router::merge);
     with_page(api, site)
 }
 
 /// The paths of a server that only reads a warehouse.
-pub fn reading(site: Site, pool: Arc<Pool>) -> Router {
+pub fn reading(site: Site, pool: Arc<Pool>, config: &Config) -> Router {
     let health = get(|| async { Json(json!({"ok": true, "problems": []})) });
     let metrics = get(|rights: Rights, State(pool): State<Arc<Pool>>| async move {
         refuse_totals(&rights).unwrap_or_else(|| exposition(pool.metrics_text()))
     });
     let state = Router::new().route("/health", health).route("/metrics", metrics.with_state(pool.clone()));
-    with_page(state.merge(metlog_query::router(pool)), site)
+    with_page(state.merge(of_pool(pool, graphite_config(config))), site)
 }
 
 fn with_page(api: Router, site: Site) -> Router {
-    let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
+    let api = api
+        .merge(crate::openapi::routes())
+        .fallback(unknown)
+        .layer(axum::middleware::map_response(metlog_web::headers::of_api));
     api.merge(metlog_web::router(site))
 }
 
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health",
+        "no such path: there are /api, which describes the others, /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
     )
 }
 
@@ -115,6 +131,16 @@ async fn ledger(rights: Rights, State(listener): State<Listener>) -> Response {
         return refused;
     }
     Json(listener.ledger()).into_response()
+}
+
+/// Rules and their alerts; for those who may see everything, since a rule may look at anything.
+async fn alerts(State(alerts): State<Option<Arc<Alerts>>>, rights: metlog_query::Rights) -> Response {
+    if rights.is_restricted() {
+        return refusal(StatusCode::FORBIDDEN, "alerts are for those who may see all loggers");
+    }
+    let webhook_error = alerts.as_ref().and_then(|alerts| alerts.webhook_error());
+    let rules = alerts.map(|alerts| alerts.seen()).unwrap_or_default();
+    Json(json!({ "rules": rules, "webhook_error": webhook_error })).into_response()
 }
 
 /// The parameters of `/api/senders`: all senders, or one by its identity in hex.

@@ -9,6 +9,7 @@ mod cold;
 pub mod config;
 mod deliver;
 mod dump;
+mod grown;
 mod intake;
 pub mod journal;
 pub mod ledger;

@@ -5,7 +5,7 @@ use crate::journal::begin::Context;
 use crate::journal::record::Record;
 use crate::senders::Senders;
 use metlog_schemas::format::statsd::Sample;
-use metlog_schemas::format::{self, Decoded, Entry, InOrder, Scratch, Verdict};
+use metlog_schemas::format::{self, Decoded, Entry, Grown, InOrder, Scratch, Total, Verdict};
 use metlog_schemas::wire::v1::{Header, Heartbeat};
 
 /// See the module.
@@ -33,6 +33,10 @@ impl InOrder for Ordered {
     #[inline]
     fn add(&mut self, sample: &Sample<'_>) -> Result<(), &'static str> {
         self.aggregator.add(sample).map_err(|refused| refused.reason())
+    }
+
+    fn grown(&mut self, series: &[u8], total: Total, received_at: i64) -> Result<Grown, &'static str> {
+        self.senders.totals.grown(series, total, received_at, self.context.windows.series_max)
     }
 
     fn packet(&mut self, lines: u64) {

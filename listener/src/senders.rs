@@ -82,6 +82,9 @@ pub struct Senders {
     /// Of senders that were forgotten.
     pub(crate) forgotten_lost: u64,
     pub(crate) forgotten_dropped: u64,
+    /// What cumulative series have come to. It has a section of its own in the state file.
+    #[serde(skip)]
+    pub(crate) totals: crate::grown::Totals,
 }
 
 impl Senders {

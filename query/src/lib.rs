@@ -17,6 +17,7 @@ pub mod filter;
 mod flight;
 pub mod format;
 mod functions;
+pub mod graphite;
 mod held;
 mod hints;
 mod hot;
@@ -40,6 +41,7 @@ mod tests;
 pub mod trace;
 mod warehouse;
 mod wording;
+pub mod zipkin;
 
 pub use access::{Rights, Role};
 pub use engine::{Config, Engine};

@@ -233,3 +233,61 @@ fn copies_of_a_resource_are_bounded() {
     assert!(out.rows.text_bytes() <= 65 << 20, "{}", out.rows.text_bytes());
     assert_eq!(out.counts.rejected, [("resource_too_large", 20_000 - out.counts.facts)]);
 }
+
+#[test]
+fn points_are_rows_of_metrics() {
+    let json = br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},
+        {"key":"host.name","value":{"stringValue":"web-1"}}]},"scopeMetrics":[{"scope":{"name":"lib"},"metrics":[
+        {"name":"level","unit":"By","gauge":{"dataPoints":[{"timeUnixNano":"1544712660000000000","asInt":"7",
+          "attributes":[{"key":"k","value":{"intValue":1}},{"key":"unit","value":{"stringValue":"own"}}]},
+          {"timeUnixNano":"1544712660000000000","flags":1}]}},
+        {"name":"grew","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[
+          {"startTimeUnixNano":"1544712650000000000","timeUnixNano":"1544712660000000000","asDouble":2.5}]}},
+        {"name":"up_down","sum":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"1544712660000000000","asInt":"-3"}]}},
+        {"name":"no_temporality","sum":{"dataPoints":[{"timeUnixNano":"1544712660000000000","asInt":"1"}]}},
+        {"name":"took","histogram":{"aggregationTemporality":"AGGREGATION_TEMPORALITY_DELTA","dataPoints":[
+          {"startTimeUnixNano":"1544712650000000000","timeUnixNano":"1544712660000000000","count":"4","sum":21,"min":1,"max":12,
+           "bucketCounts":["1","2","1"],"explicitBounds":[2,10]},
+          {"timeUnixNano":"1544712660000000000","count":"5","bucketCounts":["1","2","1"],"explicitBounds":[2,10]}]}},
+        {"name":"spread","exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[{"timeUnixNano":"1544712660000000000",
+          "count":"6","sum":3,"scale":0,"zeroCount":"1","positive":{"offset":-1,"bucketCounts":["1","2"]},
+          "negative":{"offset":3,"bucketCounts":["2"]}}]}},
+        {"name":"quantiles","summary":{"dataPoints":[{"timeUnixNano":"1544712660000000000","count":"2","sum":3}]}},
+        {"name":"nothing"}]}]}]}"#;
+    let request = json::to_protobuf(Signal::Metrics.request(), json).unwrap();
+    assert_eq!(otlp::count(Signal::Metrics, &request), Ok(9));
+    let mut out = decode(Signal::Metrics, &request);
+    assert_eq!((out.counts.received, out.counts.facts), (9, 7));
+    assert_eq!(out.counts.rejected, [("otlp_no_temporality", 1), ("otlp_bad_histogram", 1)]);
+    let batch = rows(&mut out, Table::Metrics).unwrap();
+    let mut writer = arrow::json::ArrayWriter::new(Vec::new());
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    let found: Vec<serde_json::Value> = serde_json::from_slice(&writer.into_inner()).unwrap();
+    let one = |name: &str| found.iter().find(|row| row["name"] == name).unwrap();
+    let level = one("level");
+    let tags =
+        serde_json::json!({"k": "1", "unit": "own", "unit#2": "By", "service.name": "shop", "otel.scope.name": "lib"});
+    assert_eq!((&level["kind"], &level["value"], &level["tags"]), (&"gauge".into(), &7.0.into(), &tags));
+    assert_eq!((&level["hostname"], &level["timestamp"]), (&"web-1".into(), &"2018-12-13T14:51:00Z".into()));
+    let grew = one("grew");
+    assert_eq!((&grew["kind"], &grew["count"], &grew["sum"]), (&"counter".into(), &2.5.into(), &2.5.into()));
+    assert_eq!((&grew["window_seconds"], &grew["window_start"]), (&10.0.into(), &"2018-12-13T14:50:50Z".into()));
+    assert_eq!((&one("up_down")["kind"], &one("up_down")["value"]), (&"gauge".into(), &(-3.0).into()));
+    let took = one("took");
+    assert_eq!((&took["kind"], &took["count"], &took["samples"]), (&"timer".into(), &4.0.into(), &4.into()));
+    assert_eq!((&took["sum"], &took["min"], &took["max"]), (&21.0.into(), &1.0.into(), &12.0.into()));
+    assert_eq!(one("quantiles")["sum"], 3.0);
+    let sketch = |name: &str| {
+        let at = found.iter().position(|row| row["name"] == name).unwrap();
+        let bytes = batch.column_by_name("sketch").unwrap();
+        let bytes = arrow::array::AsArray::as_binary::<i32>(bytes.as_ref()).value(at).to_vec();
+        sketches_ddsketch::DDSketch::from_java_bytes(&bytes).unwrap()
+    };
+    let (took, spread) = (sketch("took"), sketch("spread"));
+    assert_eq!((took.count(), spread.count()), (4, 6));
+    let near = |found: Option<f64>, expected: f64| assert!((found.unwrap() / expected - 1.0).abs() < 0.02, "{found:?}");
+    near(took.quantile(0.5).unwrap(), 6.0);
+    near(spread.quantile(0.0).unwrap(), -(2_f64.powf(3.5)));
+    near(spread.quantile(1.0).unwrap(), 2_f64.powf(0.5));
+}

@@ -8,6 +8,7 @@
 //! data: what was received is text wherever it is shown. Every view is an address.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alert;
 mod ask;
 mod assets;
 pub mod cell;

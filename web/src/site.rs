@@ -1,4 +1,5 @@
 //! What all views share: where rows come from, and what is known of the running listener.
+use crate::alert::Alerts;
 use crate::live::Live;
 use crate::watch::Watch;
 use metlog_query::Pool;
@@ -18,6 +19,8 @@ pub struct Site {
     pub reports: Option<PathBuf>,
     /// Where the warehouse is, in words.
     pub warehouse: String,
+    /// Alerts, where this server evaluates any.
+    pub alerts: Option<Arc<Alerts>>,
 }
 
 impl Site {
@@ -29,7 +32,7 @@ impl Site {
         warehouse: String,
     ) -> Site {
         let watch = live.as_ref().map(Watch::start).unwrap_or_default();
-        Site { pool, live, watch, reports, warehouse }
+        Site { pool, live, watch, reports, warehouse, alerts: None }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Sample {
     pub received: u64,
     /// As in the ledger.
     pub stored: u64,
-    /// Rejected, dropped, set aside, lost, dropped by clients and by the kernel.
+    /// Dropped, set aside, lost, dropped by clients and by the kernel: not what was rejected, which is a sender's mistake.
     pub losses: u64,
     /// Bytes of the journal.
     pub journal_bytes: u64,
@@ -120,7 +120,7 @@ fn sample(status: &Status, at: i64) -> Sample {
         at,
         received: ledger.received,
         stored: ledger.stored,
-        losses: ledger.losses().iter().map(|(_, count)| count).sum(),
+        losses: ledger.losses().iter().sum(),
         journal_bytes: status.journal.bytes,
     }
 }

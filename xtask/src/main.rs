@@ -2,6 +2,8 @@
 mod attack;
 mod clients;
 mod instructions;
+mod otlp;
+mod page;
 mod registries;
 mod setup;
 mod tidy;
@@ -14,10 +16,15 @@ const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
 cargo xtask tidy                             the house rules that are tests
+cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
+cargo xtask page [--binary FILE] [--shots FOLDER] [VIEW…]
+                                             the page in a browser; with pictures of each view
 cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all, or those named
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
                                              the whole process under load, beside another binary in turns
+cargo xtask bench [--binary FILE] reports    the shipped reports over 10 million messages, beside DuckDB
 cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
 
 Where no binary is named, the release binary is built.";
@@ -28,10 +35,18 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
         Some("tidy") => tidy::check(&root()),
+        Some("vendor") => page::vendor(&root(), arguments.next().as_deref() == Some("--check")),
+        Some("page") => Choice::read(arguments, &["--binary", "--shots"]).and_then(|choice| {
+            let tools = setup::install(&cache())?;
+            page::look(&root(), &choice.binary()?, &tools.node_modules, choice.option("--shots"), &choice.names)
+        }),
         Some("attack") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+        Some("otlp") => {
+            Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
+        }
         Some("bench") => {
             Choice::read(arguments, &["--binary", "--against", "--turns"]).and_then(|choice| bench(&choice))
         }
@@ -125,7 +140,17 @@ fn release() -> Result<PathBuf, String> {
     Ok(target().join("release/metlog"))
 }
 
+/// The shipped reports beside DuckDB, and the last hour of small and large warehouses.
+fn bench_reports(choice: &Choice) -> Result<(), String> {
+    let tools = setup::install(&cache())?;
+    let script = root().join("xtask/system/bench_reports.py");
+    run(Command::new(tools.venv.join("bin/python")).arg(script).arg(choice.binary()?))
+}
+
 fn bench(choice: &Choice) -> Result<(), String> {
+    if choice.names.iter().any(|name| name == "reports") {
+        return bench_reports(choice);
+    }
     let mut flood = cargo(&["bench", "--locked", "--package", "metlog-cli", "--bench", "flood", "--"]);
     if let Some(binary) = choice.option("--binary") {
         flood.arg("--binary").arg(whole(binary)?);
@@ -142,6 +167,8 @@ fn bench(choice: &Choice) -> Result<(), String> {
 fn test() -> Result<(), String> {
     tidy::check(&root())?;
     let tools = setup::install(&cache())?;
+    page::lint(&root(), &tools.node_modules)?;
+    page::vendor(&root(), true)?;
     let cargo = |arguments: &[&str]| run(cargo(arguments).env("METLOG_TEST_VENV", &tools.venv));
     cargo(&["fmt", "--all", "--check"])?;
     // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
@@ -160,11 +187,20 @@ fn test() -> Result<(), String> {
     let system = root().join("xtask/system");
     let script =
         |name: &str, more: &[&OsStr]| run(Command::new(&python).arg(system.join(name)).arg(&binary).args(more));
+    page::test(&root(), &binary, &tools.node_modules)?;
     script("kills.py", &[])?;
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
+    script("notebook.py", &[])?;
+    script("flight.py", &[])?;
+    run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
+    run(Command::new(tools.tracers.join("bin/python"))
+        .arg(system.join("tracers.py"))
+        .arg(&binary)
+        .arg(&tools.tracers_node_modules))?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
+    otlp::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     let acceptance = root().join("../shared/acceptance/run.py");
     if acceptance.exists() {

@@ -4,19 +4,69 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
-const PYTHON: [&str; 6] =
-    ["setuptools<81", "carbon==1.1.10", "whisper==1.1.10", "duckdb==2.0.0", "pyspark==4.3.0", "statsd==4.0.1"];
-const NODE: [&str; 1] = ["statsd@0.9.0"];
+const PYTHON: [&str; 11] = [
+    "setuptools<81",
+    "carbon==1.1.10",
+    "whisper==1.1.10",
+    "duckdb==2.0.0",
+    "pyspark==4.3.0",
+    "statsd==4.0.1",
+    "pandas==3.1.1",
+    "pyarrow==26.0.1",
+    "requests==2.34.2",
+    "adbc-driver-flightsql==1.13.0",
+    "adbc-driver-manager==1.13.0",
+];
+/// In an environment of its own: graphite-web needs an old Django.
+const GRAPHITE: [&str; 5] =
+    ["setuptools<81", "graphite-web==1.1.10", "carbon==1.1.10", "whisper==1.1.10", "Django==3.0.14"];
+const NODE: [&str; 4] = ["statsd@0.9.0", "playwright-core@1.65.1", "axe-core@4.14.1", "eslint@10.15.0"];
+/// Tracing clients of the field, which need an old SDK of OpenTelemetry: an environment of their own.
+const TRACERS: [&str; 8] = [
+    "setuptools<81",
+    "jaeger-client==4.8.0",
+    "six==1.17.0",
+    "opentelemetry-sdk==1.21.0",
+    "opentelemetry-exporter-jaeger-thrift==1.21.0",
+    "opentelemetry-exporter-jaeger-proto-grpc==1.21.0",
+    "py-zipkin==1.2.8",
+    "facebook-scribe==2.0.post1",
+];
+/// Likewise of npm.
+const TRACERS_NODE: [&str; 11] = [
+    "jaeger-client@3.19.0",
+    "@opentelemetry/api@1.10.0",
+    "@opentelemetry/exporter-jaeger@2.11.0",
+    "@opentelemetry/exporter-zipkin@3.1.0",
+    "@opentelemetry/resources@2.12.0",
+    "@opentelemetry/sampler-jaeger-remote@0.222.0",
+    "@opentelemetry/sdk-trace-base@2.12.0",
+    "@opentelemetry/sdk-trace-node@2.12.0",
+    "zipkin@0.22.0",
+    "zipkin-encoder-thrift@0.22.0",
+    "zipkin-transport-http@0.22.0",
+];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 4] =
-    [("python3", "python3-venv"), ("node", "nodejs"), ("npm", "npm"), ("java", "default-jre-headless")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("python3", "python3-venv"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("java", "default-jre-headless"),
+    ("chromium", "chromium"),
+];
 
 /// Where things were installed.
 pub struct Tools {
     /// A Python environment.
     pub venv: PathBuf,
+    /// Another one, with graphite-web.
+    pub graphite: PathBuf,
     /// A folder of Node packages.
     pub node_modules: PathBuf,
+    /// A Python environment with tracing clients.
+    pub tracers: PathBuf,
+    /// A folder of Node packages with tracing clients.
+    pub tracers_node_modules: PathBuf,
 }
 
 /// Installs what is missing below `cache`.
@@ -34,10 +84,33 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
         })?;
     }
     std::fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
-    let tools = Tools { venv: cache.join("venv"), node_modules: cache.join("node/node_modules") };
+    let tools = Tools {
+        venv: cache.join("venv"),
+        graphite: cache.join("graphite"),
+        node_modules: cache.join("node/node_modules"),
+        tracers: cache.join("tracers"),
+        tracers_node_modules: cache.join("tracers-node/node_modules"),
+    };
+    once(&cache.join("tracers.installed"), &TRACERS.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.tracers))?;
+        run(Command::new(tools.tracers.join("bin/pip")).args(["install", "--quiet"]).args(TRACERS))
+    })?;
+    once(&cache.join("tracers-node.installed"), &TRACERS_NODE.join(" "), || {
+        let prefix = cache.join("tracers-node");
+        std::fs::create_dir_all(&prefix).map_err(|error| format!("{}: {error}", prefix.display()))?;
+        // What they ask of each other was said before the newest of them were there.
+        run(Command::new("npm")
+            .args(["install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&prefix)
+            .args(TRACERS_NODE))
+    })?;
     once(&cache.join("venv.installed"), &PYTHON.join(" "), || {
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools.venv))?;
         run(Command::new(tools.venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON))
+    })?;
+    once(&cache.join("graphite.installed"), &GRAPHITE.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.graphite))?;
+        run(Command::new(tools.graphite.join("bin/pip")).args(["install", "--quiet"]).args(GRAPHITE))
     })?;
     once(&cache.join("node.installed"), &NODE.join(" "), || {
         let prefix = cache.join("node");

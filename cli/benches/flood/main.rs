@@ -7,11 +7,12 @@
 //! process. With `--against` the two binaries run in turns, shape by shape, since machines are noisy: only what ran
 //! side by side can be compared. The shapes are in `shapes`; what is printed is the table of `docs/benchmarks.md`.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run shall say where")]
+mod jaeger;
 mod process;
 mod shapes;
 
 use process::Process;
-use shapes::{SHAPES, Shape};
+use shapes::{SHAPES, Shape, To};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -41,7 +42,12 @@ fn run(binary: &Path, shape: &Shape) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(binary, folder.path(), WINDOW);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(("127.0.0.1", if shape.is_statsd { process.statsd } else { process.metlog })).unwrap();
+    let port = match shape.to {
+        To::Metlog => process.metlog,
+        To::Statsd => process.statsd,
+        To::Jaeger => process.jaeger,
+    };
+    socket.connect(("127.0.0.1", port)).unwrap();
     let before = process.cpu_seconds();
     let sent = (shape.send)(&socket, Instant::now() + Duration::from_secs(SECONDS));
     let ledger = process.drained();

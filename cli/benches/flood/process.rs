@@ -12,6 +12,8 @@ pub struct Process {
     pub metlog: u16,
     /// Port for statsd.
     pub statsd: u16,
+    /// Port for Jaeger, compact.
+    pub jaeger: u16,
     http: u16,
 }
 
@@ -22,10 +24,11 @@ fn free_port() -> u16 {
 impl Process {
     /// Starts `binary` with the journal on, an empty folder, and windows of `window`.
     pub fn start(binary: &Path, folder: &Path, window: &str) -> Process {
-        let (metlog, statsd, http) = (free_port(), free_port(), free_port());
+        let [metlog, statsd, jaeger, http] = [(); 4].map(|()| free_port());
         let config = folder.join("metlog.toml");
         let text = format!(
             "data = \"{}/data\"\n[listener]\nmetlog = \"127.0.0.1:{metlog}\"\nstatsd = \"127.0.0.1:{statsd}\"\n\
+             jaeger_compact = \"127.0.0.1:{jaeger}\"\n\
              [statsd]\nflush_interval = \"{window}\"\n[sink.parquet]\nroll_after = \"2s\"\n[query]\nlisten = \"127.0.0.1:{http}\"\n",
             folder.display()
         );
@@ -33,7 +36,7 @@ impl Process {
         let mut command = Command::new(binary);
         command.args(["up", "--config"]).arg(&config).stdout(Stdio::null());
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        let process = Process { child, metlog, statsd, http };
+        let process = Process { child, metlog, statsd, jaeger, http };
         while TcpStream::connect(("127.0.0.1", http)).is_err() {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -6,9 +6,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const DATAGRAM_BYTES: usize = 1_432;
 const STEADY_MESSAGES_PER_SECOND: u64 = 300_000;
+const JAEGER_SPANS_PER_SECOND: u64 = 200_000;
 const STATSD_LINES_PER_SECOND: u64 = 2_500_000;
 /// Real Metlog messages, one a line, seen from this package's folder. They are not part of the project.
 const REAL_MESSAGES: &str = "../../shared/corpus/metlog/metrics_hdfs.log";
+
+/// A port of the process.
+#[derive(Clone, Copy)]
+pub enum To {
+    Metlog,
+    Statsd,
+    Jaeger,
+}
 
 /// One kind of traffic.
 pub struct Shape {
@@ -16,55 +25,61 @@ pub struct Shape {
     pub name: &'static str,
     /// What it is, for a table.
     pub what: &'static str,
-    /// Goes to the port for statsd.
-    pub is_statsd: bool,
+    /// Where it goes.
+    pub to: To,
     /// Sends until then, and says how many messages or values went.
     pub send: fn(&UdpSocket, Instant) -> u64,
 }
 
 /// All of them.
-pub const SHAPES: [Shape; 7] = [
+pub const SHAPES: [Shape; 8] = [
     Shape {
         name: "statsd",
         what: "statsd, 1,432-byte datagrams, 36 % timers, 2.5 million lines a second",
-        is_statsd: true,
+        to: To::Statsd,
         send: |socket, until| send_lines(socket, until, DATAGRAM_BYTES, Some(STATSD_LINES_PER_SECOND)),
     },
     Shape {
         name: "statsd-flood",
         what: "statsd, 1,432-byte datagrams, 36 % timers, as fast as it can be sent",
-        is_statsd: true,
+        to: To::Statsd,
         send: |socket, until| send_lines(socket, until, DATAGRAM_BYTES, None),
     },
     Shape {
         name: "statsd-single",
         what: "statsd, one line a datagram, as fast as it can be sent",
-        is_statsd: true,
+        to: To::Statsd,
         send: |socket, until| send_lines(socket, until, 0, None),
     },
     Shape {
         name: "json",
         what: "Metlog JSON, nested fields, one a datagram",
-        is_statsd: false,
+        to: To::Metlog,
         send: |socket, until| send_json(socket, nested_datagrams(), until),
     },
     Shape {
         name: "json-flat",
         what: "Metlog JSON, flat, one a datagram",
-        is_statsd: false,
+        to: To::Metlog,
         send: |socket, until| send_json(socket, json_datagrams(false), until),
     },
     Shape {
         name: "wire",
         what: "wire messages, three tokens and 100 bytes of payload",
-        is_statsd: false,
+        to: To::Metlog,
         send: |socket, until| send_wire(socket, until, None),
     },
     Shape {
         name: "steady",
         what: "wire messages, three tokens and 100 bytes of payload, 300,000 a second",
-        is_statsd: false,
+        to: To::Metlog,
         send: |socket, until| send_wire(socket, until, Some(STEADY_MESSAGES_PER_SECOND)),
+    },
+    Shape {
+        name: "jaeger",
+        what: "Jaeger compact, 20 spans a datagram with four tags each, 200,000 spans a second",
+        to: To::Jaeger,
+        send: |socket, until| crate::jaeger::send(socket, until, JAEGER_SPANS_PER_SECOND),
     },
 ];
 

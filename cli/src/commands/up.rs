@@ -57,7 +57,7 @@ fn serve_until_stopped(
         let addresses = front.addresses();
         let site = page::site(&config, Some(listener.clone()), pool.clone());
         let flight = front.flight_addresses();
-        let _servers = front.serve(&serve::router(listener.clone(), pool.clone(), site), pool);
+        let _servers = front.serve(&serve::router(listener.clone(), pool.clone(), site, &config), pool);
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), &addresses, &flight, has_sql, is_demo));

@@ -4,6 +4,7 @@
 //! `document` is the file as it was typed, `values` reads its values, and one file for each part says which keys it
 //! has and what they are when they are left out. `docker/metlog.toml` documents them all; a test compares it.
 mod access;
+mod alert;
 mod document;
 mod listener;
 mod query;
@@ -15,6 +16,7 @@ mod values;
 mod web;
 
 pub use access::{AccessConfig, TlsFiles};
+pub use alert::AlertConfig;
 pub use document::ConfigError;
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
@@ -40,6 +42,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// The page.
     pub web: WebConfig,
+    /// Who is told of alerts.
+    pub alert: AlertConfig,
 }
 
 /// What the machine and the command line say.
@@ -145,11 +149,12 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     let listener = listener::read(document, &mut root, data, &sinks.parquet, context);
     let query = query::read(&mut root, &context.addresses);
     let web = web::read(&mut root, &context.folder);
+    let alert = alert::read(&mut root, &query.listen);
     check_addresses(document, &listener, &query);
     let access = access::read(&mut root);
     access::check(document, &access, &query);
     root.finish();
-    Config { listener, sinks, query, access, web }
+    Config { listener, sinks, query, access, web, alert }
 }
 
 /// No two sockets may want the same port.

@@ -2,6 +2,7 @@
 //! are where their address is given.
 use super::document::{Section, nearest};
 use super::values;
+use metlog_schemas::carbon::Naming;
 use metlog_sink::http::{UrlTemplate, header};
 use metlog_sink::store::{check_option, faults, usual_options};
 use metlog_sink::{graphite, http, parquet};
@@ -22,6 +23,8 @@ const ESCAPED_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').r
 pub struct SinksConfig {
     /// Graphite, where it has an address.
     pub graphite: Option<graphite::Config>,
+    /// How series are called in Graphite, whether there is one or not.
+    pub naming: Naming,
     /// The warehouse.
     pub parquet: ParquetConfig,
     /// Documents by HTTP, where it has a URL.
@@ -46,14 +49,17 @@ pub struct ParquetConfig {
 /// Reads all of them. `data` holds the warehouse unless a URL says otherwise; `environment` are the variables that
 /// a remote store is opened with; without them it is not tried.
 pub fn read(sink: &mut Section<'_>, data: &Path, environment: Option<&[(String, String)]>) -> SinksConfig {
+    let (graphite, naming) = graphite(sink.section("graphite"));
     SinksConfig {
-        graphite: graphite(sink.section("graphite")),
+        naming,
+        graphite,
         parquet: parquet(sink.section("parquet"), data, environment),
         http: http(sink.section("http"), data),
     }
 }
 
-fn graphite(mut section: Section<'_>) -> Option<graphite::Config> {
+/// The sink, where there is an address, and how names are built, which reading has in common with it.
+fn graphite(mut section: Section<'_>) -> (Option<graphite::Config>, Naming) {
     const PROTOCOLS: &[(&str, graphite::Protocol)] =
         &[("plaintext", graphite::Protocol::Plaintext), ("pickle", graphite::Protocol::Pickle)];
     let address = section.read("address", values::destination);
@@ -62,7 +68,8 @@ fn graphite(mut section: Section<'_>) -> Option<graphite::Config> {
     config.prefix = section.read("prefix", graphite_prefix).unwrap_or_default();
     config.legacy_namespace = section.read("legacy_namespace", values::boolean).unwrap_or(false);
     section.finish();
-    address.map(|_| config)
+    let naming = Naming { prefix: config.prefix.clone(), legacy_namespace: config.legacy_namespace };
+    (address.map(|_| config), naming)
 }
 
 fn graphite_prefix(value: &DeValue<'_>) -> Result<String, String> {

@@ -1,9 +1,10 @@
-//! The state at a segment's begin, in a file beside it: series, the open window, senders.
+//! The state at a segment's begin, in a file beside it: series, the open window, senders and their totals.
 //!
 //! `METLOGS1`, then sections: `name length u8, name, version u32, length u64, crc32c u32`, all little-endian, and that
 //! many bytes. A reader passes over sections that it does not know; of those that it needs, it reads only versions
 //! that it knows. The file is written beside intake, after its segment was begun, and replaced as a whole.
 use crate::aggregate::State;
+use crate::grown::Totals;
 use crate::senders::Senders;
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: [u8; 8] = *b"METLOGS1";
 const AGGREGATE: (&str, u32) = ("aggregate", 1);
 const SENDERS: (&str, u32) = ("senders", 1);
+const TOTALS: (&str, u32) = ("totals", 1);
 
 /// All state that the order of the journal decides.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,6 +48,9 @@ pub fn encode(state: &StateAt) -> io::Result<Vec<u8>> {
     let mut bytes = MAGIC.to_vec();
     section(&mut bytes, AGGREGATE, &postcard::to_allocvec(&state.aggregate).map_err(io::Error::other)?);
     section(&mut bytes, SENDERS, &postcard::to_allocvec(&state.senders).map_err(io::Error::other)?);
+    if !state.senders.totals.is_empty() {
+        section(&mut bytes, TOTALS, &postcard::to_allocvec(&state.senders.totals).map_err(io::Error::other)?);
+    }
     Ok(bytes)
 }
 
@@ -57,17 +62,18 @@ pub fn read(folder: &Path, segment: u64) -> Option<StateAt> {
 /// The state of its file's bytes; `None` if they are not whole.
 pub fn decode(bytes: &[u8]) -> Option<StateAt> {
     let mut rest = bytes.strip_prefix(&MAGIC)?;
-    let (mut aggregate, mut senders) = (None, None);
+    let (mut aggregate, mut senders, mut totals) = (None, None::<Senders>, Some(Totals::default()));
     while !rest.is_empty() {
         let Section { name, version, content, rest: after } = next(rest)?;
         match (name, version) {
             (name, version) if (name, version) == (AGGREGATE.0.as_bytes(), AGGREGATE.1) => aggregate = read_as(content),
             (name, version) if (name, version) == (SENDERS.0.as_bytes(), SENDERS.1) => senders = read_as(content),
+            (name, version) if (name, version) == (TOTALS.0.as_bytes(), TOTALS.1) => totals = read_as(content),
             _ => (),
         }
         rest = after;
     }
-    Some(StateAt { aggregate: aggregate?, senders: senders? })
+    Some(StateAt { aggregate: aggregate?, senders: Senders { totals: totals?, ..senders? } })
 }
 
 fn read_as<T: DeserializeOwned>(content: &[u8]) -> Option<T> {

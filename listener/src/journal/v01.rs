@@ -129,6 +129,7 @@ impl From<Senders> for senders::Senders {
             senders: old.senders.into_iter().map(|(id, sender)| (id, sender.into())).collect(),
             forgotten_lost: old.forgotten_lost,
             forgotten_dropped: old.forgotten_dropped,
+            totals: Default::default(),
         }
     }
 }

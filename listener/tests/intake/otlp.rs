@@ -209,3 +209,40 @@ async fn defaults_yield_and_what_is_configured_does_not() {
     let why = std::error::Error::source(&refused).unwrap().to_string();
     assert!(why.starts_with(&format!("TCP {taken}: ")), "{why}");
 }
+
+/// What a counter grew by is counted once, over kills and restarts, and a point that comes twice is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn cumulative_counters_are_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::default();
+    let mut data = folder.path().join("data0");
+    let point = |nth: u64| {
+        let point = json!({"startTimeUnixNano": "1544712600000000000", "asInt": (nth * 10).to_string(),
+            "timeUnixNano": (1_544_712_660_000_000_000 + nth * 1_000_000_000).to_string()});
+        let sum = json!({"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [point]});
+        json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "requests", "sum": sum}]}]}]}).to_string()
+    };
+    let mut sent = 0;
+    for round in 0..3 {
+        let listener = start(with_otlp(&data), &store);
+        let to = address(&listener, "otlp_http");
+        for _ in 0..4 {
+            sent += 1;
+            let (status, _, body) = post(&to, "/v1/metrics", JSON, point(sent).as_bytes());
+            assert_eq!((status, body.as_slice()), (200, &b"{}"[..]));
+            // So that some of it is in a segment that is sealed, and some not.
+            tokio::time::sleep(Duration::from_millis(120)).await;
+        }
+        let (_, _, body) = post(&to, "/v1/metrics", JSON, point(sent).as_bytes());
+        let partial: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(partial["partialSuccess"]["rejectedDataPoints"], "1", "{partial}");
+        let next = folder.path().join(format!("data{}", round + 1));
+        killed(&data, &next);
+        listener.stop(std::future::ready(())).await;
+        data = next;
+    }
+    let listener = start(with_otlp(&data), &store);
+    assert_eq!(stop(&listener).await, 0);
+    let total: f64 = store.rows(Table::Metrics).iter().map(|batch| count_of(batch, "requests")).sum();
+    assert_eq!(total, sent as f64 * 10.0);
+}

@@ -77,6 +77,59 @@ fn misused() -> datafusion::error::DataFusionError {
     plan_datafusion_err!("attribute_values(events, 'key') or (links, 'key'): the key is a constant text")
 }
 
+/// `event_names(events)`: what happened, as a list of texts.
+pub(super) fn names() -> ScalarUDF {
+    ScalarUDF::new_from_impl(EventNames { signature: Signature::any(1, Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct EventNames {
+    signature: Signature,
+}
+
+fn no_events() -> datafusion::error::DataFusionError {
+    plan_datafusion_err!("event_names(events): a list of events is required")
+}
+
+impl ScalarUDFImpl for EventNames {
+    fn name(&self) -> &str {
+        "event_names"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        documents::of(self.name())
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments {
+            [DataType::List(item)] => match item.data_type() {
+                DataType::Struct(parts)
+                    if parts.iter().any(|part| part.name() == "name" && *part.data_type() == DataType::Utf8) =>
+                {
+                    Ok(texts())
+                }
+                _ => Err(no_events()),
+            },
+            _ => Err(no_events()),
+        }
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [of] = call.args.as_slice() else { return Err(no_events()) };
+        let list = of.to_array(call.number_rows)?;
+        let list = list.as_list_opt::<i32>().ok_or_else(no_events)?;
+        let items = list.values().as_struct_opt().ok_or_else(no_events)?;
+        let names = Arc::clone(items.column_by_name("name").ok_or_else(no_events)?);
+        let element = Arc::new(Field::new("element", DataType::Utf8, true));
+        let names = ListArray::try_new(element, list.offsets().clone(), names, list.nulls().cloned())?;
+        Ok(ColumnarValue::Array(Arc::new(names)))
+    }
+}
+
 /// For each row the values of the key, in the order of its items.
 fn found(list: &ListArray, key: &str) -> Result<ListArray> {
     let unexpected = || exec_datafusion_err!("attribute_values: items without attributes");

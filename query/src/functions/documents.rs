@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Name, form, and what it gives.
-const OWN: [(&str, &str, &str); 18] = [
+const OWN: [(&str, &str, &str); 19] = [
     ("arg_max", "arg_max(x, y)", "The x of the row with the largest y."),
     ("arg_min", "arg_min(x, y)", "The x of the row with the smallest y."),
     ("array_regexp_like", "array_regexp_like(list, pattern)", "True where the pattern is found in one of the texts."),
     ("attribute_values", "attribute_values(events, key)", "What events or links have under a key, as a list of texts."),
+    ("event_names", "event_names(events)", "What happened in a span, as a list of texts."),
     ("json_contains", "json_contains(json, key, …)", "True where the path leads to something."),
     ("json_get", "json_get(json, key, …)", "What is at the path: a string as it is, everything else as JSON."),
     ("json_get_array", "json_get_array(json, key, …)", "The items of an array, as JSON."),

@@ -32,6 +32,7 @@ fn own_scalar() -> Vec<Arc<ScalarUDF>> {
         Arc::new(sketch::quantile()),
         Arc::new(time::bucket()),
         Arc::new(attributes::values()),
+        Arc::new(attributes::names()),
     ];
     json::functions().into_iter().chain(others).collect()
 }

@@ -40,8 +40,9 @@ pub fn router(pool: Arc<Pool>) -> Router {
             .into_response()
     });
     let jaeger = crate::jaeger::router(Arc::clone(&pool));
+    let zipkin = crate::zipkin::router(Arc::clone(&pool));
     let sql = Router::new().route("/api/sql", methods).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(pool);
-    sql.merge(jaeger)
+    sql.merge(jaeger).merge(zipkin)
 }
 
 #[derive(Deserialize)]

@@ -108,8 +108,14 @@ fn process(resource: &Resource) -> Process {
     }
 }
 
+/// The format whose tags are attributes as they were sent: what columns learned of them is not said again.
+const OWN: &str = "jaeger";
+
 fn write(span: &Span, process_id: String) -> SpanJson {
-    let parent = (!span.is_root()).then(|| Reference {
+    // A link says of which kind a reference is that gave the span its parent, where it is no `CHILD_OF`.
+    let is_parent = |link: &Link| link.trace_id == span.trace_id && link.span_id == span.parent_id;
+    let is_told = span.source == OWN && span.links.iter().any(is_parent);
+    let parent = (!span.is_root() && !is_told).then(|| Reference {
         ref_type: "CHILD_OF",
         trace_id: span.trace_id.short(),
         span_id: span.parent_id.to_string(),
@@ -117,7 +123,10 @@ fn write(span: &Span, process_id: String) -> SpanJson {
     SpanJson {
         trace_id: span.trace_id.short(),
         span_id: span.span_id.to_string(),
-        flags: span.extra("jaeger.flags").and_then(|flags| flags.parse().ok()),
+        flags: match span.extra("jaeger.flags") {
+            Some(flags) => flags.parse().ok(),
+            None => (span.source == OWN).then_some(span.flags),
+        },
         operation_name: span.name.clone(),
         references: parent.into_iter().chain(span.links.iter().map(reference)).collect(),
         start_time: span.start / 1_000,
@@ -139,6 +148,9 @@ fn reference(link: &Link) -> Reference {
 }
 
 fn tags(span: &Span) -> Vec<Tag> {
+    if span.source == OWN {
+        return span.attributes.iter().map(tag).collect();
+    }
     let code = match span.status {
         Status::Unset => "",
         Status::Ok => "OK",
@@ -178,4 +190,27 @@ fn tag(attribute: &Attribute) -> Tag {
         other => ("string", other.to_text().into()),
     };
     Tag { key: attribute.key.clone(), r#type, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_from_jaeger_is_shown_as_it_was_sent() {
+        let mut span = Span { source: OWN.to_owned(), kind: Kind::Server, status: Status::Error, ..Span::default() };
+        span.attributes =
+            vec![Attribute::text("error", "true".to_owned()), Attribute::text("span.kind", "server".to_owned())];
+        (span.flags, span.parent_id) = (1, crate::trace::SpanId(7));
+        span.links = vec![Link {
+            span_id: span.parent_id,
+            attributes: vec![Attribute::text(REF_TYPE, "follows_from".to_owned())],
+            ..Link::default()
+        }];
+        let json = serde_json::to_value(write(&span, "p1".to_owned())).unwrap();
+        let keys: Vec<_> = json["tags"].as_array().unwrap().iter().map(|tag| tag["key"].as_str().unwrap()).collect();
+        assert_eq!(keys, ["error", "span.kind"]);
+        assert_eq!((&json["flags"], json["references"].as_array().unwrap().len()), (&1.into(), 1));
+        assert_eq!(json["references"][0]["refType"], "FOLLOWS_FROM");
+    }
 }

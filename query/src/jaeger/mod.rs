@@ -3,16 +3,21 @@
 //!
 //! What differs, since it is better: search is newest first over the whole range, `error=false` means what it says, events
 //! keep their order, and adjustments are told and can be chosen (`adjust=`).
-mod envelope;
+pub(crate) mod envelope;
+mod grpc;
+mod grpc_messages;
 mod json;
 mod measures;
-mod parameters;
+pub(crate) mod parameters;
 mod paths;
-mod texts;
+mod read;
+pub(crate) mod texts;
 mod v1;
 mod v3;
 
-pub use json::trace as trace_json;
+pub use json::{TraceJson, trace as trace_json};
+pub use read::read_traces;
+pub use texts::duration;
 
 use crate::trace::find::{Rows, Traces};
 use crate::{Pool, Rights};
@@ -40,7 +45,8 @@ pub fn router(pool: Arc<Pool>) -> Router {
 /// Likewise, wherever rows come from.
 pub(crate) fn over(rows: Arc<dyn Rows>) -> Router {
     let service = Service { rows };
-    Router::new().merge(paths(service.clone())).nest("/jaeger", paths(service).fallback(v1::no_such_path))
+    let below = paths(service.clone()).fallback(v1::no_such_path);
+    paths(service.clone()).merge(grpc::paths().with_state(service)).nest("/jaeger", below)
 }
 
 fn paths(service: Service) -> Router {

@@ -141,6 +141,7 @@ impl Wanted {
             operation: parameters.filled("operation").map(str::to_owned),
             tags,
             filter,
+            more: Vec::new(),
             from,
             until,
             duration_min,

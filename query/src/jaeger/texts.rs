@@ -42,7 +42,7 @@ pub(super) fn truth(text: &str) -> Result<bool, String> {
 ///
 /// # Errors
 /// As of `time.ParseDuration`.
-pub(crate) fn duration(text: &str) -> Result<i64, String> {
+pub fn duration(text: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {text:?}");
     let (is_negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -11,6 +11,7 @@ mod model;
 pub mod otlp;
 pub mod tree;
 
+pub(crate) use ids::from_base64;
 pub use ids::{SpanId, TraceId};
 pub use model::{Attribute, Event, Kind, Link, Resource, Scope, Span, Status, Trace, Value, value_of};
 

@@ -33,6 +33,37 @@ pub enum Verdict {
     Implausible,
 }
 
+/// Counts of buckets of a histogram, by whether they are of negative numbers and by index; sorted, none is 0.
+pub type Buckets = Vec<((bool, i32), u64)>;
+
+/// What a series has come to since it began to count.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Total {
+    /// When it began, ns since 1970 UTC; 0 if it does not say.
+    pub start: u64,
+    /// When it was so much, ns since 1970 UTC.
+    pub time: u64,
+    /// So many of the numbers only grow, unless it began anew.
+    pub growing: usize,
+    /// Its numbers.
+    pub numbers: Vec<f64>,
+    /// How wide exponential buckets are: each of a scale covers two of the next.
+    pub scale: i32,
+    /// Buckets, if it is a histogram.
+    pub buckets: Buckets,
+}
+
+/// What a series grew by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grown {
+    /// Since when, ns since 1970 UTC.
+    pub since: u64,
+    /// By how much.
+    pub by: Total,
+    /// It is all since the series began.
+    pub is_whole: bool,
+}
+
 /// What depends on the order of the journal.
 pub trait InOrder {
     /// Notes a datagram of a sender.
@@ -46,6 +77,15 @@ pub trait InOrder {
     /// # Errors
     /// The reason of its refusal.
     fn add(&mut self, sample: &Sample<'_>) -> Result<(), &'static str>;
+
+    /// Notes the total of a cumulative series, and what it grew by since the one before. `series` is what identifies it.
+    ///
+    /// # Errors
+    /// The reason of its refusal: it is not newer than the one before, or there are too many series.
+    fn grown(&mut self, series: &[u8], total: Total, received_at: i64) -> Result<Grown, &'static str> {
+        let (_, _) = (series, received_at);
+        Ok(Grown { since: total.start, by: total, is_whole: true })
+    }
 
     /// A datagram of values brought so many lines.
     fn packet(&mut self, lines: u64);

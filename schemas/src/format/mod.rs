@@ -7,10 +7,11 @@ mod decoded;
 mod describe;
 pub mod otlp;
 mod redact;
-mod spans;
 pub mod thrift;
 
-pub use decoded::{Counts, Decoded, Entry, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Verdict};
+pub use decoded::{
+    Buckets, Counts, Decoded, Entry, Grown, InOrder, OwnedSample, REJECT_BYTES_MAX, REJECTS_MAX, Reject, Total, Verdict,
+};
 pub use redact::{DROPPED, Redacted, Redactor, UNREADABLE};
 
 use crate::wire::v1::SigningKey;
@@ -231,8 +232,10 @@ formats! {
     jaeger: Jaeger,
     zipkin: Zipkin,
     scribe: Scribe,
+    spans: Spans,
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
+    otlp_metrics: OtlpMetrics,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 

@@ -110,6 +110,37 @@ pub fn metrics_rows<'a>(windows: impl IntoIterator<Item = &'a Window>) -> Result
     rows.finish()
 }
 
+/// A row that no window made: what a sender aggregated itself.
+#[derive(Debug, Clone, Default)]
+pub struct Row<'a> {
+    /// End, µs since 1970 UTC.
+    pub time: i64,
+    /// Start, likewise; not after the end.
+    pub start: i64,
+    /// Name of the series.
+    pub name: &'a str,
+    /// As in the column.
+    pub kind: &'static str,
+    /// Host of the sender; may be empty.
+    pub hostname: &'a str,
+    /// Sorted by key, no key twice.
+    pub tags: &'a [(String, String)],
+    /// As in the column; likewise the rest.
+    pub count: Option<f64>,
+    /// Sum.
+    pub sum: Option<f64>,
+    /// Smallest.
+    pub min: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Value of a gauge.
+    pub value: Option<f64>,
+    /// Sketch of a timer.
+    pub sketch: Option<Vec<u8>>,
+    /// Samples of a timer.
+    pub samples: Option<i64>,
+}
+
 /// Rows being collected for a batch of the table `metrics`.
 #[derive(Debug)]
 pub struct MetricRows {
@@ -195,6 +226,31 @@ impl MetricRows {
                 self.samples.append_null();
             }
         }
+    }
+
+    /// Appends a row that no window made.
+    pub fn push_row(&mut self, row: &Row<'_>) {
+        self.timestamp.push(row.time);
+        self.seconds.append_value((row.time - row.start) as f64 / crate::time::SECOND as f64);
+        self.name.append_value(row.name);
+        self.kind.append_value(row.kind);
+        for (key, value) in row.tags {
+            self.tags.keys().append_value(key);
+            self.tags.values().append_value(value);
+            self.text_bytes += key.len() + value.len();
+        }
+        let _ = self.tags.append(true);
+        self.hostname.append_value(row.hostname);
+        self.text_bytes += row.name.len() + row.hostname.len();
+        for (builder, number) in self.numbers.iter_mut().zip([row.count, row.sum, row.min, row.max, row.value]) {
+            builder.append_option(number);
+        }
+        self.text_bytes += row.sketch.as_ref().map_or(0, Vec::len);
+        self.sketch.append_option(row.sketch.as_deref());
+        self.samples.append_option(row.samples);
+        self.start.push(row.start);
+        self.of_timers.iter_mut().for_each(Float64Builder::append_null);
+        let _ = self.percentiles.append(false);
     }
 
     /// What Graphite gets of a timer besides what a sketch holds.

@@ -6,6 +6,7 @@ pub mod chart;
 pub mod flow;
 pub mod heat;
 pub mod pivot;
+pub(crate) mod search;
 pub mod spark;
 pub mod suggest;
 pub mod table;

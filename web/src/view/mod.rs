@@ -24,8 +24,10 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
+    traces "Traces" "/traces"
     reports "Reports" "/reports"
     explore "Explore" "/explore"
     messages "Messages" "/messages"
     series "Metrics" "/series"
+    live "Live" "/live"
 }

@@ -1,5 +1,6 @@
-"""Spans for a Jaeger agent: ``emitBatch`` in Thrift's compact protocol, by UDP. For services that are configured with an
-agent's address; metlog's own listener has such an address too.
+"""Spans for a Jaeger agent: ``emitBatch`` in Thrift's compact protocol, by UDP.
+
+For services that are configured with an agent's address; metlog's own listener has such an address too.
 
 A batch says its number and what was dropped before it, so a listener that counts knows what was lost.
 """

@@ -54,6 +54,7 @@ class Span:
         self.context = Context()
         self._client = client
         self._options = (attributes, parent)
+        self._parent: "Union[None, Span, Context]" = None
         self._began: Optional[int] = None
         self._duration: Optional[int] = None
 
@@ -65,13 +66,22 @@ class Span:
     def begin(self) -> "Span":
         """Begins the span and makes it the current one; :meth:`end` ends it."""
         attributes, parent = self._options
-        self._parent = current.get()
+        held = current.get()
+        is_remote = True
         if parent is None:
-            held = self._parent
             parent = held.context if isinstance(held, Span) else held
-            self._remote = isinstance(held, Context)
-        else:
-            self._remote = True
+            is_remote = isinstance(held, Context)
+        self.start(parent, is_remote)
+        self._parent = held
+        current.set(self)
+        if attributes:
+            self.set(attributes)
+        return self
+
+    def start(self, parent: Optional[Context], is_remote: bool = False, start: Optional[int] = None) -> None:
+        """Begins the span below a parent or none, not as the current one. ``start``: ns since 1970."""
+        self._parent = None
+        self._remote = is_remote
         self.context, self._probability = _next(parent, self._client.sampler, self.name)
         self._parent_span_id = parent.span_id if parent is not None and parent.is_valid else 0
         self._attributes: List[Tuple[str, Any]] = []
@@ -81,10 +91,9 @@ class Span:
         self._status, self._message = 0, ""
         self._started = time_ns()
         self._began = perf_counter_ns()
-        current.set(self)
-        if attributes:
-            self.set(attributes)
-        return self
+        if start is not None:
+            self._began -= self._started - start
+            self._started = start
 
     def set(self, key: "Union[str, Mapping[str, Any]]", value: Any = None) -> "Span":
         """Sets an attribute, or several. Numbers, truth values, bytes, lists and mappings keep their types."""
@@ -96,14 +105,19 @@ class Span:
                     self._attributes.append((_values.as_text(one), given))
         return self
 
-    def event(self, name: str, attributes: Optional[Mapping[str, Any]] = None) -> "Span":
-        """Notes that something happened, now."""
+    def event(
+        self, name: str, attributes: Optional[Mapping[str, Any]] = None, timestamp: Optional[float] = None
+    ) -> "Span":
+        """Notes that something happened, now or at a time, in seconds since 1970."""
         if self.is_recording:
             if len(self._events) >= EVENTS_MAX:
                 self._left_out[1] += 1
             else:
                 pairs = tuple(attributes.items()) if attributes else ()
-                self._events.append((perf_counter_ns() - (self._began or 0), _values.as_text(name), pairs))
+                after = perf_counter_ns() - (self._began or 0)
+                if timestamp is not None:
+                    after = int(timestamp * 1e9) - self._started
+                self._events.append((after, _values.as_text(name), pairs))
         return self
 
     def link(self, context: Context, attributes: Optional[Mapping[str, Any]] = None) -> "Span":
@@ -140,11 +154,11 @@ class Span:
             self._parent = current.get()
             current.set(self)
 
-    def end(self) -> None:
-        """Ends the span, and sends it."""
+    def end(self, at: Optional[int] = None) -> None:
+        """Ends the span, now or at a time in ns since 1970, and sends it."""
         if self._began is None or self._duration is not None:
             return
-        duration = perf_counter_ns() - self._began
+        duration = perf_counter_ns() - self._began if at is None else at - self._started
         was_recording = self.is_recording
         self._duration = duration
         if current.get() is self:

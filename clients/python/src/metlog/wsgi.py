@@ -7,11 +7,13 @@ A request ends when its body has been sent, or was given up: streamed bodies cou
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any, Callable, Iterable, Iterator, Optional
 
 from . import default
 from ._client import Client
 from ._requests import Measures
+from ._spans import Span
 from .propagation import wsgi_getter
 
 
@@ -42,16 +44,15 @@ class Middleware:
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         try:
-            body = self.app(environ, start)
+            body = request.inside.run(self.app, environ, start)
         except BaseException as error:
             request.end(None, error)
             raise
-        request.leave()
         return _Body(body, request)
 
 
 class _Request:
-    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "span")
+    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "inside", "span")
 
     def __init__(self, measures: Measures, environ: "dict[str, Any]") -> None:
         self.status: Optional[int] = None
@@ -60,20 +61,16 @@ class _Request:
         self._has_ended = False
         self._began = measures.begin()
         names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
-        self.span = measures.span(self._method, environ.get("PATH_INFO", ""), wsgi_getter(environ), names)
-
-    def leave(self) -> None:
-        """The application has returned: what the server does next is not part of it, though the request goes on."""
-        self.span.suspend()
-
-    def resume(self) -> None:
-        """The application makes more of its body."""
-        self.span.resume()
+        #: What the application is run in, piece by piece: the spans that it has open while a piece is sent are not the
+        #: server's.
+        self.inside = contextvars.copy_context()
+        path = environ.get("PATH_INFO", "")
+        self.span: Span = self.inside.run(measures.span, self._method, path, wsgi_getter(environ), names)
 
     def end(self, status: Optional[int], error: Optional[BaseException] = None) -> None:
         if not self._has_ended:
             self._has_ended = True
-            self._measures.end_span(self.span, status, error)
+            self.inside.run(self._measures.end_span, self.span, status, error)
             self._measures.end(self._began, self._method, status)
 
 
@@ -91,19 +88,16 @@ class _Body:
 
     def __next__(self) -> bytes:
         request = self._request
-        request.resume()
         try:
             if self._items is None:
                 self._items = iter(self._body)
-            return next(self._items)
+            return request.inside.run(next, self._items)
         except StopIteration:
             request.end(request.status)
             raise
         except BaseException as error:
             request.end(None, error)
             raise
-        finally:
-            request.leave()
 
     def __len__(self) -> int:
         # Servers ask for the number of items to make a Content-Length of a single one.
@@ -114,7 +108,7 @@ class _Body:
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
-                close()
+                self._request.inside.run(close)
         except BaseException as error:
             self._request.end(None, error)
             raise

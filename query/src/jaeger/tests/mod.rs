@@ -1,4 +1,5 @@
 //! Jaeger's interfaces as its clients see them, over spans of our own making.
+mod grpc;
 mod search;
 mod shapes;
 mod texts;

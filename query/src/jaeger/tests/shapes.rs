@@ -243,3 +243,14 @@ async fn uploads_archives_and_ways() {
     assert_eq!(server.get("/api/metrics/minstep").await.1["data"], 1);
     assert!(server.get("/api/quality-metrics").await.1["metrics"].is_array());
 }
+
+#[test]
+fn what_is_downloaded_can_be_uploaded() {
+    let trace = crate::trace::Trace { id: TraceId(1), spans: vec![rich(), span(1, 1, 0, "front", 0, 100)] };
+    let written = serde_json::to_value(super::super::trace_json(&trace, Vec::new())).unwrap();
+    let read = super::super::read_traces(&json!({"data": [written]})).unwrap();
+    assert_eq!(serde_json::to_value(super::super::trace_json(&read[0], Vec::new())).unwrap(), written);
+    for body in [json!({}), json!({"data": 1}), json!({"data": [{"spans": [{"traceID": "x"}]}]})] {
+        assert!(super::super::read_traces(&body).is_err(), "{body}");
+    }
+}

@@ -48,7 +48,18 @@ impl Traces {
     /// # Errors
     /// Those of the query.
     pub async fn spans(&self, condition: &str, limit: usize, offset: usize) -> Result<Found, Error> {
-        let page = format!("order by start_unix_nanos desc, trace_id, span_id limit {limit} offset {offset}");
+        self.spans_by(condition, "start_unix_nanos desc", limit, offset).await
+    }
+
+    /// Likewise in another order.
+    pub(super) async fn spans_by(
+        &self,
+        condition: &str,
+        order: &str,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Found, Error> {
+        let page = format!("order by {order}, trace_id, span_id limit {limit} offset {offset}");
         let rows = self.sql(format!("select * from spans where {condition} {page}")).await?;
         let mut found = Found { partial: rows.partial.clone(), ..Found::default() };
         for batch in &rows.batches {
@@ -153,6 +164,12 @@ impl Found {
         self.len() == 0
     }
 
+    /// The spans as they are stored, in the order of the rows.
+    pub fn plain(&self) -> Vec<Span> {
+        let mut shared = SharedParts::default();
+        self.rows.iter().flat_map(Spans::iter).map(|span| shared.span(span)).collect()
+    }
+
     /// The traces, in the order in which they were asked for; halves of spans are joined.
     pub fn traces(&self) -> Vec<Trace> {
         let mut shared = SharedParts::default();
@@ -177,6 +194,27 @@ impl Found {
         let mut traces = self.traces();
         traces.iter_mut().for_each(|trace| adjustments.apply(trace));
         otlp::write(traces.iter().flat_map(|trace| &trace.spans))
+    }
+}
+
+impl Found {
+    /// Likewise in pieces of at most so many spans, each of one trace.
+    pub fn otlp_in_pieces(&self, adjustments: Adjustments, spans_max: usize) -> Vec<TracesData> {
+        if adjustments == Adjustments::NONE {
+            let mut by_trace: HashMap<TraceId, Vec<read::Span<'_>>> = HashMap::new();
+            for span in self.rows.iter().flat_map(Spans::iter) {
+                by_trace.entry(TraceId::parse(span.trace_id()).unwrap_or_default()).or_default().push(span);
+            }
+            let ordered = self.order.iter().filter_map(|id| by_trace.remove(id));
+            let pieces = ordered.flat_map(|spans| spans.chunks(spans_max).map(<[_]>::to_vec).collect::<Vec<_>>());
+            return pieces.map(metlog_schemas::span::otlp::traces).collect();
+        }
+        let mut pieces = Vec::new();
+        for mut trace in self.traces() {
+            adjustments.apply(&mut trace);
+            pieces.extend(trace.spans.chunks(spans_max).map(otlp::write));
+        }
+        pieces
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything asks in SQL, in the pool's processes, with the rights of whoever asks. What comes back is bounded: spans come in
 //! pages of [`SPANS_A_PAGE`], at most [`SPANS_MAX`] of them.
 mod load;
+mod outline;
 mod red;
 mod search;
 mod services;
@@ -10,9 +11,11 @@ mod sql;
 mod summary;
 
 pub use load::Found;
+pub use outline::{OUTLINE_MAX, Outline};
 pub use red::{Point, Red, RedQuery, Series};
 pub use search::{Order, Search};
 pub use services::{Dependency, Operation};
+pub(crate) use sql::{literal, within};
 pub use summary::{ServiceCount, Summary};
 
 use crate::isolate::{Batches, Pool, Query};

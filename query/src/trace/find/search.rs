@@ -1,5 +1,5 @@
 //! Search: exact over the whole range, in an order over all that is found, in pages.
-use super::{Columns, Traces, sql, text};
+use super::{Columns, Found, Traces, sql, text};
 use crate::Error;
 use crate::filter::Filter;
 use crate::trace::TraceId;
@@ -76,6 +76,8 @@ pub struct Search {
     pub tags: Vec<(String, String)>,
     /// What else it must be.
     pub filter: Option<Filter>,
+    /// Further conditions in SQL, which whoever asks has written: never what a user typed.
+    pub more: Vec<String>,
     /// Its earliest start, in nanoseconds since 1970.
     pub from: u64,
     /// Its latest start, which is included.
@@ -106,6 +108,7 @@ impl Search {
         conditions.extend(self.duration_max.map(|nanos| format!("duration_nanos <= {nanos}")));
         conditions.extend(self.tags.iter().map(|(key, value)| sql::tag(key, value)));
         conditions.extend(self.filter.iter().filter(|f| !f.is_all()).map(|filter| format!("({})", filter.to_sql())));
+        conditions.extend(self.more.iter().cloned());
         sql::all(&conditions)
     }
 
@@ -137,6 +140,21 @@ impl Search {
 }
 
 impl Traces {
+    /// The spans that are found, by the order of the search, in its page.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub async fn found_spans(&self, search: &Search) -> Result<Found, Error> {
+        let order = match search.order {
+            Order::Oldest => "start_unix_nanos asc",
+            Order::Longest => "duration_nanos desc nulls last",
+            Order::Shortest => "duration_nanos asc",
+            Order::MostErrors => "(status = 'error') desc, start_unix_nanos desc",
+            Order::Newest | Order::MostSpans => "start_unix_nanos desc",
+        };
+        self.spans_by(&search.condition(), order, search.limit, search.offset).await
+    }
+
     /// The traces that are found, first things first, and why they are not all, where they are not.
     ///
     /// # Errors

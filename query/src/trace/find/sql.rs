@@ -3,13 +3,13 @@ use crate::trace::TraceId;
 use metlog_schemas::time::rfc3339;
 
 /// A text as a literal: quotes are doubled, and nothing else means anything in it.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Spans that start within a time, in nanoseconds, both ends included. `timestamp` chooses what is read, the exact
 /// column what is meant.
-pub(super) fn within(from: u64, until: u64) -> String {
+pub(crate) fn within(from: u64, until: u64) -> String {
     let [from, until] = [from, until].map(|nanos| i64::try_from(nanos).unwrap_or(i64::MAX));
     let [first, last] = [from, until].map(|nanos| literal(&rfc3339(nanos.div_euclid(1_000))));
     format!("timestamp >= {first} and timestamp <= {last} and start_unix_nanos between {from} and {until}")

@@ -49,7 +49,13 @@ impl Format for Jaeger {
     }
 
     fn redact(datagram: &[u8], rules: &dyn Redactor) -> Redacted {
-        crate::format::spans::redact::<Jaeger>(datagram, rules)
+        let stub = match datagram.first() {
+            Some(&COMPACT) => sender::stub::<Compact<'_>>(datagram),
+            Some(&PROTO) => None,
+            _ => sender::stub::<Binary<'_>>(datagram),
+        };
+        // Its number counts even where nothing else of it is left.
+        Redacted { datagram: stub, ..crate::format::spans::redact::<Jaeger>(datagram, rules) }
     }
 
     fn enter(datagram: &[u8], at: Entry, _: &mut crate::format::Scratch, state: &mut impl InOrder, _: &mut Decoded) {

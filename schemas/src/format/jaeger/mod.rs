@@ -10,9 +10,11 @@ pub mod request;
 mod sender;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use format::{CODE, Jaeger};
+#[cfg(test)]
+pub(super) use tests::{COMPACT, noted, numbered as numbered_batch};
 
 /// Remembers nothing from one datagram to the next.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 //! Clients that number their batches have a tag `client-uuid` in their process. A number that comes twice changes the
 //! counts only: two processes that a fork made share the tag, and what either sends must be stored.
 use super::batch::each_tag;
+use crate::format::thrift::write::{Writer, call, code};
 use crate::format::thrift::{Kind, Protocol, Result};
 use crate::format::{Entry, InOrder};
 use crate::span::Value;
@@ -34,6 +35,23 @@ pub(super) fn note<'a, P: Protocol<'a>>(datagram: &'a [u8], at: Entry, state: &m
         key_id: None,
     };
     state.sender(&header, at.received_at);
+}
+
+/// A batch without spans that says of its sender what this one does; `None` where it says nothing.
+pub(super) fn stub<'a, P: Protocol<'a>>(datagram: &'a [u8]) -> Option<Vec<u8>> {
+    let found = find(P::new(datagram)).ok()??;
+    let number = found.number?;
+    let tags = [("client-uuid", found.uuid), ("hostname", found.hostname)];
+    let mut writer = Writer::default();
+    writer.call(b"emitBatch", call::ONE_WAY, 0, true).field(code::STRUCT, 1).field(code::STRUCT, 1);
+    writer.field(code::BYTES, 1).string(found.service.as_bytes()).field(code::LIST, 2).list(code::STRUCT, tags.len());
+    for (key, value) in tags {
+        writer.field(code::BYTES, 1).string(key.as_bytes()).field(code::I32, 2).i32(0);
+        writer.field(code::BYTES, 3).string(value.as_bytes()).stop();
+    }
+    writer.stop().field(code::LIST, 2).list(code::STRUCT, 0).field(code::I64, 3).i64(number);
+    writer.field(code::STRUCT, 4).field(code::I64, 1).i64(found.dropped.cast_signed()).stop().stop().stop();
+    Some(writer.bytes)
 }
 
 fn find<'a, P: Protocol<'a>>(mut from: P) -> Result<Option<Found<'a>>> {

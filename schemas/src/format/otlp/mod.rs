@@ -81,7 +81,10 @@ pub fn each<'a>(
 }
 
 /// Data points of a metric, whichever kind it is.
-fn points(metric: &[u8]) -> Result<u64, Malformed> {
+///
+/// # Errors
+/// Where it is no metric.
+pub fn points(metric: &[u8]) -> Result<u64, Malformed> {
     let mut points = 0;
     let mut cursor = Cursor::new(metric);
     while let Some((number, value)) = cursor.next()? {

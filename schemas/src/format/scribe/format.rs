@@ -69,6 +69,7 @@ impl Format for Scribe {
     const NAME: &'static str = "scribe";
     const CODE: u8 = CODE;
     const CODE_NAME: &'static str = "scribe";
+    const IS_WHOLE: bool = true;
     const SOCKETS: &'static [Socket] = &[];
 
     /// A list of structs; an empty one may have any kind.

@@ -22,6 +22,7 @@ impl Format for Zipkin {
     const NAME: &'static str = "zipkin";
     const CODE: u8 = CODE;
     const CODE_NAME: &'static str = "zipkin";
+    const IS_WHOLE: bool = true;
     const SOCKETS: &'static [Socket] = &[];
 
     fn recognises(datagram: &[u8]) -> bool {

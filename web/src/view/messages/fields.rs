@@ -2,7 +2,7 @@
 //!
 //! Three queries beside each other: columns are counted exactly, tokens too, fields of a sample of the newest messages, since
 //! a field may have as many values as there are messages.
-use super::filter::Search;
+use crate::part::search::Search;
 use super::rows::toggled;
 use crate::ask::{Fault, Rows};
 use crate::number::grouped;

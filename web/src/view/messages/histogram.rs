@@ -1,5 +1,5 @@
 //! How many messages over time, by type or severity. Dragging on it chooses a range.
-use super::filter::Search;
+use crate::part::search::Search;
 use crate::ask::{Fault, Rows};
 use crate::number::grouped;
 use crate::page::Page;

@@ -1,9 +1,7 @@
 //! Messages: search, a histogram to drag on, fields with their most frequent values, rows with their context.
 //!
-//! `filter` is the search field and what stands around it, `histogram`, `fields` and `rows` are parts with queries of their
-//! own, `row` is one message with those around it, and `message` is a message as all of them read it.
+//! `histogram`, `fields` and `rows` are parts with queries of their own, `row` is one message with those around it, and `message` is a message as all of them read it.
 mod fields;
-mod filter;
 mod histogram;
 mod message;
 mod row;
@@ -14,7 +12,7 @@ use crate::site::Site;
 use crate::visit::Visit;
 use axum::Router;
 use axum::routing::get;
-use filter::Search;
+use crate::part::search::Search;
 
 const PATH: &str = "/messages";
 const ROW: &str = "/messages/row";
@@ -26,7 +24,7 @@ pub(crate) fn routes() -> Router<Site> {
 async fn show(visit: Visit) -> Page {
     let mut page = visit.page("Messages");
     page.script("messages.js");
-    let search = Search::of(&visit);
+    let search = Search::of(&visit, PATH);
     page.now(search.form(&visit));
     if search.error.is_some() {
         return page;

@@ -1,7 +1,7 @@
 //! One message: all that it holds, each value to filter by, its trace, and the messages around it.
-use super::filter::Search;
+use crate::part::search::Search;
 use super::message::{self, Message, SELECTED};
-use super::rows;
+use super::{PATH, rows};
 use crate::ask::Fault;
 use crate::cell::time;
 use crate::page::Page;
@@ -28,7 +28,7 @@ const OF: [(&str, &str); 3] =
 pub(super) async fn show(visit: Visit) -> Page {
     let mut page = visit.page("Message");
     page.script("messages.js");
-    let search = Search::of(&visit);
+    let search = Search::of(&visit, PATH);
     page.now(html! { p { a href=(rows::back(&visit, &search)) { "← All messages" } } });
     let (asking, searching) = (visit.clone(), search.clone());
     page.later("Message", async move { Ok(fields(&asking, &searching, &find(&asking).await?)) });
@@ -47,7 +47,7 @@ pub(super) async fn show(visit: Visit) -> Page {
 
 /// The message without the frame: what opens in the list.
 pub(super) async fn alone(visit: Visit) -> Response {
-    let search = Search::of(&visit);
+    let search = Search::of(&visit, PATH);
     let shown = match find(&visit).await {
         Ok(message) => fields(&visit, &search, &message),
         Err(fault) => block::fault(&fault),

@@ -1,5 +1,5 @@
 //! The messages themselves, the newest first, in columns of the reader's choice.
-use super::filter::Search;
+use crate::part::search::Search;
 use super::message::{self, Message, SELECTED};
 use super::{PATH, ROW};
 use crate::ask::Fault;
@@ -133,6 +133,7 @@ fn class(column: &str) -> &'static str {
     match column {
         "payload" => "payload",
         "pid" => "n",
+        "tokens" | "fields" => "wide",
         _ => "value",
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `state` is the one word and its reasons, `ledger` the flow, `rates` what comes in, `places` sinks, journal and
 //! senders, `first` what an empty installation shows.
+mod alerts;
 mod first;
 mod ledger;
 mod places;
@@ -36,6 +37,9 @@ async fn show(visit: Visit) -> Page {
     if let Some(live) = &live {
         let status = live.status();
         page.now(state::banner(&visit, &status));
+        if let Some(alerts) = &visit.site.alerts {
+            page.now(alerts::card(alerts));
+        }
         if status.ledger.received == 0 {
             page.now(first::commands(&status));
         }

@@ -1,5 +1,4 @@
-//! The search field: what is typed, what is wrong with it, its parts to take out, its SQL.
-use super::PATH;
+//! The search field over messages: what is typed, what is wrong with it, its parts to take out, its SQL.
 use crate::text::{visible, visible_plain};
 use crate::visit::Visit;
 use maud::{Markup, html};
@@ -8,30 +7,32 @@ use metlog_schemas::table::Table;
 
 /// What is searched for.
 #[derive(Debug, Clone)]
-pub(super) struct Search {
+pub(crate) struct Search {
+    /// The address of the view that it is in.
+    pub(crate) path: &'static str,
     /// As it stands in the address.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// All messages, where it cannot be read.
-    pub(super) filter: Filter,
-    pub(super) error: Option<FilterError>,
+    pub(crate) filter: Filter,
+    pub(crate) error: Option<FilterError>,
 }
 
 impl Search {
-    pub(super) fn of(visit: &Visit) -> Search {
+    pub(crate) fn of(visit: &Visit, path: &'static str) -> Search {
         let text = visit.get("filter").unwrap_or_default().to_owned();
         match Filter::parse(Table::Messages, &text) {
-            Ok(filter) => Search { text, filter, error: None },
-            Err(error) => Search { text, filter: Filter::all(Table::Messages), error: Some(error) },
+            Ok(filter) => Search { path, text, filter, error: None },
+            Err(error) => Search { path, text, filter: Filter::all(Table::Messages), error: Some(error) },
         }
     }
 
     /// What a message must be, in SQL: of the range, and as searched.
-    pub(super) fn condition(&self, visit: &Visit) -> String {
+    pub(crate) fn condition(&self, visit: &Visit) -> String {
         format!("{} and ({})", visit.range.condition("timestamp"), self.filter.to_sql())
     }
 
     /// The address of this view with another part in the filter.
-    pub(super) fn with(&self, visit: &Visit, column: &str, operator: &str, value: &str) -> String {
+    pub(crate) fn with(&self, visit: &Visit, column: &str, operator: &str, value: &str) -> String {
         let part = Filter::parse(Table::Messages, &term(column, operator, value));
         let filter = part.map_or_else(|_| self.filter.clone(), |part| self.filter.clone().and(part));
         self.here(visit, &filter.to_string())
@@ -40,12 +41,12 @@ impl Search {
     fn here(&self, visit: &Visit, filter: &str) -> String {
         let columns = visit.get("columns").unwrap_or_default();
         let by = visit.get("by").unwrap_or_default();
-        visit.link(PATH, &[("filter", filter), ("by", by), ("columns", columns)])
+        visit.link(self.path, &[("filter", filter), ("by", by), ("columns", columns)])
     }
 
-    pub(super) fn form(&self, visit: &Visit) -> Markup {
+    pub(crate) fn form(&self, visit: &Visit) -> Markup {
         html! {
-            form.search method="get" action=(PATH) role="search" {
+            form.search method="get" action=(self.path) role="search" {
                 label.sr for="filter" { "Filter" }
                 input #filter name="filter" type="search" value=(self.text) autocomplete="off" spellcheck="false" maxlength="4096"
                     placeholder="type=login and severity<=warning, or any text"
@@ -87,7 +88,8 @@ impl Search {
             let others = parts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, part)| part.clone());
             others.reduce(Filter::and).map(|filter| filter.to_string()).unwrap_or_default()
         };
-        let sql = format!("select *\nfrom messages\nwhere {}\norder by timestamp desc\nlimit 100", self.condition(visit));
+        let sql =
+            format!("select *\nfrom messages\nwhere {}\norder by timestamp desc\nlimit 100", self.condition(visit));
         html! {
             div.chips {
                 @for (at, part) in parts.iter().enumerate() {

@@ -1,0 +1,45 @@
+//! OpenTelemetry's own exporters against the binary: what they need is installed beside what other tests need, since the
+//! versions that go together differ.
+use crate::{run, setup};
+use std::path::Path;
+use std::process::Command;
+
+const PYTHON: [&str; 3] = [
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+];
+const PYTHON_JSON: [&str; 1] = ["opentelemetry-exporter-otlp-json-http==0.66b1"];
+const NODE: [&str; 4] = [
+    "@opentelemetry/exporter-trace-otlp-grpc@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-http@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-proto@0.223.1",
+    "@opentelemetry/sdk-trace-node@2.12.0",
+];
+
+/// Installs what is missing below `cache`, and runs the senders.
+pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
+    let folder = cache.join("otlp");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for (name, packages) in [("python", &PYTHON[..]), ("python-json", &PYTHON_JSON)] {
+        let venv = folder.join(name);
+        setup::once(&folder.join(format!("{name}.installed")), &packages.join(" "), || {
+            run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+            run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(packages))
+        })?;
+    }
+    let node = folder.join("node");
+    setup::once(&folder.join("node.installed"), &NODE.join(" "), || {
+        std::fs::create_dir_all(&node).map_err(|error| format!("{}: {error}", node.display()))?;
+        let options = ["install", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
+        run(Command::new("npm").args(options).arg(&node).args(NODE))
+    })?;
+    run(Command::new(folder.join("python/bin/python"))
+        .arg(root.join("xtask/system/otlp_senders.py"))
+        .arg("--binary")
+        .arg(binary)
+        .arg("--python-json")
+        .arg(folder.join("python-json/bin/python"))
+        .arg("--node")
+        .arg(node.join("node_modules")))
+}
