@@ -1,7 +1,7 @@
 // What our scripts are held to. The rules stand here by themselves, so that nothing but eslint is needed.
 const browser = ["document", "window", "location", "history", "localStorage", "navigator", "matchMedia", "getComputedStyle", "fetch", "performance",
   "setInterval", "clearInterval", "setTimeout", "clearTimeout", "requestAnimationFrame", "URL", "URLSearchParams", "AbortController", "ResizeObserver", "DOMParser",
-  "TextDecoder", "TextDecoderStream", "Event", "CustomEvent", "console", "uPlot", "Blob"];
+  "TextDecoder", "TextDecoderStream", "Event", "CustomEvent", "console", "uPlot", "Blob", "FormData", "IntersectionObserver", "CSS"];
 const node = ["process", "console", "fetch", "URL", "Buffer", "setTimeout", "clearTimeout", "setInterval", "clearInterval"];
 
 const globals = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));

@@ -4,6 +4,7 @@ use crate::message::MessageBuilder;
 use crate::outcome::{Outcome, Stats};
 use crate::pipe::Pipes;
 use crate::statsd::{Number, Statsd, Timer};
+use crate::trace::{self, Context, Entered, Span, To};
 use metlog_wire::v1::Draft;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -82,9 +83,41 @@ impl Emitter {
             pipe.count_filtered();
             return Outcome::Filtered;
         }
+        if trace::is_in_use()
+            && let Some(ids) = trace::ids_of_current()
+        {
+            return pipe.push(timestamp, draft, tokens, || WithIds { fields: fields(), ids: ids.fields(), next: 0 });
+        }
         pipe.push(timestamp, draft, tokens, fields)
     }
 }
+
+/// Fields, and behind them the ids of the span that a message is sent in.
+#[derive(Clone)]
+struct WithIds<'i, F> {
+    fields: F,
+    ids: [(&'i str, &'i str); 2],
+    next: usize,
+}
+
+impl<'i, 'f: 'i, F: ExactSizeIterator<Item = (&'f str, &'f str)>> Iterator for WithIds<'i, F> {
+    type Item = (&'i str, &'i str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fields.next().or_else(|| {
+            let id = self.ids.get(self.next).copied();
+            self.next += 1;
+            id
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.fields.len() + self.ids.len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl<'i, 'f: 'i, F: ExactSizeIterator<Item = (&'f str, &'f str)>> ExactSizeIterator for WithIds<'i, F> {}
 
 impl Client {
     /// A client and its sender thread. Nothing is looked up and no socket opened before the first message.
@@ -119,6 +152,31 @@ impl Client {
     /// A message to be given type, logger, severity, tokens, fields or timestamp before it is sent.
     pub fn message<'a>(&'a self, payload: &'a str) -> MessageBuilder<'a> {
         MessageBuilder::new(Some(self.emitter()), payload)
+    }
+
+    /// Begins a span and enters it until the guard is dropped, which ends and sends it: a child of the span that this thread
+    /// is in, or else the root of a trace.
+    pub fn span(&self, name: &str) -> Entered<'static> {
+        self.start_span(name).entered()
+    }
+
+    /// As [`Client::span`], as a child of a context, which usually came with a request; `None`: the root of a new trace.
+    pub fn span_of(&self, parent: Option<&Context>, name: &str) -> Entered<'static> {
+        self.start_span_of(parent, name).entered()
+    }
+
+    /// Begins a span without entering it, to be passed on: a child of the span that this thread is in, or else a root.
+    pub fn start_span(&self, name: &str) -> Span {
+        Span::start_here(self.to(), name)
+    }
+
+    /// As [`Client::start_span`], as a child of a context; `None`: the root of a new trace.
+    pub fn start_span_of(&self, parent: Option<&Context>, name: &str) -> Span {
+        Span::start(self.to(), parent, name)
+    }
+
+    pub(crate) fn to(&self) -> To {
+        To::Client(Arc::downgrade(self.emitter()))
     }
 
     /// Adds one to a counter.

@@ -5,6 +5,7 @@ use crate::message::MessageBuilder;
 use crate::outcome::{Outcome, Stats};
 use crate::slot::Slot;
 use crate::statsd::{Number, Statsd, Timer};
+use crate::trace::{Context, Entered, Span, To};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,32 @@ pub fn init(config: Config) -> Result<Guard, ConfigError> {
 #[inline]
 pub(crate) fn emitter() -> Option<&'static Emitter> {
     EMITTER.get()
+}
+
+/// Begins a span and enters it until the guard is dropped, which ends and sends it: a child of the span that this thread is
+/// in, or else the root of a trace.
+///
+/// ```
+/// let span = metlog::span("work");
+/// span.attribute("size", 7);
+/// ```
+pub fn span(name: &str) -> Entered<'static> {
+    start_span(name).entered()
+}
+
+/// As [`span`], as a child of a context, which usually came with a request; `None`: the root of a new trace.
+pub fn span_of(parent: Option<&Context>, name: &str) -> Entered<'static> {
+    start_span_of(parent, name).entered()
+}
+
+/// Begins a span without entering it, to be passed on: a child of the span that this thread is in, or else a root.
+pub fn start_span(name: &str) -> Span {
+    Span::start_here(To::Global, name)
+}
+
+/// As [`start_span`], as a child of a context; `None`: the root of a new trace.
+pub fn start_span_of(parent: Option<&Context>, name: &str) -> Span {
+    Span::start(To::Global, parent, name)
 }
 
 fn on_statsd(call: impl FnOnce(&Statsd) -> Outcome) -> Outcome {

@@ -1,10 +1,16 @@
-//! Events of the `tracing` crate as messages (cargo feature `tracing`).
+//! Events of the `tracing` crate as messages, and its spans as spans (cargo feature `tracing`).
+mod spans;
+
 use crate::client::{Client, Emitter};
 use crate::global;
 use crate::message::{MessageBuilder, Value};
+use crate::trace::{Span, To};
 use metlog_wire::Severity;
+use spans::{Described, Spans};
 use std::fmt;
+use std::sync::Arc;
 use tracing_core::field::{Field, Visit};
+use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
 
@@ -13,7 +19,7 @@ pub const LAYER_TYPE_DEFAULT: &str = "log";
 
 /// A layer for `tracing_subscriber`: each event becomes one message. Its level is the severity (ERROR 3, WARN 4,
 /// INFO 6, DEBUG and TRACE 7), its target the logger, its `message` the payload, its other fields the fields.
-/// Spans are not sent. What else a message has is configured in [`init`](crate::init), filters too.
+/// Spans are sent with [`Layer::with_spans`]. What else a message has is configured in [`init`](crate::init), filters too.
 ///
 /// ```
 /// use tracing_subscriber::layer::SubscriberExt;
@@ -25,11 +31,13 @@ pub const LAYER_TYPE_DEFAULT: &str = "log";
 pub struct Layer {
     client: Option<Client>,
     r#type: String,
+    /// Those that are open, where spans are sent.
+    spans: Option<Arc<Spans>>,
 }
 
 impl Default for Layer {
     fn default() -> Layer {
-        Layer { client: None, r#type: LAYER_TYPE_DEFAULT.into() }
+        Layer { client: None, r#type: LAYER_TYPE_DEFAULT.into(), spans: None }
     }
 }
 
@@ -47,6 +55,15 @@ impl Layer {
     /// The type of its messages. Default: [`LAYER_TYPE_DEFAULT`].
     pub fn of_type(mut self, r#type: impl Into<String>) -> Layer {
         self.r#type = r#type.into();
+        self
+    }
+
+    /// Sends spans too. A span's fields are attributes, its level and target are `level` and `code.namespace`. The fields
+    /// `otel.name`, `otel.kind` (`server`, …), `otel.status_code` (`ok`, `error`) and `otel.status_message` say what they
+    /// are called after. A span without a parent is a child of the [`Span`](crate::Span) that its thread is in, and messages
+    /// of events carry the ids of their span.
+    pub fn with_spans(mut self) -> Layer {
+        self.spans = Some(Arc::default());
         self
     }
 
@@ -68,6 +85,47 @@ fn severity(level: Level) -> Severity {
 }
 
 impl<S: Subscriber> tracing_subscriber::Layer<S> for Layer {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(spans) = &self.spans else { return };
+        let parent = match attributes.parent() {
+            Some(parent) => Some(parent.clone()),
+            None if attributes.is_contextual() => context.current_span().id().cloned(),
+            None => None,
+        };
+        let to = self.client.as_ref().map_or(To::Global, Client::to);
+        spans.begin(to, attributes, id, parent.as_ref());
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.with(id, |span| values.record(&mut Described(span)));
+        }
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.link(id, follows);
+        }
+    }
+
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.with(id, Span::enter_here);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.with(id, Span::leave_here);
+        }
+    }
+
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        if let Some(spans) = &self.spans {
+            spans.end(&id);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let Some(emitter) = self.emitter() else { return };
         let mut found = Found::default();

@@ -43,6 +43,8 @@
 //! key = "a shared secret"         # or `hex:` and hexadecimal digits
 //! disabled_timers = ["slow.one"] # or ["*"]
 //!
+//! sampling = 1.0                 # share of the traces that begin here which are sent
+//!
 //! [metlog.filters]               # of messages
 //! severity_max = 6               # filters out less urgent messages
 //! type_blacklist = ["debug"]
@@ -50,6 +52,29 @@
 //! type_severity_max = { login = 4 }
 //! ```
 //! Environment variables can set them too: [`Config::with_env`].
+//!
+//! # Spans
+//! ```
+//! let (destination, captured) = metlog::Destination::capture();
+//! let guard = metlog::init(metlog::Config::default().logger("shop").destination(destination).statsd(false))?;
+//!
+//! // A request comes in: its span is a child of the caller's, if the headers say who that is.
+//! let headers = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+//! let request = metlog::span_of(metlog::Context::extract(headers).as_ref(), "GET /cart");
+//! request.kind(metlog::Kind::Server).attribute("http.route", "/cart");
+//! {
+//!     let query = metlog::span("select"); // a child of the request, until it is dropped
+//!     query.attribute("rows", 3).event("retry");
+//!     metlog::send(["db"], "slow"); // carries the ids of trace and span
+//!     query.context().inject(metlog::Format::W3c, |name, value| println!("{name}: {value}"));
+//! }
+//! drop(request);
+//! drop(guard);
+//! assert_eq!(captured.spans().len(), 2);
+//! # Ok::<(), metlog::ConfigError>(())
+//! ```
+//! Spans nest through a thread. For tasks there is [`Instrument::in_span`]; to hold a span without being in it,
+//! [`start_span`]. [`Sampling`] decides at the root of a trace, for all of it.
 //!
 //! # What happens to a message
 //! The calling thread encodes it straight into the datagram that will carry it, under a mutex that is never held
@@ -77,10 +102,11 @@ mod pipe;
 mod slot;
 mod statsd;
 mod text;
+mod trace;
 
 #[cfg(feature = "cadence")]
 pub use cadence;
-pub use capture::Captured;
+pub use capture::{Captured, CapturedSpan};
 pub use client::{CLOSE_WAIT, Client};
 pub use config::{Config, ConfigError, QUEUE_BYTES_DEFAULT, QUEUE_DATAGRAMS_MIN, TYPE_DEFAULT};
 pub use destination::{Destination, MalformedDestination};
@@ -89,11 +115,16 @@ pub use filter::Filters;
 pub use global::statsd;
 pub use global::{
     Guard, count, count_with_rate, flush, gauge, gauge_delta, gauge_with_rate, incr, incr_with_rate, init, message,
-    send, set, set_with_rate, stats, time, timer, timer_with_rate, timing, timing_with_rate,
+    send, set, set_with_rate, span, span_of, start_span, start_span_of, stats, time, timer, timer_with_rate, timing,
+    timing_with_rate,
 };
 #[cfg(feature = "tracing")]
 pub use layer::{LAYER_TYPE_DEFAULT, Layer};
 pub use message::{MessageBuilder, Value};
+pub use metlog_wire::span::{Kind, Status, Value as SpanValue};
 pub use metlog_wire::{Message, Severity};
 pub use outcome::{Outcome, Stats};
 pub use statsd::{Number, Timer};
+pub use trace::{
+    Context, Entered, Format, Instrument, Instrumented, SPAN_PARTS_MAX, Sampling, Span, current as current_context,
+};

@@ -39,6 +39,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod trace_index;
 mod warehouse;
 mod wording;
 pub mod zipkin;

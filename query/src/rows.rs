@@ -6,6 +6,7 @@
 use crate::hot_scan;
 use crate::partition::Pruning;
 use crate::snapshot::Shared;
+use crate::trace_index;
 use crate::warehouse::{Warehouse, file_schema};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -66,7 +67,14 @@ impl TableProvider for FactTable {
         let hot = self.shared.hot().await?;
         let pruning = Pruning::new(state, &self.schema, filters);
         let first_segment = hot.map(|hot| hot.moment.first_segment());
-        let mut objects = self.warehouse.list(self.table, &pruning, first_segment).await?;
+        let indexed = match trace_index::wanted(filters).filter(|_| self.table == Table::Spans) {
+            Some(ids) => self.warehouse.with_traces(state, &ids, first_segment).await?,
+            None => None,
+        };
+        let mut objects = match indexed {
+            Some(objects) => self.warehouse.of_interest(objects, &pruning)?,
+            None => self.warehouse.list(self.table, &pruning, first_segment).await?,
+        };
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if let Some(hot) = hot {
             let (listener, first_segment) = (hot.moment.listener(), hot.moment.first_segment());

@@ -17,6 +17,7 @@ mod sight;
 mod sketches;
 mod strays;
 mod streamed;
+mod traces;
 mod words;
 
 use crate::{ColdSegment, Config, Decoder, Engine, Error, Hot, HotRows};

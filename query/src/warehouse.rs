@@ -4,7 +4,8 @@ use crate::listings::{Listing, Listings, Of};
 use crate::partition::{Hours, Pruning};
 use crate::store::{Bounded, Gaps};
 use crate::strays;
-use arrow::datatypes::Field;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::TableParquetOptions;
@@ -16,14 +17,16 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::union::UnionExec;
 use futures::{StreamExt, TryStreamExt};
 use metlog_schemas::object_path::{ObjectPath, Partition};
 use metlog_schemas::table::{PARTITION_COLUMNS, Table};
 use metlog_schemas::time::Hour;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -108,9 +111,17 @@ impl Warehouse {
             .try_collect::<Vec<_>>()
             .await?;
         let metas = listings.iter().flat_map(|listing| &listing.objects);
-        let objects = metas.filter_map(|meta| self.object(meta.clone(), table));
+        self.of_interest(metas.filter_map(|meta| self.object(meta.clone(), table)), pruning)
+    }
+
+    /// Of these objects those that may hold rows of interest, oldest hour first.
+    pub(crate) fn of_interest(
+        &self,
+        objects: impl IntoIterator<Item = Object>,
+        pruning: &Pruning,
+    ) -> Result<Vec<Object>> {
         let (of_hours, mut objects): (Vec<Object>, Vec<Object>) =
-            objects.partition(|object| object.path.partition.hour().is_some());
+            objects.into_iter().partition(|object| object.path.partition.hour().is_some());
         let of_hours =
             of_hours.into_iter().filter_map(|object| Some((object.path.partition.hour()?, object))).collect();
         let kept = pruning.keep(of_hours, |(hour, _): &(Hour, Object)| Hours::of_object(*hour))?;
@@ -177,6 +188,41 @@ impl Warehouse {
         }
     }
 
+    /// All objects in a folder below the warehouse.
+    pub(crate) async fn listing_of(&self, folder: &str, first_segment: Option<u64>) -> Result<Arc<Listing>> {
+        self.listing(Of::Objects(self.path(folder)), first_segment).await
+    }
+
+    /// The next listings are new.
+    pub(crate) fn forget_listings(&self) {
+        self.listings.clear();
+    }
+
+    /// An object by its path; `None` if there is none.
+    pub(crate) async fn find(&self, path: ObjectPath) -> Result<Option<Object>> {
+        // Not through the store of this query: that it is not there is no sign of a listing that is too old.
+        match self.store.inner.head(&self.path(&path.key())).await {
+            Ok(meta) => Ok((meta.size > 0).then_some(Object { path, meta })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The rows of one object of another kind for which a predicate holds.
+    pub(crate) async fn rows_where(
+        &self,
+        state: &dyn Session,
+        schema: &SchemaRef,
+        meta: ObjectMeta,
+        predicate: Arc<dyn PhysicalExpr>,
+    ) -> Result<Vec<RecordBatch>> {
+        let schema = TableSchema::builder(schema.clone()).build();
+        let files = vec![PartitionedFile::new_from_meta(meta)];
+        let scan = self.read_where(state, schema, files, None, None, Some(predicate.clone()))?;
+        let filter = Arc::new(FilterExec::try_new(predicate, scan)?);
+        datafusion::physical_plan::collect(filter, state.task_ctx()).await
+    }
+
     fn path(&self, below: &str) -> Path {
         Path::from_iter(self.prefix.parts().chain(Path::from(below).parts()))
     }
@@ -228,6 +274,18 @@ impl Warehouse {
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.read_where(state, schema, files, projection, limit, None)
+    }
+
+    fn read_where(
+        &self,
+        state: &dyn Session,
+        schema: TableSchema,
+        files: Vec<PartitionedFile>,
+        projection: Option<Vec<usize>>,
+        limit: Option<usize>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let footers: Arc<FileMetadataCache> = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(Arc::clone(&self.store) as Arc<dyn ObjectStore>, footers);
@@ -235,6 +293,10 @@ impl Warehouse {
         let source = ParquetSource::new(schema)
             .with_table_parquet_options(TableParquetOptions { global: options, ..TableParquetOptions::default() })
             .with_parquet_file_reader_factory(Arc::new(reader));
+        let source = match predicate {
+            Some(predicate) => source.with_predicate(predicate),
+            None => source,
+        };
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(URL)?, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection)?

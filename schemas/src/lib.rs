@@ -14,6 +14,7 @@ pub mod rows;
 pub mod span;
 pub mod table;
 pub mod time;
+pub mod trace_index;
 pub mod window;
 
 pub use format::{metlog_json, statsd};

@@ -59,6 +59,10 @@ fn message(row: &Row<'_>) -> Json {
 fn every_file_is_one_that_a_test_reads() {
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
+        // Those of clients are read by the clients' tests.
+        if name.starts_with("client.") || name == "propagation.vectors.json" {
+            continue;
+        }
         let known = ["wire.v1.", "metlog_json.", "statsd."].iter().any(|format| name.starts_with(format));
         let outcome = [".pass.", ".fail.", ".message.json"].iter().any(|outcome| name.contains(outcome));
         assert!(known && outcome, "{name}");

@@ -21,7 +21,11 @@ pub mod parameter;
 pub mod part;
 pub mod range;
 mod site;
+#[cfg(test)]
+mod tests;
 pub mod text;
+#[cfg(test)]
+mod vendored;
 mod view;
 pub mod visit;
 mod watch;

@@ -1,6 +1,6 @@
 // The SQL editor: CodeMirror 6 over a textarea, in a shadow root, where its styles need no permission of the page's policy.
 // Bundled into web/assets/vendor/editor.js by `cargo xtask vendor`.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { SQLDialect, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
@@ -87,7 +87,7 @@ export function edit(textarea, schema, run) {
     state: EditorState.create({
       doc: textarea.value,
       extensions: [
-        Prec.highest(keymap.of([{ key: "Mod-Enter", run: () => { run(); return true; } }])),
+        Prec.highest(keymap.of([{ key: "Mod-Enter", run: (view) => { closeCompletion(view); run(); return true; } }])),
         lineNumbers(), highlightSpecialChars(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(),
         autocompletion(), highlightActiveLine(), syntaxHighlighting(colours), theme, language,
         dialect.language.data.of({ autocomplete: functions(schema.functions) }),

@@ -9,10 +9,12 @@ DataFusion are run in `query/src/tests/ddl.rs`.
 """
 import json, os, subprocess, sys
 from metlog_process import balanced, running, until
+from wire import wire_datagram
 
 MESSAGES = 500
 # Messages of so many hours that most of them share one object: see `schemas/tables.md`, "Partitions".
 STRAYS = 200
+SPANS = 100
 QUESTIONS = {
     "messages": "select count(*) from messages",
     "rows of many hours": "select count(*) from messages where timestamp < timestamp '2000-01-01 00:00:00'",
@@ -20,9 +22,24 @@ QUESTIONS = {
     "hour of the event": "select count(*) from messages where dt = '2026-01-02' and hour = 3",
     "a field": "select count(*) from messages where fields['n'] = '7'",
     "increments": "select cast(sum(count) as bigint) from metrics where name = 'hits'",
+    "spans": "select count(*) from spans",
+    "spans of an attribute": "select count(*) from spans where attributes['http.route'] = '/cart/7'",
+    "a number as text": "select count(*) from spans where attributes['n'] = '7' and attribute_types = 'si'",
+    "spans of a resource": "select count(*) from spans where resource_attributes['service.name'] = service and kind = 'server'",
+    "durations": "select cast(sum(duration_nanos) as bigint) from spans",
+    "a trace": f"select count(*) from spans where trace_id = '{7:032x}'",
+}
+# Lists count from 0 in some engines, and from 1 in others.
+EVENTS = "select count(*) from spans where {} = 'retry' and {} = '7'"
+IN_EVENTS = {
+    "datafusion": ("events[1]['name']", "events[1]['attributes']['n']"),
+    "duckdb": ("events[1].name", "events[1].attributes['n']"),
+    "spark": ("events[0].name", "events[0].attributes['n']"),
 }
 EXPECTED = {"messages": MESSAGES + STRAYS, "rows of many hours": STRAYS, "payloads": MESSAGES + STRAYS,
-            "hour of the event": MESSAGES // 2, "a field": 1, "increments": MESSAGES}
+            "hour of the event": MESSAGES // 2, "a field": 1, "increments": MESSAGES,
+            "spans": SPANS, "spans of an attribute": 1, "a number as text": 1, "spans of a resource": SPANS,
+            "durations": SPANS * 1000, "a trace": 1}
 TIME = "select cast(min({}) as varchar({})) from messages"
 
 
@@ -43,13 +60,19 @@ def filled(binary):
     process.send(process.metlog, map(message, range(MESSAGES)))
     process.send(process.metlog, map(stray, range(STRAYS)))
     process.send(process.statsd, ["hits:1|c|#env:prod\nt:3.5|ms"] * MESSAGES)
-    until("all is received", lambda: process.ledger()["received"] == 3 * MESSAGES + STRAYS)
+    start = 1_767_323_000_000_000_000
+    span = lambda n: (n.to_bytes(16, "big"), n.to_bytes(8, "big"), bytes(8), "GET /cart", start + n, 1000,
+                      {"http.route": f"/cart/{n}", "n": n}, [(5, "retry", {"n": n})])
+    process.send(process.metlog, [wire_datagram(77, nth, start // 1000, 1, "h", "shop", [], [span(10 * nth + k + 1) for k in range(10)])
+                                  for nth in range(SPANS // 10)])
+    until("all is received", lambda: process.ledger()["received"] == 3 * MESSAGES + STRAYS + SPANS)
     balanced(process.ledger())
     process.stop()
     return metlog, process
 
 
-def check(ask):
+def check(ask, engine):
+    assert (found := ask(EVENTS.format(*IN_EVENTS[engine]))) == 1, f"{found} spans have the event"
     wrong = {name: answer for name, query in QUESTIONS.items() if (answer := ask(query)) != EXPECTED[name]}
     assert not wrong, f"{wrong}, expected {EXPECTED}"
     return f"{len(EXPECTED)} answers agree"
@@ -59,7 +82,7 @@ def datafusion(metlog):
     url = f"file://{metlog.folder}/warehouse"
     ask = lambda query: next(iter(json.loads(subprocess.run(
         [metlog.binary, "query", "--warehouse", url, "--format", "json", query], check=True, capture_output=True).stdout)[0].values()))
-    return check(ask)
+    return check(ask, "datafusion")
 
 
 def duckdb(metlog):
@@ -70,7 +93,7 @@ def duckdb(metlog):
         ask = lambda query: connection.execute(query).fetchall()[0][0]
         first = ask("select min(timestamp)::varchar from messages where type = 't'")
         assert first.startswith("2026-01-02 03:00:00"), first
-        return check(ask)
+        return check(ask, "duckdb")
 
 
 def spark_session(metlog, name, **options):
@@ -93,7 +116,7 @@ def in_spark(metlog, dialect, **options):
             session.sql(statement)
         first = session.sql("select cast(min(timestamp) as string) from messages where type = 't'").collect()[0][0]
         assert first.startswith("2026-01-02 03:00:00"), first
-        return check(lambda query: session.sql(query).collect()[0][0])
+        return check(lambda query: session.sql(query).collect()[0][0], "spark")
     finally:
         session.stop()
 

@@ -17,7 +17,7 @@ SEED = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns() % 1_000_000
 class WireSender:
     """One sender for the whole test: its sequence goes on over the kills, as that of a service that lives longer."""
 
-    MESSAGES, DATAGRAMS, AGAIN = 10, 5, 20
+    MESSAGES, SPANS, DATAGRAMS, AGAIN = 10, 2, 5, 20
 
     def __init__(self, sender):
         self.sender, self.sequence, self.sent, self.sent_again = sender, 0, collections.deque(maxlen=self.AGAIN), 0
@@ -33,15 +33,18 @@ class WireSender:
         return self._again(list(self.sent))
 
     def _again(self, datagrams):
-        self.sent_again += self.MESSAGES * len(datagrams)
+        self.sent_again += (self.MESSAGES + self.SPANS) * len(datagrams)
         return datagrams
 
     def _datagram(self):
         first = self.sequence * self.MESSAGES
         messages = [("wire", ["kills", str(n)], f"wire {n}", {"n": str(n)}) for n in range(first, first + self.MESSAGES)]
+        ids = range(self.sequence * self.SPANS + 1, (self.sequence + 1) * self.SPANS + 1)
+        spans = [(bytes(8) + id.to_bytes(8, "big"), id.to_bytes(8, "big"), bytes(8), "kill", time.time_ns(), 7, {"n": id}, [])
+                 for id in ids]
         self.sequence += 1
         return wire_datagram(
-            self.sender, self.sequence - 1, time.time_ns() // 1000, os.getpid(), "test", "kills", messages)
+            self.sender, self.sequence - 1, time.time_ns() // 1000, os.getpid(), "test", "kills", messages, spans)
 
 
 class Requests(threading.Thread):
@@ -120,7 +123,7 @@ def refused_only_what_came_twice(ledger, wire):
 
 
 def every_message_once(binary):
-    visible = "select count(*) from messages where type in ('kill', 'wire', 'http')"
+    visible = "select (select count(*) from messages where type in ('kill', 'wire', 'http')) + (select count(*) from spans)"
     chance = random.Random(SEED)
     wire = WireSender(random.Random(f"sender {SEED}").getrandbits(64))
     carbon, receiver = Carbon(), Receiver()
@@ -154,6 +157,10 @@ def every_message_once(binary):
             found = metlog.sql(f"select count(*) as n, count(distinct payload) as d from messages where type = '{kind}'")[0]
             assert found["n"] == found["d"], f"{found['n'] - found['d']} of {kind} are there twice (seed {SEED})"
             rows[kind] = found["n"]
+        spans = metlog.sql("select count(*) as n, count(distinct span_id) as d from spans where source = 'metlog'")[0]
+        assert spans["n"] == spans["d"] > 0, f"spans are there twice or not at all: {spans} (seed {SEED})"
+        # Whatever of a datagram is there, all of it is.
+        assert spans["n"] * WireSender.MESSAGES == rows["wire"] * WireSender.SPANS, f"{spans} beside {rows} (seed {SEED})"
         stored = {row["payload"] for row in metlog.sql("select payload from messages where type = 'http'")}
         missing = [id for id in answered if id not in stored]
         assert answered and not missing, f"{len(missing)} of {len(answered)} were answered and are gone (seed {SEED})"
@@ -165,7 +172,7 @@ def every_message_once(binary):
         refused_only_what_came_twice(ledger, wire)
         counted = metlog.one("select cast(sum(count) as bigint) from metrics where name in ('kills.hits', 'kills.time')")
         # Each datagram had one value for each of three names, so the gauge's values are half of the others'.
-        assert ledger["stored"] == messages + counted * 3 // 2, f"{ledger} but {rows} and {counted} (seed {SEED})"
+        assert ledger["stored"] == messages + spans["n"] + counted * 3 // 2, f"{ledger} but {rows} and {counted} (seed {SEED})"
         depth = metlog.sql("select value from metrics where name = 'kills.depth' order by timestamp desc limit 1")[0]
         assert depth["value"] == counted / 2, f"the gauge is {depth}, the counter {counted / 2} (seed {SEED})"
         windows = {r["t"]: r["n"] for r in metlog.sql(
@@ -174,7 +181,7 @@ def every_message_once(binary):
         assert told == windows, f"Graphite and Parquet differ: {set(told.items()) ^ set(windows.items())} (seed {SEED})"
         metlog.stop()
         documents_hold_each_once(receiver, messages)
-        return f"{ROUNDS} kills, {rows} messages and {counted * 3 // 2} values, each once, {len(answered)} answered; seed {SEED}"
+        return f"{ROUNDS} kills, {rows} messages, {spans['n']} spans and {counted * 3 // 2} values, each once, {len(answered)} answered; seed {SEED}"
 
 
 run([every_message_once], sys.argv[1])

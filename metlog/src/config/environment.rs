@@ -1,6 +1,7 @@
 //! The configuration from variables of the environment: `METLOG_` and the key's name.
 use super::{Config, ConfigError};
 use crate::destination::Destination;
+use crate::trace::parse_sampling;
 use metlog_wire::Severity;
 use metlog_wire::v1::secret;
 use std::cell::Cell;
@@ -19,7 +20,7 @@ impl Config {
     /// between), `METLOG_STATSD` (`true` or `false`), `METLOG_STATSD_DESTINATION`, `METLOG_STATSD_PREFIX`,
     /// `METLOG_STATSD_DATAGRAM_BYTES`, `METLOG_LOGGER`, `METLOG_HOSTNAME`, `METLOG_SEVERITY`, `METLOG_TYPE`,
     /// `METLOG_DATAGRAM_BYTES`, `METLOG_QUEUE_BYTES`, `METLOG_KEY_ID`, `METLOG_KEY` (`hex:` and digits, or the text
-    /// itself), `METLOG_DISABLED_TIMERS` (commas); and of the filters `METLOG_SEVERITY_MAX`,
+    /// itself), `METLOG_DISABLED_TIMERS` (commas), `METLOG_SAMPLING` (0 to 1); and of the filters `METLOG_SEVERITY_MAX`,
     /// `METLOG_TYPE_BLACKLIST`, `METLOG_TYPE_WHITELIST` (commas) and `METLOG_TYPE_SEVERITY_MAX` (`login=4,sync=3`).
     ///
     /// # Errors
@@ -73,6 +74,9 @@ impl Config {
         }
         if let Some(text) = get("METLOG_SEVERITY") {
             self.severity = severity("METLOG_SEVERITY", &text)?;
+        }
+        if let Some(text) = get("METLOG_SAMPLING") {
+            self.sampling = parse_sampling(number("METLOG_SAMPLING", &text)?);
         }
         self.hostname = get("METLOG_HOSTNAME").or(self.hostname);
         self.key_id = get("METLOG_KEY_ID").or(self.key_id);

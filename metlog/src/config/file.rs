@@ -2,6 +2,7 @@
 use super::{Config, ConfigError};
 use crate::destination::Destination;
 use crate::filter::Filters;
+use crate::trace::parse_sampling;
 use metlog_wire::Severity;
 use metlog_wire::v1::secret;
 use serde::{Deserialize, Deserializer, de};
@@ -33,6 +34,7 @@ struct Section {
     key: Option<String>,
     disabled_timers: Option<OneOrMany>,
     filters: Option<FilterSection>,
+    sampling: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +127,7 @@ impl Section {
                 .disabled_timers
                 .map_or(HashSet::new(), |names| Vec::from(names).into_iter().collect()),
             filters: self.filters.map_or(Filters::default(), FilterSection::into_filters),
+            sampling: self.sampling.map_or(default.sampling, parse_sampling),
         }
     }
 }

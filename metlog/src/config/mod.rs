@@ -10,6 +10,7 @@ pub use error::ConfigError;
 use crate::destination::{Destination, Target};
 use crate::filter::Filters;
 use crate::origin;
+use crate::trace::Sampling;
 use metlog_wire::Severity;
 use metlog_wire::limits::{
     DATAGRAM_BYTES_DEFAULT, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN, MAC_BYTES, NAME_BYTES_MAX, PORT_METLOG, PORT_STATSD,
@@ -52,6 +53,7 @@ pub struct Config {
     key: Option<Result<Vec<u8>, &'static str>>,
     disabled_timers: HashSet<String>,
     filters: Filters,
+    sampling: Sampling,
 }
 
 impl Default for Config {
@@ -72,6 +74,7 @@ impl Default for Config {
             key: None,
             disabled_timers: HashSet::new(),
             filters: Filters::default(),
+            sampling: Sampling::All,
         }
     }
 }
@@ -171,6 +174,12 @@ impl Config {
         self
     }
 
+    /// Which of the traces that begin here are sampled. Default: all.
+    pub fn sampling(mut self, sampling: Sampling) -> Config {
+        self.sampling = sampling;
+        self
+    }
+
     /// Checks everything that [`Client::new`](crate::Client::new) would.
     ///
     /// # Errors
@@ -186,6 +195,9 @@ impl Config {
             check_name(key, name)?;
         }
         check_datagram("datagram_bytes", self.datagram_bytes)?;
+        if !self.sampling.is_valid() {
+            return Err(invalid("sampling", "must be a number from 0 to 1".into()));
+        }
         let statsd = if self.statsd { Some(self.statsd_settings()?) } else { None };
         let settings = Settings {
             destinations: self.checked_destinations()?,
@@ -198,6 +210,7 @@ impl Config {
             all_timers_disabled: self.disabled_timers.contains("*"),
             disabled_timers: self.disabled_timers.clone(),
             filters: self.filters.clone(),
+            sampling: self.sampling,
             logger: self.logger.clone(),
             hostname,
         };
@@ -310,6 +323,8 @@ pub(crate) struct Settings {
     pub all_timers_disabled: bool,
     pub disabled_timers: HashSet<String>,
     pub filters: Filters,
+    /// Which traces that begin here are sampled.
+    pub sampling: Sampling,
 }
 
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use crate::origin::Origin;
 use crate::outcome::{Outcome, Stats};
 use clock::Clock;
 use lane::{Lane, Lines};
-use metlog_wire::v1::{DoesNotFit, Draft, Encoder};
+use metlog_wire::v1::{DoesNotFit, Draft, Encoder, SpanDraft};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -96,6 +96,28 @@ impl Control {
     }
 }
 
+/// What is left out of a span that fits no datagram.
+#[derive(Debug, Clone, Copy)]
+enum Shorter {
+    Events,
+    Links,
+    Attributes,
+}
+
+impl Shorter {
+    /// False: there is none.
+    fn leave_out(self, span: &mut SpanDraft<'_>) -> bool {
+        let (part, at) = match self {
+            Shorter::Attributes => (&mut span.attributes, 0),
+            Shorter::Events => (&mut span.events, 1),
+            Shorter::Links => (&mut span.links, 2),
+        };
+        let Some(left_out) = part.take().filter(|part| !part.is_empty()) else { return false };
+        span.dropped[at] = span.dropped[at].saturating_add(left_out.len());
+        true
+    }
+}
+
 impl Pipe {
     /// A pipe of this process and its sender thread. Where no thread can be had, every message is dropped.
     fn start(settings: &Settings, generation: u64) -> Arc<Pipe> {
@@ -113,7 +135,7 @@ impl Pipe {
 
     /// Encodes a message straight into the datagram that will carry it, with this timestamp, or else that of now.
     #[inline]
-    pub fn push<'t, T, F>(
+    pub fn push<'t, 'f, T, F>(
         &self,
         timestamp: Option<i64>,
         mut draft: Draft<'_>,
@@ -122,7 +144,7 @@ impl Pipe {
     ) -> Outcome
     where
         T: ExactSizeIterator<Item = &'t str> + Clone,
-        F: ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
+        F: ExactSizeIterator<Item = (&'f str, &'f str)> + Clone,
     {
         let ticks = clock::ticks(); // of now, whenever the mutex is had
         let mut guard = self.lock();
@@ -138,6 +160,32 @@ impl Pipe {
             }
             urgent = lane.is_urgent();
             pushed = lane.current.push(now, &draft, tokens(), fields());
+        }
+        self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
+    }
+
+    /// Takes a span that has ended. One that fits no datagram is sent without its events, then without its links, and at
+    /// last without its attributes: what it lacks is counted in it.
+    pub fn push_span(&self, span: &SpanDraft<'_>) -> Outcome {
+        let ticks = clock::ticks();
+        let mut guard = self.lock();
+        let State { messages, control, clock, .. } = &mut *guard;
+        let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
+        let now = clock.micros(ticks);
+        let mut urgent = false;
+        let mut pushed = lane.current.push_span(now, span);
+        if pushed == Err(DoesNotFit { never: false }) {
+            if !lane.rotate() {
+                return control.drop_one(Outcome::Dropped);
+            }
+            urgent = lane.is_urgent();
+            pushed = lane.current.push_span(now, span);
+        }
+        let mut shorter = *span;
+        for part in [Shorter::Events, Shorter::Links, Shorter::Attributes] {
+            if pushed.is_err() && part.leave_out(&mut shorter) {
+                pushed = lane.current.push_span(now, &shorter);
+            }
         }
         self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
     }

@@ -15,6 +15,7 @@ mod probe;
 mod put;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use config::Config;
 
@@ -60,11 +61,31 @@ impl Parquet {
                     self.putter.put(&key, bytes).await?;
                 }
             }
+            // Behind the objects: what is found in it is there.
+            let (batch, config) = (shared.clone(), self.config.clone());
+            if let Some((key, bytes)) = in_background(move || traces::of_batch(&rows, &batch, &config)).await? {
+                self.putter.put(&key, bytes).await?;
+                self.merge_index(&shared.listener).await;
+            }
         }
         if let Some(partition) = first {
             self.introduce(partition, batch).await;
         }
         Ok(receipt)
+    }
+
+    /// Keeps the objects of the index few. Nothing is lost if that fails, so it is not an error.
+    async fn merge_index(&mut self, listener: &str) {
+        loop {
+            match traces::merge(&self.putter, listener, &self.config).await {
+                Ok(true) => (),
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!("parquet: cannot merge objects of the index of traces yet: {error}");
+                    return;
+                }
+            }
+        }
     }
 
     /// Once per process: tables without stored objects get an object without rows. Nothing is lost if that fails, so it

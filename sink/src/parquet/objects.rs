@@ -20,7 +20,7 @@ use metlog_schemas::time::Hour;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Hours of a batch and table that have objects of their own, however few rows they have.
@@ -92,6 +92,22 @@ impl OrderedRows {
     /// The partition of the first of its objects.
     pub fn first_partition(&self) -> Option<Partition> {
         self.parts.first().map(|(partition, _)| *partition)
+    }
+
+    /// Which table's rows they are.
+    pub fn table(&self) -> Table {
+        self.table
+    }
+
+    /// The distinct texts of a column in each of its objects; none for a column of another type.
+    pub fn distinct(&self, column: &str) -> Vec<(Partition, BTreeSet<&str>)> {
+        let columns: Vec<_> =
+            self.batches.iter().map(|rows| rows.column_by_name(column)?.as_string_opt::<i32>()).collect();
+        let texts = |run: &Run| {
+            let texts = columns.get(run.batch).copied().flatten();
+            run.rows.clone().filter_map(move |row| texts.map(|texts| texts.value(row)))
+        };
+        self.parts.iter().map(|(partition, runs)| (*partition, runs.iter().flat_map(texts).collect())).collect()
     }
 
     /// How many objects they come to.

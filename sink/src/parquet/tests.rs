@@ -1,6 +1,7 @@
 //! What the Parquet sink writes, read back with a reader of its own.
 mod random;
 mod strays;
+mod traces;
 
 use super::objects::OrderedRows;
 use super::*;
@@ -30,6 +31,8 @@ use url::Url;
 
 /// Tables that [`sample_batch`] has two rows of, each in its own hour.
 const OTHER_TABLES: usize = Table::COUNT - 2;
+/// The index of the traces that its spans are of.
+const INDEX_OBJECTS: usize = 1;
 
 fn read(bytes: Bytes) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
@@ -81,7 +84,7 @@ async fn a_batch_becomes_one_object_for_each_table_and_hour() {
     assert_eq!(receipt, Receipt { written: 6 + 2 * 24 + 2 * OTHER_TABLES as u64, set_aside: 0 });
     let objects = objects_in(objects.as_ref()).await;
     let keys: Vec<&str> = objects.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys.len(), 3 + 2 * OTHER_TABLES);
+    assert_eq!(keys.len(), 3 + 2 * OTHER_TABLES + INDEX_OBJECTS);
     assert_eq!(
         keys[..3],
         [
@@ -261,7 +264,7 @@ async fn a_torn_file_is_never_seen() {
     assert!(objects_in(folder.store().objects.as_ref()).await.is_empty());
     folder.sink().write(&sample_batch().unwrap()).await.unwrap();
     assert!(!torn.exists() && last.exists());
-    assert_eq!(objects_in(folder.store().objects.as_ref()).await.len(), 3 + 2 * OTHER_TABLES);
+    assert_eq!(objects_in(folder.store().objects.as_ref()).await.len(), 3 + 2 * OTHER_TABLES + INDEX_OBJECTS);
 }
 
 /// A store that answers too late by itself, not by our clock.

@@ -24,10 +24,10 @@ macro_rules! views {
 // `/metrics` is Prometheus' address: no view has it.
 views! {
     overview "Overview" "/"
-    traces "Traces" "/traces"
     reports "Reports" "/reports"
-    explore "Explore" "/explore"
     messages "Messages" "/messages"
     series "Metrics" "/series"
+    traces "Traces" "/traces"
     live "Live" "/live"
+    explore "Explore" "/explore"
 }

@@ -102,12 +102,12 @@ impl Encoder {
     ///
     /// # Errors
     /// [`DoesNotFit`]: nothing was added.
-    pub fn push<'t>(
+    pub fn push<'t, 'f>(
         &mut self,
         now: i64,
         draft: &Draft<'_>,
         tokens: impl ExactSizeIterator<Item = &'t str> + Clone,
-        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)> + Clone,
+        fields: impl ExactSizeIterator<Item = (&'f str, &'f str)> + Clone,
     ) -> Result<(), DoesNotFit> {
         if self.messages == 0 {
             self.opened_at = now;
@@ -149,11 +149,11 @@ impl Encoder {
     }
 
     /// Writes a frame behind the last one and gives where it ends; it counts once `body_end` is there.
-    fn put<'t>(
+    fn put<'t, 'f>(
         &mut self,
         draft: &Draft<'_>,
         tokens: impl ExactSizeIterator<Item = &'t str>,
-        fields: impl ExactSizeIterator<Item = (&'t str, &'t str)>,
+        fields: impl ExactSizeIterator<Item = (&'f str, &'f str)>,
     ) -> Option<usize> {
         let flag = |present: bool, flag: u8| if present { flag } else { 0 };
         let flags = draft.severity.number()

@@ -1,5 +1,6 @@
 //! What comes in: by table, by type, by logger.
 use crate::ask::Fault;
+use crate::cell::time;
 use crate::number::{grouped, short};
 use crate::page::Page;
 use crate::part::bars::track;
@@ -46,7 +47,13 @@ async fn over_time(visit: &Visit) -> Result<Markup, Fault> {
         visit.range.condition("timestamp")
     );
     let rows = visit.ask(&sql).await?;
-    let pivot = Pivot { time: "at", name: Some("type"), values: vec!["messages"], bucket_seconds: bucket, missing: Missing::Zero };
+    let pivot = Pivot {
+        time: "at",
+        name: Some("type"),
+        values: vec!["messages"],
+        bucket_seconds: bucket,
+        missing: Missing::Zero,
+    };
     let mut chart = pivot.chart(&rows, &visit.range)?;
     chart.caption = format!("Messages by type in each {}", crate::number::span(bucket as f64));
     chart.shape = Shape::Stack;
@@ -94,7 +101,11 @@ fn every_bucket(course: &BTreeMap<i64, f64>, visit: &Visit, bucket_seconds: i64)
     let bucket = bucket_seconds * 1_000_000;
     let Some(first) = course.keys().next() else { return Vec::new() };
     let start = first - (first - visit.range.start).div_euclid(bucket) * bucket;
-    (0..).map(|at| start + at * bucket).take_while(|at| *at < visit.range.end).map(|at| course.get(&at).copied().unwrap_or(0.0)).collect()
+    (0..)
+        .map(|at| start + at * bucket)
+        .take_while(|at| *at < visit.range.end)
+        .map(|at| course.get(&at).copied().unwrap_or(0.0))
+        .collect()
 }
 
 async fn by_table(visit: &Visit) -> Result<Markup, Fault> {
@@ -119,7 +130,8 @@ async fn by_table(visit: &Visit) -> Result<Markup, Fault> {
                 th scope="row" { a href=(visit.link("/explore", &[("sql", &format!("select * from {name} order by {} desc limit 100", time_of(&name)))])) { (name) } }
                 td.n { (grouped(row[1].number().unwrap_or_default() as u64)) }
                 td.n { (short(row[1].number().unwrap_or_default() / seconds)) }
-                td.t { (row[2].show()) }
+                // To the second: it is a matter of whether anything comes.
+                td.t { @match row[2].time() { Some(at) => { (time(at - at.rem_euclid(1_000_000))) } None => { span.null { "none" } } } }
             } } }
         }
     })
