@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use tonic::Status;
 
 /// Name, kind, digits or bytes, what stands around a literal, and the base of its digits.
-const TYPES: [(&str, XdbcDataType, Option<i32>, Option<&str>, Option<i32>); 7] = [
+type Described = (&'static str, XdbcDataType, Option<i32>, Option<&'static str>, Option<i32>);
+
+const TYPES: [Described; 7] = [
     ("BOOLEAN", XdbcDataType::XdbcBit, Some(1), None, None),
     ("INT", XdbcDataType::XdbcInteger, Some(32), None, Some(2)),
     ("BIGINT", XdbcDataType::XdbcBigint, Some(64), None, Some(2)),
