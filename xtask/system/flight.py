@@ -1,8 +1,9 @@
-"""Flight SQL as Python's ADBC driver speaks it, with users, tokens and rights.
+"""Flight SQL as the drivers of ADBC and JDBC speak it, with users, tokens and rights.
 
-    python3 flight.py BINARY       (with the packages adbc-driver-flightsql, adbc-driver-manager and pyarrow)
+    python3 flight.py BINARY JAR   (with the packages adbc-driver-flightsql, adbc-driver-manager and pyarrow; JAR is the
+                                   driver of JDBC)
 """
-import json, subprocess, sys, time
+import json, pathlib, subprocess, sys, time
 import adbc_driver_flightsql.dbapi as flight
 import adbc_driver_manager
 from adbc_driver_flightsql import DatabaseOptions
@@ -61,7 +62,7 @@ def fails(connection, sql):
     raise AssertionError(f"{sql} gives a result")
 
 
-def checks_of(binary):
+def checks_of(binary, jar):
     status = adbc_driver_manager.AdbcStatusCode
 
     def everything(_):
@@ -139,9 +140,19 @@ def checks_of(binary):
         else:
             raise AssertionError(f"{options} gives a result")
 
+    def jdbc(_):
+        server = Server(binary)
+        source = pathlib.Path(__file__).with_name("Jdbc.java")
+        with running(binary, **server.options) as metlog:
+            fill(metlog, server)
+            command = ["java", "--add-opens=java.base/java.nio=ALL-UNNAMED", "-cp", jar, source, f"127.0.0.1:{server.port}", server.token]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            assert result.returncode == 0, result.stderr[-2000:]
+            return "queries, prepared statements, lists and every question without parameters"
+
     everything.__name__ = "adbc"
-    return [everything]
+    return [everything, jdbc]
 
 
 if __name__ == "__main__":
-    run(checks_of(sys.argv[1]), sys.argv[1])
+    run(checks_of(sys.argv[1], sys.argv[2]), sys.argv[1])

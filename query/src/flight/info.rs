@@ -85,7 +85,7 @@ const TEXTS: [(SqlInfo, &str); 8] = [
 ];
 
 /// Choices and masks, by the numbers of the protocol.
-const NUMBERS: [(SqlInfo, i32); 19] = [
+const NUMBERS: [(SqlInfo, i32); 18] = [
     // None.
     (SqlInfo::FlightSqlServerTransaction, 0),
     (SqlInfo::FlightSqlServerTransactionTimeout, 0),
@@ -108,7 +108,6 @@ const NUMBERS: [(SqlInfo, i32); 19] = [
     (SqlInfo::SqlSupportedSubqueries, 0b1111),
     // UNION, UNION ALL.
     (SqlInfo::SqlSupportedUnions, 0b11),
-    (SqlInfo::SqlDefaultTransactionIsolation, 0),
     (SqlInfo::SqlSupportedTransactionsIsolationLevels, 0b1),
     // Forward only.
     (SqlInfo::SqlSupportedResultSetTypes, 0b10),
@@ -148,6 +147,8 @@ fn build(timeout_milliseconds: i32) -> arrow_flight::error::Result<SqlInfoData> 
     builder.append(SqlInfo::SqlExtraNameCharacters, "");
     builder.append(SqlInfo::SqlMaxStatementLength, crate::SQL_BYTES_MAX as i64);
     builder.append(SqlInfo::SqlMaxUsernameLength, 0_i64);
+    // None. The JDBC driver reads this choice alone as 64 bits.
+    builder.append(SqlInfo::SqlDefaultTransactionIsolation, 0_i64);
     builder.append(SqlInfo::SqlSupportsConvert, BTreeMap::<i32, Vec<i32>>::new());
     builder.append(SqlInfo::SqlKeywords, &KEYWORDS[..]);
     builder.append(SqlInfo::SqlNumericFunctions, &NUMERIC[..]);
