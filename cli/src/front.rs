@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::holder::Protocol;
 use axum::Router;
-use metlog_listener::{Limits, Tls};
+use metlog_listener::{Limits, Listener, Tls};
 use metlog_query::{Pool, Rights};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +44,21 @@ impl Front {
     /// Where Flight SQL is bound.
     pub fn flight_addresses(&self) -> Vec<SocketAddr> {
         self.flight.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Serves Zipkin's read API where its clients send, to whoever may read here.
+    pub fn serve_zipkin(&self, config: &Config, listener: &Listener, pool: &Arc<Pool>) {
+        let bound = listener.addresses().into_iter().filter(|(key, _)| key == "zipkin");
+        let bound: Vec<SocketAddr> = bound.filter_map(|(_, address)| address.parse().ok()).collect();
+        let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+        let open = bound.iter().find(is_open);
+        let Some(address) = open.or(bound.first()) else { return };
+        if open.is_some() && !config.access.is_required() && !config.access.insecure {
+            tracing::warn!("spans are taken at {address} and not shown there: configure [access] first");
+            return;
+        }
+        let routes = metlog_query::zipkin::router(Arc::clone(pool));
+        listener.serve_zipkin_reads(protect(&self.access, routes, *address, false));
     }
 
     /// Serves these routes and, where there is a pool, Flight SQL, until what it gives is dropped.

@@ -31,7 +31,7 @@ export class Server {
     server.reports = join(server.folder, "reports");
     mkdirSync(server.reports);
     const config = join(server.folder, "metlog.toml");
-    writeFileSync(config, `[statsd]\nflush_interval = "1s"\n[sink.parquet]\nroll_after = "5s"\n[web]\nreports = "${server.reports}"\n`);
+    writeFileSync(config, `[listener]\notlp_http = "127.0.0.1:0"\n[statsd]\nflush_interval = "1s"\n[sink.parquet]\nroll_after = "5s"\n[web]\nreports = "${server.reports}"\n`);
     const any = "127.0.0.1:0";
     server.process = spawn(binary, ["up", "--demo", "--config", config, "--data", join(server.folder, "data"), "--http", any, "--metlog", any, "--statsd", any], { cwd: server.folder, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
@@ -41,6 +41,7 @@ export class Server {
     server.base = address("page").replace(/\/$/, "");
     server.metlog = Number(address("metlog").split(":")[1]);
     server.statsd = Number(address("statsd").split(":")[1]);
+    server.otlp = `http://${address("otlp_http")}`;
     await server.sendHostile();
     await server.until("the demo's data", async () => (await server.sql("select count(*) as n from messages"))[0].n > 50);
     await server.until("the demo's metrics", async () => (await server.sql("select count(*) as n from metrics where kind = 'timer'"))[0].n > 2);
