@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 /// The lines of a path that goes on.
 fn follow(metlog: &Running, path: &str) -> Receiver<Value> {
     let mut stream = TcpStream::connect(metlog.http()).unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: metlog\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
     let (sender, lines) = channel();
     std::thread::spawn(move || {
         let lines = BufReader::new(stream).lines().map_while(Result::ok).skip_while(|line| !line.is_empty());

@@ -71,7 +71,7 @@ async fn find(visit: &Visit) -> Result<Message, Fault> {
 fn fields(visit: &Visit, search: &Search, message: &Message) -> Markup {
     let filters = |column: &str, value: &str| html! {
         td.act {
-            a href=(search.with(visit, column, "=", value)) title="Only this value" { "＋" span.sr { " only this value" } }
+            a href=(search.with(visit, column, "=", value)) title="Only this value" { "+" span.sr { " only this value" } }
             " "
             a href=(search.with(visit, column, "!=", value)) title="Without this value" { "−" span.sr { " without this value" } }
         }

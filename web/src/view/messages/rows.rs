@@ -55,7 +55,7 @@ fn choice(visit: &Visit) -> Markup {
             ul { @for column in OFFERED {
                 @let is_chosen = chosen.contains(&column);
                 li { a href=(visit.here_with(&[("columns", &toggled(visit, column))])) aria-current=[is_chosen.then_some("true")] {
-                    @if is_chosen { "✓ " } @else { "＋ " } (column)
+                    @if is_chosen { "✓ " } @else { "+ " } (column)
                 } }
             } }
             p.note { "Fields: the “column” links in the list." }

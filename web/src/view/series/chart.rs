@@ -143,6 +143,9 @@ fn chart(visit: &Visit, choice: &Choice, rows: &Rows, statistics: &[Statistic]) 
     };
     let mut chart = pivot.chart(rows, &visit.range)?;
     let every = choice.every * 1_000_000;
+    // The first bucket may begin long before the range.
+    let first = chart.times.first().copied().unwrap_or(visit.range.start);
+    chart.range = Some((visit.range.start.min(first), visit.range.end));
     // The last bucket is not over: what it counts is less than it will be.
     let open = chart.times.partition_point(|at| at + every <= visit.range.end.min(visit.now));
     for series in &mut chart.series {
