@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::holder::Protocol;
 use axum::Router;
-use metlog_listener::{Limits, Tls};
+use metlog_listener::{Limits, Listener, Tls};
+use metlog_query::Pool;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -41,6 +42,21 @@ impl Front {
     /// Where it is bound: at least one.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.http.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Serves Zipkin's read API where its clients send, to whoever may read here.
+    pub fn serve_zipkin(&self, config: &Config, listener: &Listener, pool: &Arc<Pool>) {
+        let bound = listener.addresses().into_iter().filter(|(key, _)| key == "zipkin");
+        let bound: Vec<SocketAddr> = bound.filter_map(|(_, address)| address.parse().ok()).collect();
+        let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+        let open = bound.iter().find(is_open);
+        let Some(address) = open.or(bound.first()) else { return };
+        if open.is_some() && !config.access.is_required() && !config.access.insecure {
+            tracing::warn!("spans are taken at {address} and not shown there: configure [access] first");
+            return;
+        }
+        let routes = metlog_query::zipkin::router(Arc::clone(pool));
+        listener.serve_zipkin_reads(protect(&self.access, routes, *address, false));
     }
 
     /// Serves these routes until what it gives is dropped.

@@ -220,6 +220,12 @@ impl Listener {
         Ok(())
     }
 
+    /// Serves what Zipkin's clients read at the addresses where they send: `zipkin` in the configuration. Once; the routes
+    /// see to it themselves who may read.
+    pub fn serve_zipkin_reads(&self, routes: axum::Router) {
+        self.inner.submit.serve_reads(routes);
+    }
+
     /// Sockets and the addresses they are bound to.
     pub fn addresses(&self) -> Vec<(String, String)> {
         self.inner.addresses.clone()

@@ -291,3 +291,75 @@ fn points_are_rows_of_metrics() {
     near(spread.quantile(0.0).unwrap(), -(2_f64.powf(3.5)));
     near(spread.quantile(1.0).unwrap(), 2_f64.powf(0.5));
 }
+
+/// Masks what is of the key `secret`, and replaces `hunter2` in what is said; refuses what is of the logger `gone`.
+struct Hide;
+
+impl format::Redactor for Hide {
+    fn message(&self, message: &mut metlog_schemas::wire::Message) -> Result<(), &'static str> {
+        if message.logger == "gone" || message.r#type == "gone" {
+            return Err(format::DROPPED);
+        }
+        message.payload = message.payload.replace("hunter2", "***");
+        message.fields.retain(|(key, _)| key != "drop");
+        message.fields.iter_mut().filter(|(key, _)| key == "secret").for_each(|(_, value)| *value = "***".into());
+        Ok(())
+    }
+    fn tags(&self, tags: &mut Vec<(String, String)>) {
+        tags.iter_mut().filter(|(key, _)| key == "secret").for_each(|(_, value)| *value = "***".into());
+    }
+    fn covers_tag(&self, key: &str) -> bool {
+        key == "secret"
+    }
+}
+
+#[test]
+fn rules_of_privacy_reach_every_attribute_and_name() {
+    let secret = r#"[{"key":"secret","value":{"stringValue":"hunter2"}},{"key":"drop","value":{"intValue":"7331"}},
+        {"key":"kept","value":{"intValue":"5"}},{"key":"text","value":{"stringValue":"is hunter2"}},
+        {"key":"list","value":{"arrayValue":{"values":[{"stringValue":"hunter2"}]}}}]"#;
+    let ids = r#""traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174""#;
+    let of = |service: &str, spans: &str| {
+        format!(
+            r#"{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}},{}}},
+            "scopeSpans":[{{"scope":{{"attributes":{secret}}},"spans":[{spans}]}}]}}"#,
+            &secret[1..]
+        )
+    };
+    let span = |name: &str| {
+        format!(
+            r#"{{{ids},"name":"{name}","startTimeUnixNano":"5000","attributes":{secret},"status":{{"message":"hunter2","code":2}},
+            "events":[{{"name":"hunter2","attributes":{secret}}}],"links":[{{{ids},"attributes":{secret}}}]}}"#
+        )
+    };
+    let spans = [span("see hunter2"), span("gone"), span("again")].join(",");
+    let json = format!(r#"{{"resourceSpans":[{},{}]}}"#, of("shop", &spans), of("gone", &spans));
+    let request = json::to_protobuf(Signal::Traces.request(), json.as_bytes()).unwrap();
+    assert!(request.windows(7).any(|window| window == b"hunter2"));
+    let left = format::redact(Signal::Traces.code(), &request, &Hide);
+    assert_eq!(left.rejected, [("privacy", 1), ("privacy", 3)]);
+    let datagram = left.datagram.unwrap();
+    assert!(!datagram.windows(7).any(|window| window == b"hunter2"));
+    let mut out = decode(Signal::Traces, &datagram);
+    assert_eq!((out.counts.facts, &out.counts.rejected), (2, &vec![]));
+    let back = back(&mut out);
+    let first = &back.resource_spans[0].scope_spans[0].spans[0];
+    assert_eq!(first.name, "see ***");
+    let keys: Vec<_> = first.attributes.iter().map(|pair| pair.key.as_str()).collect();
+    assert_eq!(keys, ["secret", "kept", "text", "list"]);
+    // What no rule is about keeps its type.
+    let kept = first.attributes[1].value.clone().unwrap().value;
+    assert_eq!(kept, Some(metlog_schemas::span::proto::any_value::Value::IntValue(5)));
+    let logs = format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"timeUnixNano":"5000","body":{{"stringValue":"hunter2!"}},"attributes":{secret}}}]}}]}}]}}"#
+    );
+    let request = json::to_protobuf(Signal::Logs.request(), logs.as_bytes()).unwrap();
+    let left = format::redact(Signal::Logs.code(), &request, &Hide).datagram.unwrap();
+    let messages = format::describe(Signal::Logs.code(), &left).unwrap();
+    assert_eq!((&messages[0]["payload"], &messages[0]["fields"]["secret"]), (&"***!".into(), &"***".into()));
+    assert!(!left.windows(7).any(|window| window == b"hunter2"));
+    for bad in [&b"\xff"[..], b"\x0a\x04\x12\x02\x12\x09"] {
+        let left = format::redact(Signal::Traces.code(), bad, &Hide);
+        assert!(left.datagram.is_none() && left.rejected.len() == 1, "{left:?}");
+    }
+}

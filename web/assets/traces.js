@@ -12,7 +12,7 @@ function keyboard(list) {
       all[Math.max(0, Math.min(all.length - 1, to))]?.focus();
     };
     const fold = (state) => {
-      const link = all[at]?.querySelector(`a[data-fold="${state}"]`);
+      const link = all[at]?.closest("li").querySelector(`:scope > a[data-fold="${state}"]`);
       if (link) location.assign(link.href);
     };
     if (event.key === "j") go(at + 1);

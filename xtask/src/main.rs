@@ -192,6 +192,7 @@ fn test() -> Result<(), String> {
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
     script("notebook.py", &[])?;
+    script("alerts.py", &[])?;
     run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     run(Command::new(tools.tracers.join("bin/python"))
         .arg(system.join("tracers.py"))
@@ -201,9 +202,11 @@ fn test() -> Result<(), String> {
     clients::test(&root(), &cache(), &binary)?;
     otlp::test(&root(), &cache(), &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
-    let acceptance = root().join("../shared/acceptance/run.py");
-    if acceptance.exists() {
-        run(Command::new(&python).arg(&acceptance).arg("--binary").arg(&binary))?;
+    for name in ["run.py", "traces.py"] {
+        let acceptance = root().join("../shared/acceptance").join(name);
+        if acceptance.exists() {
+            run(Command::new(&python).arg(&acceptance).arg("--binary").arg(&binary))?;
+        }
     }
     Ok(())
 }

@@ -35,6 +35,10 @@ pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
         run(Command::new("npm").args(options).arg(&node).args(NODE))
     })?;
     run(Command::new(folder.join("python/bin/python"))
+        .arg(root.join("xtask/system/trace_readers.py"))
+        .arg("--binary")
+        .arg(binary))?;
+    run(Command::new(folder.join("python/bin/python"))
         .arg(root.join("xtask/system/otlp_senders.py"))
         .arg("--binary")
         .arg(binary)

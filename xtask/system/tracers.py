@@ -5,7 +5,7 @@ was acknowledged over TCP survives `kill -9`; the samplers of clients follow wha
 
 Runs in the environment of old tracing clients: see `xtask/src/setup.rs`.
 """
-import collections, contextlib, http.client, json, os, pathlib, random, socket, struct, subprocess, sys, threading, time, urllib.request
+import collections, contextlib, http.client, json, os, pathlib, random, socket, struct, subprocess, sys, threading, time, urllib.error, urllib.request, zlib
 import grpc
 from metlog_process import balanced, free_port, run, running, until
 
@@ -216,5 +216,93 @@ def what_was_acknowledged_survives_kills(binary):
         return f"4 kills, {', '.join(counts)}"
 
 
-run([every_span_that_a_client_says_it_sent, samplers_do_what_they_are_told, adapted_probabilities_follow_the_traffic_and_survive_a_restart,
+def jaeger_shows_what_its_clients_sent(binary):
+    """By Jaeger's API: each tag once and in its order, types, logs, references and flags."""
+    with tracing(binary) as metlog:
+        spans = said(python("jaeger_client", metlog.ports["jaeger_compact"], metlog.ports["sampling"]))
+        assert not (wrong := differences(metlog, spans)), wrong
+        parent, child = next((a, b) for a in spans for b in spans if b["parent"] == a["span"])
+        trace = json.loads(metlog.get(f"/api/traces/{parent['trace']}"))["data"][0]
+        shown = {span["spanID"]: span for span in trace["spans"]}
+        of, inner = shown[parent["span"]], shown[child["span"]]
+        tags = [(tag["key"], tag["type"], tag["value"]) for tag in of["tags"]]
+        # The client adds those of the sampler itself, before or behind.
+        own = [tag for tag in tags if not tag[0].startswith("sampler.")]
+        status, ratio = int(parent["tags"]["http.status_code"]), float(parent["tags"]["ratio"])
+        assert own == [("span.kind", "string", "server"), ("http.status_code", "int64", status), ("ratio", "float64", ratio),
+                       ("ok", "bool", parent["tags"]["ok"] == "true"), ("text", "string", "gr\u00fc\u00df")], own
+        fields = [(field["key"], field["type"]) for field in of["logs"][0]["fields"]]
+        assert fields == [("event", "string"), ("nth", "int64")], fields
+        assert of["flags"] == 1 and not of["references"], of
+        assert [(ref["refType"], ref["spanID"]) for ref in inner["references"]] == [("CHILD_OF", parent["span"])], inner
+        process = trace["processes"][of["processID"]]
+        keys = {tag["key"] for tag in process["tags"]}
+        assert process["serviceName"] == "py-jaeger" and {"hostname", "ip", "jaeger.version"} <= keys, process
+        return f"{len(tags)} tags"
+
+
+def memory(metlog):
+    """The most memory that the process had, in MiB."""
+    status = pathlib.Path(f"/proc/{metlog.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
+
+
+def what_is_hostile_is_refused_and_counted(binary):
+    """Claims of gigabytes, bombs, wrong types and half calls: each is refused, none allocates what it claims."""
+    def answer(key, path, body, content_type, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", metlog.ports[key], timeout=60)
+        connection.request("POST", path, body, {"Content-Type": content_type, **headers})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    with tracing(binary) as metlog:
+        before = memory(metlog)
+        claim = b"\x80\x01\x00\x04\0\0\0\x09emitBatch\0\0\0\0\x0c\0\x01\x0f\0\x02\x0c\x7f\xff\xff\xff"
+        compact = b"\x82\x81\x00\x09emitBatch\x1c\x29\xfc\xff\xff\xff\xff\x07"
+        deep = b"\x82\x81\x00\x09emitBatch" + b"\x1c" * 60_000
+        metlog.send(metlog.ports["jaeger_binary"], [claim.ljust(60, b"\0"), b"\x80", b"", b"GET / HTTP/1.1"])
+        metlog.send(metlog.ports["jaeger_compact"], [compact.ljust(60, b"\0"), deep, b"\x82\x81\x00\x0femitZipkinBatch\x19\xfc\xff\xff\xff\x07"])
+        bomb = zlib.compress(b"[" * (200 << 20), 9)
+        wanted = [
+            (400, answer("jaeger_http", "/api/traces", b"x", "application/x-thrift")),
+            (400, answer("jaeger_http", "/api/traces", claim[17:], "application/x-thrift")),
+            (400, answer("jaeger_http", "/api/traces", b"{}", "application/json")),
+            (202, answer("jaeger_http", "/api/traces", b"\0", "application/x-thrift")),
+            (405, answer("jaeger_http", "/api/sampling", b"", "text/plain")),
+            (400, answer("zipkin", "/api/v2/spans", b"[{", "application/json")),
+            (400, answer("zipkin", "/api/v2/spans", b'[{"traceId":"x","id":"1"}]', "application/json")),
+            (202, answer("zipkin", "/api/v2/spans", b"[]", "application/json")),
+            (202, answer("zipkin", "/api/v2/spans", b"", "application/x-protobuf")),
+            (400, answer("zipkin", "/api/v1/spans", b"\x0c\x7f\xff\xff\xff\0", "application/x-thrift")),
+            (400, answer("zipkin", "/api/v2/spans", b"no gzip", "application/json", **{"Content-Encoding": "gzip"})),
+            (413, answer("zipkin", "/api/v2/spans", bomb, "application/json", **{"Content-Encoding": "deflate"})),
+            (415, answer("zipkin", "/api/v2/spans", b"x", "application/json", **{"Content-Encoding": "br"})),
+        ]
+        assert not (wrong := [pair for pair in wanted if pair[0] != pair[1]]), wrong
+        with grpc.insecure_channel(f"127.0.0.1:{metlog.ports['jaeger_grpc']}") as channel:
+            call = channel.unary_unary("/jaeger.api_v2.CollectorService/PostSpans")
+            assert call(b"", timeout=10) == b""
+            try:
+                call(b"\x0a\x05", timeout=10)
+                raise AssertionError("half a request was taken")
+            except grpc.RpcError as error:
+                assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
+        for frame in (struct.pack(">i", 0x7fffffff), struct.pack(">i", 20) + b"\x80\x01", struct.pack(">i", 4) + b"\xff" * 4):
+            with socket.create_connection(("127.0.0.1", metlog.ports["scribe"]), timeout=30) as stream:
+                stream.sendall(frame)
+                stream.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionResetError):
+                    assert stream.recv(100) == b"", frame
+        # What is good still goes through.
+        post(metlog, "zipkin", "/api/v2/spans", b'[{"traceId":"1","id":"2","localEndpoint":{"serviceName":"good"}}]', "application/json")
+        until("the good span", lambda: metlog.one("select count(*) as n from spans") == 1)
+        ledger = metlog.ledger()
+        balanced(ledger)
+        grown = memory(metlog) - before
+        assert ledger["rejected"] >= 12 and grown < 200, (ledger, grown)
+        return f"{ledger['rejected']} rejected, {grown} MiB more memory"
+
+
+run([every_span_that_a_client_says_it_sent, jaeger_shows_what_its_clients_sent, what_is_hostile_is_refused_and_counted, samplers_do_what_they_are_told, adapted_probabilities_follow_the_traffic_and_survive_a_restart,
      what_was_acknowledged_survives_kills], sys.argv[1])

@@ -55,6 +55,9 @@ fn serve_until_stopped(
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let addresses = front.addresses();
+        if let Some(pool) = &pool {
+            front.serve_zipkin(&config, &listener, pool);
+        }
         let site = page::site(&config, Some(listener.clone()), pool.clone());
         let _servers = front.serve(&serve::router(listener.clone(), pool, site, &config));
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };

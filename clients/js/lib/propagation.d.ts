@@ -8,6 +8,8 @@ export interface Context {
   readonly baggage: Readonly<Record<string, string>>
   /** False: no format said whether it is sampled, so the receiver decides. */
   readonly isDecided: boolean
+  /** True: kept whatever samplers say, as Jaeger's and B3's debug flag. */
+  readonly isDebug: boolean
 }
 
 export type Format = 'w3c' | 'jaeger' | 'b3' | 'b3multi'

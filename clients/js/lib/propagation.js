@@ -3,25 +3,27 @@
  * and B3 (one header or several).
  *
  * Pure. Headers are somebody else's input: whatever they say, nothing here throws, and what is read is bounded. A context
- * is `{ traceId, spanId, flags, traceState, baggage, isDecided }`, ids in lower-case hexadecimal, '' for none.
+ * is `{ traceId, spanId, flags, traceState, baggage, isDecided, isDebug }`, ids in lower-case hexadecimal, '' for none.
  */
 'use strict'
 
 const SAMPLED = 1
 const STATE_MEMBERS_MAX = 32
 const STATE_BYTES_MAX = 8192
-const BAGGAGE_MEMBERS_MAX = 180
+const BAGGAGE_MEMBERS_MAX = 64
+/** Longer headers that have a fixed form are not read. */
+const HEADER_BYTES_MAX = 512
 const BAGGAGE_BYTES_MAX = 8192
 const PARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/s
 const HEX = /^[0-9a-f]+$/i
 const ZEROS = /^0*$/
-const STATE_KEY = /^(?:[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})$/
+const STATE_KEY = /^[a-z0-9][a-z0-9_\-*/@]{0,255}$/
 const STATE_VALUE = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FORMATS = ['w3c', 'jaeger', 'b3', 'b3multi']
 
 function context(more) {
-  return { traceId: '', spanId: '', flags: 0, traceState: '', baggage: {}, isDecided: true, ...more }
+  return { traceId: '', spanId: '', flags: 0, traceState: '', baggage: {}, isDecided: true, isDebug: false, ...more }
 }
 
 function isValid(one) {
@@ -31,7 +33,8 @@ function isValid(one) {
 /** Reads headers of a plain object, a `Headers`, a `Map`, or pairs; names in any case. */
 function getter(carrier) {
   const found = new Map()
-  const pairs = typeof carrier.entries === 'function' ? carrier.entries() : Object.entries(carrier)
+  const isPairs = Array.isArray(carrier)
+  const pairs = isPairs ? carrier : typeof carrier.entries === 'function' ? carrier.entries() : Object.entries(carrier)
   for (const [key, value] of pairs) {
     const name = String(key).toLowerCase()
     const values = Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)]
@@ -74,7 +77,7 @@ function inject(one, carrier = {}, formats = ['w3c']) {
 
 function readW3c(get) {
   const values = get('traceparent')
-  if (values.length !== 1) return undefined
+  if (values.length !== 1 || values[0].length > HEADER_BYTES_MAX) return undefined
   const found = PARENT.exec(values[0].trim())
   if (found === null) return undefined
   const [, version, traceId, spanId, flags, more] = found
@@ -83,22 +86,22 @@ function readW3c(get) {
   return isValid(one) ? { ...one, traceState: readState(get('tracestate')) } : undefined
 }
 
-/** The members of all headers together; none of them where one is not well formed. */
+/** The members of all headers together, of each key the first; none of them where one is not well formed. */
 function readState(values) {
   const members = values
     .join(',')
     .split(',')
     .map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ''))
     .filter((member) => member !== '')
-  const keys = new Set()
+  const found = new Map()
   for (const member of members) {
     const at = member.indexOf('=')
     const key = member.slice(0, Math.max(0, at))
-    if (!STATE_KEY.test(key) || !STATE_VALUE.test(member.slice(at + 1)) || keys.has(key)) return ''
-    keys.add(key)
+    if (!STATE_KEY.test(key) || !STATE_VALUE.test(member.slice(at + 1))) return ''
+    if (!found.has(key)) found.set(key, member)
   }
-  const text = members.join(',')
-  return members.length <= STATE_MEMBERS_MAX && text.length <= STATE_BYTES_MAX ? text : ''
+  const text = [...found.values()].join(',')
+  return found.size <= STATE_MEMBERS_MAX && text.length <= STATE_BYTES_MAX ? text : ''
 }
 
 function hex(number, digits) {
@@ -122,7 +125,7 @@ function readBaggage(values) {
     bytes += key.length + value.length + 2
     members += 1
     if (members > BAGGAGE_MEMBERS_MAX || bytes > BAGGAGE_BYTES_MAX + 1) break
-    define(found, key, unquote(value))
+    if (!Object.hasOwn(found, key)) define(found, key, unquote(value))
   }
   return found
 }
@@ -145,12 +148,12 @@ function writeBaggage(entries) {
   return members.join(',')
 }
 
-/** Percent coding that cannot be decoded stays as it is. */
+/** Percent coding that is none stays as it is; what is no UTF-8 becomes U+FFFD. */
 function unquote(text) {
   try {
     return decodeURIComponent(text)
   } catch {
-    return text
+    return text.replace(/(?:%[0-9a-f]{2})+/gi, (coded) => Buffer.from(coded.replaceAll('%', ''), 'hex').toString())
   }
 }
 
@@ -158,6 +161,7 @@ function readJaeger(get) {
   const values = get('uber-trace-id')
   if (values.length !== 1) return undefined
   const text = values[0].trim()
+  if (text.length > HEADER_BYTES_MAX) return undefined
   const parts = (text.includes('%') ? unquote(text) : text).split(':')
   if (parts.length !== 4) return undefined
   const [traceId, spanId, , flags] = parts
@@ -166,17 +170,14 @@ function readJaeger(get) {
   const one = context({
     traceId: traceId.toLowerCase().padStart(32, '0'),
     spanId: spanId.toLowerCase().padStart(16, '0'),
-    flags: parseInt(flags, 16) & SAMPLED,
+    flags: parseInt(flags, 16) & 3 ? SAMPLED : 0,
+    isDebug: (parseInt(flags, 16) & 2) !== 0,
   })
   return isValid(one) ? one : undefined
 }
 
-function short(id) {
-  return id.replace(/^0+/, '')
-}
-
 function writeJaeger(one, set) {
-  set('uber-trace-id', `${short(one.traceId)}:${short(one.spanId)}:0:${one.flags & SAMPLED}`)
+  set('uber-trace-id', `${one.traceId}:${one.spanId}:0:${one.isDebug ? 3 : one.flags & SAMPLED}`)
 }
 
 function readB3(get) {
@@ -185,7 +186,7 @@ function readB3(get) {
   const parts = values[0].trim().split('-')
   if (parts.length === 1) {
     const decided = b3Sampled(parts[0])
-    return decided === undefined ? undefined : context({ flags: decided })
+    return decided === undefined ? undefined : context({ flags: decided, isDebug: parts[0] === 'd' })
   }
   return parts.length <= 4 ? ofB3(parts[0], parts[1], parts[2]) : undefined
 }
@@ -197,7 +198,7 @@ function readB3Multi(get) {
   const spanId = one('x-b3-spanid')
   if (traceId === undefined || spanId === undefined) {
     const decided = sampled === undefined ? undefined : b3Sampled(sampled)
-    return decided === undefined ? undefined : context({ flags: decided })
+    return decided === undefined ? undefined : context({ flags: decided, isDebug: sampled === 'd' })
   }
   return ofB3(traceId, spanId, sampled)
 }
@@ -211,6 +212,7 @@ function ofB3(traceId, spanId, sampled) {
     spanId: spanId.toLowerCase(),
     flags: decided || 0,
     isDecided: decided !== undefined,
+    isDebug: sampled === 'd',
   })
   return isValid(one) ? one : undefined
 }
@@ -220,13 +222,14 @@ function b3Sampled(word) {
 }
 
 function writeB3(one, set) {
-  set('b3', `${one.traceId}-${one.spanId}-${one.flags & SAMPLED}`)
+  set('b3', `${one.traceId}-${one.spanId}-${one.isDebug ? 'd' : one.flags & SAMPLED}`)
 }
 
 function writeB3Multi(one, set) {
   set('X-B3-TraceId', one.traceId)
   set('X-B3-SpanId', one.spanId)
-  set('X-B3-Sampled', String(one.flags & SAMPLED))
+  if (one.isDebug) set('X-B3-Flags', '1')
+  else set('X-B3-Sampled', String(one.flags & SAMPLED))
 }
 
 const READERS = { w3c: readW3c, jaeger: readJaeger, b3: readB3, b3multi: readB3Multi }

@@ -73,6 +73,7 @@ class Span {
       traceState: isBelow ? above.traceState : '',
       baggage: above === undefined ? {} : above.baggage,
       isDecided: true,
+      isDebug: above !== undefined && above.isDebug === true,
     }
     this.attributes = []
     this.events = []

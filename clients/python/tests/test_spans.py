@@ -169,6 +169,29 @@ def w3c(text):
     return propagation.extract(propagation.getter({"Traceparent": text}))
 
 
+def test_headers_are_those_of_every_language():
+    vectors = json.loads((EXAMPLES / "propagation.vectors.json").read_text())
+    for vector in vectors["extract"]:
+        headers, said = [tuple(pair) for pair in vector["headers"]], vector["context"]
+        context = propagation.extract(propagation.getter(headers), baggage_names=[name for name, _ in headers])
+        if said is None:
+            assert context is None or not context.is_valid, vector["name"]
+            continue
+        assert (f"{context.trace_id:032x}", f"{context.span_id:016x}") == (said["trace_id"], said["span_id"])
+        sampled = context.is_sampled if context.is_decided else None
+        assert (sampled, context.is_debug, context.trace_state) == (said["sampled"], said["debug"], said["trace_state"])
+        assert sorted(context.baggage.items()) == sorted(map(tuple, said["baggage"])), vector["name"]
+    for vector in vectors["inject"]:
+        said, out = vector["context"], {}
+        ids = int(said["trace_id"], 16), int(said["span_id"], 16)
+        state, baggage, is_decided = said["trace_state"], dict(said["baggage"]), said["sampled"] is not None
+        context = Context(*ids, 1 if said["sampled"] else 0, state, baggage, is_decided, said["debug"])
+        propagation.inject(context, out, (vector["format"],))
+        expected = {name.lower(): value for name, value in vector["headers"]}
+        assert {name.lower(): value for name, value in out.items()} == expected, vector["name"]
+    assert len(vectors["extract"]) > 50 and len(vectors["inject"]) > 5
+
+
 def test_w3c():
     good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     context = w3c(good)
@@ -193,7 +216,7 @@ def test_w3c():
     headers = [(b"TraceParent", good.encode()), (b"tracestate", b"a=1"), (b"tracestate", b" b=2 ")]
     context = propagation.extract(propagation.getter(headers))
     assert context.trace_state == "a=1,b=2"
-    for bad in ("a", "a=1,a=2", "A=1", ",".join(f"k{n}=1" for n in range(33)), "a=" + "x" * 300):
+    for bad in ("a", "A=1", ",".join(f"k{n}=1" for n in range(33)), "a=" + "x" * 300):
         read_again = propagation.extract(propagation.getter({"traceparent": good, "tracestate": bad}))
         assert read_again.is_valid and read_again.trace_state == "", bad
     out = {}
@@ -223,7 +246,7 @@ def test_jaeger_and_b3():
     assert both.span_id == 0x20000000000002, "the first format that says a context"
     out = {}
     propagation.inject(Context(0x100, 0x7F, 1, "", {"k": "v w"}), out, ("jaeger", "b3", "b3multi"))
-    assert out["uber-trace-id"] == "100:7f:0:1" and out["uberctx-k"] == "v%20w"
+    assert out["uber-trace-id"] == f"{0x100:032x}:{0x7F:016x}:0:1" and out["uberctx-k"] == "v%20w"
     assert out["b3"] == f"{0x100:032x}-{0x7F:016x}-1" and out["X-B3-Sampled"] == "1"
 
 
@@ -238,7 +261,7 @@ def test_baggage():
     client.close()
     assert out["baggage"] == "userId=alice,serverNode=DF%2028,isProduction=false"
     many = ",".join(f"k{n}=v" for n in range(5_000))
-    assert 64 <= len(propagation.extract(propagation.getter({"baggage": many})).baggage) <= 180
+    assert len(propagation.extract(propagation.getter({"baggage": many})).baggage) == 64
 
 
 def test_wsgi_requests_go_on_with_the_trace():

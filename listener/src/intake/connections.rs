@@ -91,7 +91,8 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
     let serve = move |stream, peer| {
         let (router, tls) = (router.clone(), tls.clone());
         async move {
-            let Some(tls) = tls else { return http1(stream, peer, router, limits).await };
+            // gRPC comes without TLS as HTTP/2 from its first byte.
+            let Some(tls) = tls else { return http1_or_2(stream, peer, router, limits).await };
             match tokio::time::timeout(limits.head, tls.accept(stream)).await {
                 Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN) => {
                     http2_from_start(stream, peer, router, limits).await;

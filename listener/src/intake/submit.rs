@@ -4,9 +4,10 @@
 use super::admission::Admitted;
 use crate::pipeline::{Pipeline, Source, Taken};
 use crate::sampling::Sampling;
+use axum::Router;
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -81,6 +82,8 @@ pub struct Submit {
     memory: Arc<Semaphore>,
     end: Arc<AtomicBool>,
     sampling: Arc<Sampling>,
+    /// What is read at the addresses where Zipkin's clients send.
+    reads: Arc<OnceLock<Router>>,
 }
 
 impl Submit {
@@ -91,7 +94,17 @@ impl Submit {
         sampling: Arc<Sampling>,
     ) -> Submit {
         let memory = Arc::new(Semaphore::new(BYTES_MAX));
-        Submit { pipeline, first_worker, next_worker: Arc::default(), memory, end, sampling }
+        Submit { pipeline, first_worker, next_worker: Arc::default(), memory, end, sampling, reads: Arc::default() }
+    }
+
+    /// What Zipkin's clients read where they send; none until somebody serves it.
+    pub fn reads(&self) -> Option<&Router> {
+        self.reads.get()
+    }
+
+    /// Serves what they read. The first routes count.
+    pub(crate) fn serve_reads(&self, routes: Router) {
+        let _ = self.reads.set(routes);
     }
 
     /// Judges the items, journals those that are good, and returns when they are on disk. All of them are taken, or

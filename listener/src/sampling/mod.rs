@@ -56,6 +56,11 @@ impl Sampling {
         strategies.warnings.iter().for_each(|warning| tracing::warn!("sampling.strategies: {warning}"));
         let state_file = data.join(STATE_FILE);
         let adaptive = config.adaptive.map(|goal| Mutex::new(load(goal, &state_file)));
+        if adaptive.is_some() {
+            tracing::info!(
+                "sampling.adaptive: probabilities follow the spans of this listener alone; others do not agree with it"
+            );
+        }
         Ok(Sampling { config: config.clone(), state_file, strategies: Mutex::new(strategies), adaptive })
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Name, form, and what it gives.
-const OWN: [(&str, &str, &str); 19] = [
+const OWN: [(&str, &str, &str); 20] = [
     ("arg_max", "arg_max(x, y)", "The x of the row with the largest y."),
     ("arg_min", "arg_min(x, y)", "The x of the row with the smallest y."),
     ("array_regexp_like", "array_regexp_like(list, pattern)", "True where the pattern is found in one of the texts."),
@@ -28,6 +28,11 @@ const OWN: [(&str, &str, &str); 19] = [
         "The value below which the part q, from 0 to 1, of the samples lies.",
     ),
     ("time_bucket", "time_bucket(interval, timestamp[, origin])", "The start of the interval that a time is in."),
+    (
+        "trace_tree",
+        "trace_tree(span_id, parent_span_id, start_unix_nanos, duration_nanos)",
+        "The tree of a trace: for each span its position, depth, children, descendants, self_nanos and critical_nanos.",
+    ),
 ];
 
 static DOCUMENTS: LazyLock<HashMap<&str, Documentation>> = LazyLock::new(|| {

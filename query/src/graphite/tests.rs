@@ -44,6 +44,8 @@ struct Fixture {
     names: Names,
     idle_after: i64,
     queries: AtomicUsize,
+    /// See [`Rows::reader`].
+    reader: &'static str,
 }
 
 impl Fixture {
@@ -52,7 +54,7 @@ impl Fixture {
         let decoder: Decoder = Arc::new(|_, _| Ok(TableMap::default()));
         let store = Arc::new(InMemory::new());
         let engine = Engine::new(Config::default(), store, Path::default(), Some((hot, decoder))).unwrap();
-        Fixture { engine, names: Names::new(naming), idle_after, queries: AtomicUsize::default() }
+        Fixture { engine, names: Names::new(naming), idle_after, queries: AtomicUsize::default(), reader: "" }
     }
 
     async fn render(&self, parameters: &[(&str, &str)], now: i64) -> Result<Value, String> {
@@ -70,8 +72,8 @@ impl Rows for Fixture {
         async move { self.engine.query(&sql).await?.collect().await }.boxed()
     }
 
-    fn reader(&self) -> &'static str {
-        ""
+    fn reader(&self) -> &str {
+        self.reader
     }
 }
 

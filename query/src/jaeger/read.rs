@@ -34,7 +34,7 @@ fn read_span(of: &Json, resources: &HashMap<&str, (String, Arc<Resource>)>) -> R
         parent_id: span_id(of, "parentSpanID")?,
         name: text(of, "operationName"),
         start: micros(of, "startTime"),
-        source: "jaeger".to_owned(),
+        source: "file".to_owned(),
         ..Span::default()
     };
     span.end = span.start.saturating_add(micros(of, "duration"));

@@ -77,7 +77,9 @@ impl Parquet {
     /// Keeps the objects of the index few. Nothing is lost if that fails, so it is not an error.
     async fn merge_index(&mut self, listener: &str) {
         loop {
-            match traces::merge(&self.putter, listener, &self.config).await {
+            let merging = traces::merge(&self.putter, listener, &self.config);
+            let late = |_| SinkError::retry(format!("not merged within {:?}", self.config.put_timeout));
+            match tokio::time::timeout(self.config.put_timeout, merging).await.map_err(late).flatten() {
                 Ok(true) => (),
                 Ok(false) => return,
                 Err(error) => {

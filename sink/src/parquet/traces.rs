@@ -96,7 +96,7 @@ pub(super) async fn merge(putter: &Putter, listener: &str, config: &Config) -> R
     });
     let (objects, left_behind) = current(parsed.collect(), |(path, _)| path);
     for (path, _) in left_behind {
-        delete(store.objects.as_ref(), &folder, &path).await?;
+        delete(store.objects.as_ref(), &folder, &path).await;
     }
     let Some((inputs, merged)) = to_merge(&objects) else { return Ok(false) };
     let mut bytes = Vec::with_capacity(inputs.len());
@@ -108,7 +108,7 @@ pub(super) async fn merge(putter: &Putter, listener: &str, config: &Config) -> R
     let merging = in_background(move || merged_bytes(bytes, &config).map_err(SinkError::retry));
     putter.put(&merged.key(), merging.await?).await?;
     for input in &inputs {
-        delete(store.objects.as_ref(), &folder, input).await?;
+        delete(store.objects.as_ref(), &folder, input).await;
     }
     Ok(true)
 }
@@ -118,10 +118,11 @@ fn place(folder: &Path, path: &IndexPath) -> Path {
     folder.clone().join(key.rsplit('/').next().unwrap_or_default())
 }
 
-async fn delete(store: &dyn ObjectStore, folder: &Path, path: &IndexPath) -> Result<(), SinkError> {
+/// Readers pass over what was merged, so where nothing can be deleted there are only more names to list.
+async fn delete(store: &dyn ObjectStore, folder: &Path, path: &IndexPath) {
     match store.delete(&place(folder, path)).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(SinkError::retry(error)),
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => (),
+        Err(error) => tracing::debug!("parquet: cannot delete {}: {error}", path.key()),
     }
 }
 

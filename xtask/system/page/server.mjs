@@ -26,11 +26,12 @@ export class Server {
   /** Starts it, and waits until the demo's first data are seen. */
   static async start(binary) {
     const server = new Server();
+    server.binary = binary;
     server.folder = mkdtempSync(join(tmpdir(), "metlog-page-"));
     server.reports = join(server.folder, "reports");
     mkdirSync(server.reports);
     const config = join(server.folder, "metlog.toml");
-    writeFileSync(config, `[statsd]\nflush_interval = "1s"\n[sink.parquet]\nroll_after = "5s"\n[web]\nreports = "${server.reports}"\n`);
+    writeFileSync(config, `[listener]\notlp_http = "127.0.0.1:0"\n[statsd]\nflush_interval = "1s"\n[sink.parquet]\nroll_after = "5s"\n[web]\nreports = "${server.reports}"\n`);
     const any = "127.0.0.1:0";
     server.process = spawn(binary, ["up", "--demo", "--config", config, "--data", join(server.folder, "data"), "--http", any, "--metlog", any, "--statsd", any], { cwd: server.folder, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
@@ -40,6 +41,7 @@ export class Server {
     server.base = address("page").replace(/\/$/, "");
     server.metlog = Number(address("metlog").split(":")[1]);
     server.statsd = Number(address("statsd").split(":")[1]);
+    server.otlp = `http://${address("otlp_http")}`;
     await server.sendHostile();
     await server.until("the demo's data", async () => (await server.sql("select count(*) as n from messages"))[0].n > 50);
     await server.until("the demo's metrics", async () => (await server.sql("select count(*) as n from metrics where kind = 'timer'"))[0].n > 2);
@@ -80,6 +82,21 @@ export class Server {
     await this.datagrams(this.statsd, ["<script>window.hacked=1</script>:1|c", "\"onerror=x:1|ms|#<img src=x>:<b>,a:b"]);
     writeFileSync(join(this.reports, "<b>hostile.toml"), `title = '''${HOSTILE.script}'''\nanswers = '''${HOSTILE.image}'''\nsql = '''select '${HOSTILE.script}' as "${HOSTILE.image.replaceAll('"', '""')}", 1 as n'''\n`);
     writeFileSync(join(this.reports, "broken.toml"), "title = 'Broken'\n\nsqll = 'select 1'\n");
+  }
+
+  /** A `metlog serve` over the warehouse of this server, while something is done with its address. */
+  async serving(work) {
+    const reading = spawn(this.binary, ["serve", "--warehouse", `file://${join(this.folder, "data/warehouse")}`, "--http", "127.0.0.1:0"], { cwd: this.folder, stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    reading.stdout.on("data", (more) => { text += more; });
+    try {
+      await this.until("metlog serve is up", () => /page +(http\S+)/.test(text));
+      await work(text.match(/page +(http\S+)/)[1].replace(/\/$/, ""));
+    } finally {
+      const ended = new Promise((ended) => { reading.once("exit", ended); });
+      reading.kill("SIGTERM");
+      await ended;
+    }
   }
 
   async stop() {

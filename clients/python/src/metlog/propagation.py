@@ -13,11 +13,13 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, MutableMapping,
 SAMPLED = 1
 _STATE_MEMBERS_MAX = 32
 _STATE_BYTES_MAX = 8_192
-_BAGGAGE_MEMBERS_MAX = 180
+_BAGGAGE_MEMBERS_MAX = 64
+#: Longer headers that have a fixed form are not read.
+_HEADER_BYTES_MAX = 512
 _BAGGAGE_BYTES_MAX = 8_192
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}")
+_STATE_KEY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}")
 _STATE_VALUE = re.compile(r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -36,6 +38,8 @@ class Context(NamedTuple):
     baggage: Mapping[str, str] = {}
     #: False: no format said whether it is sampled, so the receiver decides.
     is_decided: bool = True
+    #: True: kept whatever samplers say, as Jaeger's and B3's debug flag.
+    is_debug: bool = False
 
     @property
     def is_valid(self) -> bool:
@@ -105,7 +109,7 @@ def inject(context: Context, carrier: MutableMapping[str, str], formats: Sequenc
 
 def _read_w3c(get: Get) -> Optional[Context]:
     values = get("traceparent")
-    if len(values) != 1:
+    if len(values) != 1 or len(values[0]) > _HEADER_BYTES_MAX:
         return None
     match = _PARENT.fullmatch(values[0].strip(" \t"))
     if match is None:
@@ -118,8 +122,8 @@ def _read_w3c(get: Get) -> Optional[Context]:
 
 
 def _read_state(values: Sequence[str]) -> str:
-    """The members of all headers together; none of them where one is not well formed."""
-    members = []
+    """The members of all headers together, of each key the first; none of them where one is not well formed."""
+    members: Dict[str, str] = {}
     for member in ",".join(values).split(","):
         member = member.strip(" \t")
         if not member:
@@ -127,12 +131,9 @@ def _read_state(values: Sequence[str]) -> str:
         key, equals, value = member.partition("=")
         if not equals or not _STATE_KEY.fullmatch(key) or not _STATE_VALUE.fullmatch(value):
             return ""
-        members.append(member)
-    keys = [member.partition("=")[0] for member in members]
-    if len(members) > _STATE_MEMBERS_MAX or len(set(keys)) != len(keys):
-        return ""
-    text = ",".join(members)
-    return text if len(text) <= _STATE_BYTES_MAX else ""
+        members.setdefault(key, member)
+    text = ",".join(members.values())
+    return text if len(members) <= _STATE_MEMBERS_MAX and len(text) <= _STATE_BYTES_MAX else ""
 
 
 def _write_w3c(context: Context, carrier: MutableMapping[str, str]) -> None:
@@ -156,7 +157,7 @@ def _read_baggage(values: Sequence[str]) -> Dict[str, str]:
         size += len(key) + len(value) + 2
         if len(found) >= _BAGGAGE_MEMBERS_MAX or size > _BAGGAGE_BYTES_MAX + 1:
             break
-        found[key] = urllib.parse.unquote(value)
+        found.setdefault(key, urllib.parse.unquote(value))
     return found
 
 
@@ -182,17 +183,22 @@ def _read_jaeger(get: Get) -> Optional[Context]:
     if len(values) != 1:
         return None
     text = values[0].strip()
+    if len(text) > _HEADER_BYTES_MAX:
+        return None
     parts = (urllib.parse.unquote(text) if "%" in text else text).split(":")
     if len(parts) != 4 or not all(_HEX.fullmatch(part) for part in (parts[0], parts[1], parts[3])):
         return None
     if len(parts[0]) > 32 or len(parts[1]) > 16 or len(parts[3]) > 8:
         return None
-    context = Context(int(parts[0], 16), int(parts[1], 16), int(parts[3], 16) & SAMPLED)
+    flags = int(parts[3], 16)
+    context = Context(int(parts[0], 16), int(parts[1], 16), SAMPLED if flags & 3 else 0, is_debug=bool(flags & 2))
     return context if context.is_valid else None
 
 
 def _write_jaeger(context: Context, carrier: MutableMapping[str, str]) -> None:
-    carrier["uber-trace-id"] = f"{context.trace_id:x}:{context.span_id:x}:0:{context.flags & SAMPLED:x}"
+    carrier["uber-trace-id"] = (
+        f"{context.trace_id:032x}:{context.span_id:016x}:0:{3 if context.is_debug else context.flags & SAMPLED}"
+    )
 
 
 # B3.
@@ -205,7 +211,7 @@ def _read_b3(get: Get) -> Optional[Context]:
     parts = values[0].strip().split("-")
     if len(parts) == 1:
         decided = _b3_sampled(parts[0])
-        return None if decided is None else Context(flags=decided)
+        return None if decided is None else Context(flags=decided, is_debug=parts[0] == "d")
     return _of_b3(parts[0], parts[1], parts[2] if len(parts) > 2 else None) if len(parts) <= 4 else None
 
 
@@ -218,7 +224,7 @@ def _read_b3multi(get: Get) -> Optional[Context]:
     trace_id, span_id = one("x-b3-traceid"), one("x-b3-spanid")
     if trace_id is None or span_id is None:
         decided = None if sampled is None else _b3_sampled(sampled)
-        return None if decided is None else Context(flags=decided)
+        return None if decided is None else Context(flags=decided, is_debug=sampled == "d")
     return _of_b3(trace_id, span_id, sampled)
 
 
@@ -230,7 +236,9 @@ def _of_b3(trace_id: str, span_id: str, sampled: Optional[str]) -> Optional[Cont
     decided = None if sampled is None else _b3_sampled(sampled)
     if sampled is not None and decided is None:
         return None
-    context = Context(int(trace_id, 16), int(span_id, 16), decided or 0, is_decided=decided is not None)
+    context = Context(
+        int(trace_id, 16), int(span_id, 16), decided or 0, is_decided=decided is not None, is_debug=sampled == "d"
+    )
     return context if context.is_valid else None
 
 
@@ -239,13 +247,18 @@ def _b3_sampled(word: str) -> Optional[int]:
 
 
 def _write_b3(context: Context, carrier: MutableMapping[str, str]) -> None:
-    carrier["b3"] = f"{context.trace_id:032x}-{context.span_id:016x}-{context.flags & SAMPLED:x}"
+    carrier["b3"] = (
+        f"{context.trace_id:032x}-{context.span_id:016x}-{'d' if context.is_debug else context.flags & SAMPLED}"
+    )
 
 
 def _write_b3multi(context: Context, carrier: MutableMapping[str, str]) -> None:
     carrier["X-B3-TraceId"] = f"{context.trace_id:032x}"
     carrier["X-B3-SpanId"] = f"{context.span_id:016x}"
-    carrier["X-B3-Sampled"] = f"{context.flags & SAMPLED:x}"
+    if context.is_debug:
+        carrier["X-B3-Flags"] = "1"
+    else:
+        carrier["X-B3-Sampled"] = str(context.flags & SAMPLED)
 
 
 _READERS: Dict[str, Callable[[Get], Optional[Context]]] = {

@@ -1,12 +1,14 @@
-//! Zipkin's collector: `POST /api/v2/spans` in JSON or protobuf, and `POST /api/v1/spans` in JSON or Thrift.
+//! Zipkin's collector, and the way to what is read at the same address: `POST /api/v2/spans` in JSON or protobuf, and `POST /api/v1/spans` in JSON or Thrift.
 use super::{Kind, content_type, take_http};
 use crate::intake::server::{Server, Service};
 use crate::intake::submit::Submit;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use metlog_schemas::format::zipkin::{self, request};
+use tower::ServiceExt;
 
 /// As it is registered.
 pub static ZIPKIN: Server = Server {
@@ -52,10 +54,18 @@ fn router(submit: Submit) -> Router {
     let mut router = Router::new();
     for prefix in ["", "/zipkin"] {
         router = router
-            .route(&format!("{prefix}/api/v1/spans"), post(v1))
-            .route(&format!("{prefix}/api/v2/spans"), post(v2));
+            .route(&format!("{prefix}/api/v1/spans"), post(v1).fallback(read))
+            .route(&format!("{prefix}/api/v2/spans"), post(v2).fallback(read));
     }
-    router.with_state(submit)
+    router.fallback(read).with_state(submit)
+}
+
+/// Everything else is read, where somebody serves that.
+async fn read(State(submit): State<Submit>, request: Request) -> Response {
+    match submit.reads() {
+        Some(routes) => routes.clone().oneshot(request).await.into_response(),
+        None => (StatusCode::NOT_FOUND, "no such path: spans are sent to /api/v2/spans\n").into_response(),
+    }
 }
 
 async fn v1(State(submit): State<Submit>, request: Request) -> Response {

@@ -239,3 +239,17 @@ async fn a_long_time_has_coarser_points() {
         }
     }
 }
+
+/// Guarantees: readers who see different rows know nothing of each other's names.
+#[tokio::test]
+async fn names_of_readers_are_kept_apart() {
+    let of = |name: &str| [window(HOUR + 20, "h", vec![metric(name, &[], counter(1.0))])];
+    let fixtures = [("a", "secret"), ("b", "public")];
+    let [a, b] = fixtures.map(|(reader, name)| Fixture { reader, ..Fixture::new(&of(name), Naming::default(), 0) });
+    for (rows, seen) in [(&a, "secret"), (&b, "public"), (&a, "secret")] {
+        // One index for both.
+        let tree = a.names.tree(rows, HOUR, HOUR + 60, HOUR + 60).await.unwrap();
+        let names: Vec<&str> = tree.series().map(|series| series.name.as_str()).collect();
+        assert_eq!(names, [seen]);
+    }
+}

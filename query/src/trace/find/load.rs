@@ -1,10 +1,10 @@
 //! Whole traces: rows of `spans` in pages, and spans of them.
-use super::{SPANS_A_PAGE, SPANS_MAX, Traces, sql};
+use super::{Columns, SPANS_A_PAGE, SPANS_MAX, Traces, sql, text};
 use crate::trace::adjust::Adjustments;
 use crate::trace::{
     Attribute, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, Trace, TraceId, Value, halves, otlp,
 };
-use crate::{Error, Kind as ErrorKind};
+use crate::{Batches, Error, Kind as ErrorKind};
 use metlog_schemas::span::proto::{AnyValue, TracesData};
 use metlog_schemas::span::read::{self, Attributes, Spans, Stored};
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ const IN_HALVES: &str = "milo";
 pub struct Found {
     rows: Vec<Spans>,
     order: Vec<TraceId>,
+    /// The order of spans that were found one by one.
+    places: HashMap<(TraceId, SpanId, i64), usize>,
     /// Why a part of the store is missing, where it is.
     pub partial: Option<String>,
     /// What is said of a trace that is too long to be given whole.
@@ -59,91 +61,108 @@ impl Traces {
         limit: usize,
         offset: usize,
     ) -> Result<Found, Error> {
+        // First which, from few columns; then what, of those alone: sorting whole rows costs more than reading them.
         let page = format!("order by {order}, trace_id, span_id limit {limit} offset {offset}");
-        let rows = self.sql(format!("select * from spans where {condition} {page}")).await?;
-        let mut found = Found { partial: rows.partial.clone(), ..Found::default() };
-        for batch in &rows.batches {
-            found.rows.push(Spans::new(batch).map_err(|error| unreadable(&error))?);
-        }
-        let mut seen = std::collections::HashSet::new();
-        for id in found.rows.iter().flat_map(Spans::iter).filter_map(|span| TraceId::parse(span.trace_id())) {
-            if seen.insert(id) {
-                found.order.push(id);
+        let keys = format!(
+            "select trace_id, span_id, start_unix_nanos, duration_nanos, status from spans where {condition} {page}"
+        );
+        let keys = self.sql(keys).await?;
+        let (mut places, mut starts) = (HashMap::new(), (u64::MAX, 0));
+        let mut found = Found { partial: keys.partial.clone(), ..Found::default() };
+        for batch in &keys.batches {
+            let columns = Columns(batch);
+            let (traces, spans) = (columns.texts("trace_id")?, columns.texts("span_id")?);
+            for (row, start) in columns.numbers("start_unix_nanos")?.into_iter().enumerate() {
+                let start = start.cast_unsigned();
+                starts = (starts.0.min(start), starts.1.max(start));
+                let (trace, span) = (TraceId::parse(text(&traces, row)), SpanId::parse(text(&spans, row)));
+                let key = (trace.unwrap_or_default(), span.unwrap_or_default(), start.cast_signed());
+                let place = places.len();
+                places.entry(key).or_insert(place);
+                if !found.order.contains(&key.0) {
+                    found.order.push(key.0);
+                }
             }
         }
+        let mut keys: Vec<&(TraceId, SpanId, i64)> = places.keys().collect();
+        keys.sort_unstable();
+        for keys in keys.chunks(IDS_AT_ONCE / 2) {
+            let spans: Vec<String> = keys.iter().map(|(_, span, _)| format!("'{span}'")).collect();
+            let mut traces: Vec<TraceId> = keys.iter().map(|(trace, ..)| *trace).collect();
+            traces.dedup();
+            let (within, traces) = (sql::within(starts.0, starts.1), sql::of_traces(&traces));
+            let query =
+                format!("select * from spans where {within} and {traces} and span_id in ({})", spans.join(", "));
+            for batch in &self.sql(query).await?.batches {
+                found.rows.push(Spans::new(batch).map_err(|error| unreadable(&error))?);
+            }
+        }
+        found.places = places;
         Ok(found)
     }
 
-    /// Page after page, each from where the last one ended, by start and ids.
+    /// All at once where they are few; otherwise piece by piece, each a stretch of starts with about a page of spans.
     async fn read(&self, condition: &str, found: &mut Found) -> Result<(), Error> {
-        let mut page = SPANS_A_PAGE;
-        let mut behind = String::new();
-        // Rows of the last place, which are skipped when it goes on from there: the same span may be there twice.
-        let mut skipped = 0;
-        loop {
-            let query = format!(
-                "select * from spans where {condition}{behind} order by start_unix_nanos, trace_id, span_id \
-                 limit {page} offset {skipped}"
-            );
-            let rows = match self.sql(query).await {
-                Err(error) if error.kind == ErrorKind::Limit && page > PAGE_MIN => {
-                    page = (page / 4).max(PAGE_MIN);
-                    continue;
+        let few = format!("select * from spans where {condition} limit {}", SPANS_A_PAGE + 1);
+        match self.sql(few).await {
+            Ok(rows) if rows.rows() <= SPANS_A_PAGE => return found.add(rows),
+            Err(error) if error.kind != ErrorKind::Limit => return Err(error),
+            Ok(_) | Err(_) => (),
+        }
+        let room = SPANS_MAX.saturating_sub(found.len());
+        let query =
+            format!("select start_unix_nanos from spans where {condition} order by 1 limit {}", room.saturating_add(1));
+        let mut starts = Vec::new();
+        for batch in &self.sql(query).await?.batches {
+            starts.extend(Columns(batch).numbers("start_unix_nanos")?);
+        }
+        if starts.len() > room {
+            found.cut = Some(format!("trace has more than {SPANS_MAX} spans, showing first {SPANS_MAX} spans only"));
+            starts.truncate(room);
+        }
+        let mut left = pieces(&starts, SPANS_A_PAGE);
+        while let Some((first, last, count)) = left.pop() {
+            let query =
+                format!("select * from spans where {condition} and start_unix_nanos between {first} and {last}");
+            match self.sql(query).await {
+                Err(error) if error.kind == ErrorKind::Limit && count > PAGE_MIN && first < last => {
+                    let of_piece: Vec<i64> =
+                        starts.iter().copied().filter(|start| (first..=last).contains(start)).collect();
+                    left.extend(pieces(&of_piece, count / 4));
                 }
-                rows => rows?,
-            };
-            let count = rows.rows();
-            found.partial = found.partial.take().or(rows.partial);
-            for batch in &rows.batches {
-                found.rows.push(Spans::new(batch).map_err(|error| unreadable(&error))?);
+                rows => found.add(rows?)?,
             }
-            if count < page {
-                return Ok(());
+        }
+        Ok(())
+    }
+}
+
+/// Stretches of sorted starts with about so many spans each, the last first; spans that start together stay together.
+fn pieces(starts: &[i64], spans_max: usize) -> Vec<(i64, i64, usize)> {
+    let mut pieces: Vec<(i64, i64, usize)> = Vec::new();
+    for start in starts {
+        match pieces.last_mut() {
+            Some((_, last, count)) if *count < spans_max.max(1) || last == start => {
+                (*last, *count) = (*start, *count + 1);
             }
-            if found.len() >= SPANS_MAX {
-                found.cut =
-                    Some(format!("trace has more than {SPANS_MAX} spans, showing first {SPANS_MAX} spans only"));
-                return Ok(());
-            }
-            let Some((last, count)) = found.last_place() else { return Ok(()) };
-            skipped = count;
-            let Place { start, trace, span } = last;
-            behind = format!(
-                " and (start_unix_nanos > {start} or (start_unix_nanos = {start} and (trace_id > '{trace}' \
-                 or (trace_id = '{trace}' and span_id >= '{span}'))))"
-            );
+            _ => pieces.push((*start, *start, 1)),
         }
     }
+    pieces.reverse();
+    pieces
 }
 
 fn unreadable(error: &arrow::error::ArrowError) -> Error {
     Error::new(ErrorKind::Internal, format!("rows of spans: {error}"))
 }
 
-/// Where a row is in the order of pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    start: i64,
-    trace: TraceId,
-    span: SpanId,
-}
-
-impl Place {
-    fn of(span: read::Span<'_>) -> Place {
-        Place {
-            start: span.start_unix_nanos().cast_signed(),
-            trace: TraceId::parse(span.trace_id()).unwrap_or_default(),
-            span: SpanId::parse(span.span_id()).unwrap_or_default(),
-        }
-    }
-}
-
 impl Found {
-    /// The place of the last row, and how many rows have it.
-    fn last_place(&self) -> Option<(Place, usize)> {
-        let rows = || self.rows.iter().rev().flat_map(|rows| (0..rows.len()).rev().map(|row| rows.get(row)));
-        let last = Place::of(rows().next()?);
-        Some((last, rows().take_while(|row| Place::of(*row) == last).count()))
+    fn add(&mut self, rows: Batches) -> Result<(), Error> {
+        self.partial = self.partial.take().or(rows.partial);
+        for batch in &rows.batches {
+            self.rows.push(Spans::new(batch).map_err(|error| unreadable(&error))?);
+        }
+        Ok(())
     }
 
     /// How many spans.
@@ -164,10 +183,17 @@ impl Found {
         self.len() == 0
     }
 
-    /// The spans as they are stored, in the order of the rows.
+    /// The spans as they are stored, in the order in which they were found.
     pub fn plain(&self) -> Vec<Span> {
         let mut shared = SharedParts::default();
-        self.rows.iter().flat_map(Spans::iter).map(|span| shared.span(span)).collect()
+        let mut spans: Vec<Span> = self.rows.iter().flat_map(Spans::iter).map(|span| shared.span(span)).collect();
+        if !self.places.is_empty() {
+            let place =
+                |span: &Span| self.places.get(&(span.trace_id, span.span_id, span.start.cast_signed())).copied();
+            spans.retain(|span| place(span).is_some());
+            spans.sort_by_key(place);
+        }
+        spans
     }
 
     /// The traces, in the order in which they were asked for; halves of spans are joined.
@@ -177,6 +203,7 @@ impl Found {
         let mut traces: HashMap<TraceId, Trace> =
             Trace::assemble(spans).into_iter().map(|trace| (trace.id, trace)).collect();
         let mut ordered: Vec<Trace> = self.order.iter().filter_map(|id| traces.remove(id)).collect();
+        ordered.iter_mut().for_each(|trace| trace.spans.sort_by_key(|span| (span.start, span.span_id)));
         for trace in &mut ordered {
             if trace.spans.iter().any(|span| span.source == IN_HALVES) {
                 halves::join(trace, |span| span.source == IN_HALVES);

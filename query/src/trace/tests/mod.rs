@@ -3,6 +3,7 @@ mod adjusted;
 mod otlp;
 pub(crate) mod rows;
 mod shapes;
+mod stored;
 
 use super::*;
 use std::sync::Arc;

@@ -103,3 +103,12 @@ pub(crate) async fn engine(spans: &[Span]) -> Arc<dyn Rows> {
     assert_eq!(SpanRows::TABLE, Table::Spans);
     Arc::new(Engine::new(Config::default(), store as Arc<dyn ObjectStore>, Path::default(), None).unwrap())
 }
+
+/// Rows of SQL as JSON.
+pub(crate) async fn ask(rows: &Arc<dyn Rows>, sql: &str) -> serde_json::Value {
+    let found = rows.rows(sql.to_owned(), crate::Rights::everything()).await.unwrap();
+    let format = crate::format::Format::Json;
+    let mut writer = crate::format::Writer::new(format, &found.schema, Vec::new()).unwrap();
+    found.batches.iter().try_for_each(|batch| writer.write(batch)).unwrap();
+    serde_json::from_slice(&writer.finish().unwrap()).unwrap()
+}

@@ -109,7 +109,7 @@ pub static ANY_VALUE: Message = Message {
 static ARRAY_VALUE: Message = Message { fields: &[many("values", "values", 1, &ANY_VALUE)] };
 static KEY_VALUE_LIST: Message = Message { fields: &[many("values", "values", 1, &KEY_VALUE)] };
 
-static KEY_VALUE: Message =
+pub(super) static KEY_VALUE: Message =
     Message { fields: &[one("key", "key", 1, Kind::Text), message("value", "value", 2, &ANY_VALUE)] };
 
 static SCOPE: Message = Message {
@@ -121,12 +121,12 @@ static SCOPE: Message = Message {
     ],
 };
 
-static RESOURCE: Message = Message { fields: &[attributes(1), dropped_attributes(2)] };
+pub(super) static RESOURCE: Message = Message { fields: &[attributes(1), dropped_attributes(2)] };
 
 /// `ExportTraceServiceRequest`
 pub static TRACES_REQUEST: Message = Message { fields: &[many("resourceSpans", "resource_spans", 1, &RESOURCE_SPANS)] };
 
-static RESOURCE_SPANS: Message = Message {
+pub(super) static RESOURCE_SPANS: Message = Message {
     fields: &[
         message("resource", "resource", 1, &RESOURCE),
         many("scopeSpans", "scope_spans", 2, &SCOPE_SPANS),
@@ -137,7 +137,7 @@ static RESOURCE_SPANS: Message = Message {
 static SCOPE_SPANS: Message =
     Message { fields: &[message("scope", "scope", 1, &SCOPE), many("spans", "spans", 2, &SPAN), schema_url(3)] };
 
-static SPAN: Message = Message {
+pub(super) static SPAN: Message = Message {
     fields: &[
         one("traceId", "trace_id", 1, Kind::Id),
         one("spanId", "span_id", 2, Kind::Id),
@@ -163,7 +163,7 @@ static SPAN: Message = Message {
     ],
 };
 
-static EVENT: Message =
+pub(super) static EVENT: Message =
     Message { fields: &[time(1), one("name", "name", 2, Kind::Text), attributes(3), dropped_attributes(4)] };
 
 static LINK: Message = Message {
@@ -177,7 +177,7 @@ static LINK: Message = Message {
     ],
 };
 
-static STATUS: Message = Message {
+pub(super) static STATUS: Message = Message {
     fields: &[
         one("message", "message", 2, Kind::Text),
         one("code", "code", 3, Kind::Enum("STATUS_CODE_", &["UNSET", "OK", "ERROR"])),
@@ -187,7 +187,7 @@ static STATUS: Message = Message {
 /// `ExportLogsServiceRequest`
 pub static LOGS_REQUEST: Message = Message { fields: &[many("resourceLogs", "resource_logs", 1, &RESOURCE_LOGS)] };
 
-static RESOURCE_LOGS: Message = Message {
+pub(super) static RESOURCE_LOGS: Message = Message {
     fields: &[
         message("resource", "resource", 1, &RESOURCE),
         many("scopeLogs", "scope_logs", 2, &SCOPE_LOGS),
@@ -199,7 +199,7 @@ static SCOPE_LOGS: Message = Message {
     fields: &[message("scope", "scope", 1, &SCOPE), many("logRecords", "log_records", 2, &LOG_RECORD), schema_url(3)],
 };
 
-static LOG_RECORD: Message = Message {
+pub(super) static LOG_RECORD: Message = Message {
     fields: &[
         time(1),
         one("severityNumber", "severity_number", 2, Kind::Enum("SEVERITY_NUMBER_", SEVERITIES)),
@@ -247,7 +247,7 @@ const SEVERITIES: &[&str] = &[
 pub static METRICS_REQUEST: Message =
     Message { fields: &[many("resourceMetrics", "resource_metrics", 1, &RESOURCE_METRICS)] };
 
-static RESOURCE_METRICS: Message = Message {
+pub(super) static RESOURCE_METRICS: Message = Message {
     fields: &[
         message("resource", "resource", 1, &RESOURCE),
         many("scopeMetrics", "scope_metrics", 2, &SCOPE_METRICS),
@@ -258,7 +258,7 @@ static RESOURCE_METRICS: Message = Message {
 static SCOPE_METRICS: Message =
     Message { fields: &[message("scope", "scope", 1, &SCOPE), many("metrics", "metrics", 2, &METRIC), schema_url(3)] };
 
-static METRIC: Message = Message {
+pub(super) static METRIC: Message = Message {
     fields: &[
         one("name", "name", 1, Kind::Text),
         one("description", "description", 2, Kind::Text),

@@ -4,7 +4,10 @@
 pub mod json;
 pub mod messages;
 pub mod proto;
+mod redact;
 pub mod value;
+
+pub use redact::redact;
 
 use proto::{Cursor, Malformed, Value};
 

@@ -4,6 +4,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
+/// The word that counts what is malformed inside of a request.
+impl From<Malformed> for &'static str {
+    fn from(_: Malformed) -> &'static str {
+        "otlp_malformed"
+    }
+}
+
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {

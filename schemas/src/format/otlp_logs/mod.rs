@@ -10,7 +10,7 @@
 //! | `fields` | attributes; `trace_id`, `span_id`, `trace_flags`, `severity_text`; `scope.name`; `resource.` and `scope.` before other keys |
 mod decode;
 
-use super::otlp::{Signal, count};
+use super::otlp::{self, Signal, count};
 use super::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket};
 use crate::wire::v1::SigningKey;
 use serde_json::Value;
@@ -47,8 +47,8 @@ impl Format for OtlpLogs {
         Ok(())
     }
 
-    fn redact(request: &[u8], _rules: &dyn Redactor) -> Redacted {
-        Redacted { datagram: Some(request.to_vec()), ..Redacted::default() }
+    fn redact(request: &[u8], rules: &dyn Redactor) -> Redacted {
+        otlp::redact(Signal::Logs, request, rules)
     }
 
     fn enter(_: &[u8], _: Entry, _: &mut super::Scratch, _: &mut impl InOrder, _: &mut Decoded) {}

@@ -14,7 +14,7 @@
 mod decode;
 mod point;
 
-use super::otlp::{Signal, count};
+use super::otlp::{self, Signal, count};
 use super::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket};
 use crate::wire::v1::SigningKey;
 use serde_json::Value;
@@ -51,8 +51,8 @@ impl Format for OtlpMetrics {
         Ok(())
     }
 
-    fn redact(request: &[u8], _rules: &dyn Redactor) -> Redacted {
-        Redacted { datagram: Some(request.to_vec()), ..Redacted::default() }
+    fn redact(request: &[u8], rules: &dyn Redactor) -> Redacted {
+        otlp::redact(Signal::Metrics, request, rules)
     }
 
     /// All of it: what a cumulative series grew by depends on the order.

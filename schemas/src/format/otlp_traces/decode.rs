@@ -14,12 +14,6 @@ const MALFORMED: &str = "otlp_malformed";
 /// Why a span is refused: the reason that counts it.
 type Refused = &'static str;
 
-impl From<Malformed> for Refused {
-    fn from(_: Malformed) -> Refused {
-        MALFORMED
-    }
-}
-
 /// Adds the spans of a request.
 pub(super) fn decode(request: &[u8], at: Entry, out: &mut Decoded) {
     let ended = each(request, 1, |resource_spans| {

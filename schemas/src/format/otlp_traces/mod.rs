@@ -3,7 +3,7 @@
 //! A span that is malformed inside, or lacks its ids, is refused by itself; the others of its request are taken.
 mod decode;
 
-use super::otlp::{Signal, count};
+use super::otlp::{self, Signal, count};
 use super::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket};
 use crate::wire::v1::SigningKey;
 use serde_json::Value;
@@ -40,8 +40,8 @@ impl Format for OtlpTraces {
         Ok(())
     }
 
-    fn redact(request: &[u8], _rules: &dyn Redactor) -> Redacted {
-        Redacted { datagram: Some(request.to_vec()), ..Redacted::default() }
+    fn redact(request: &[u8], rules: &dyn Redactor) -> Redacted {
+        otlp::redact(Signal::Traces, request, rules)
     }
 
     fn enter(_: &[u8], _: Entry, _: &mut super::Scratch, _: &mut impl InOrder, _: &mut Decoded) {}

@@ -59,8 +59,8 @@ async fn differences(visit: &Visit) -> Result<Markup, Fault> {
              sizes as (select sum(is_selected) as selected, sum(1 - is_selected) as rest from s), \
              pairs as (select is_selected, 'service' as key, service as value from s \
                union all select is_selected, 'name', name from s \
-               union all select is_selected, key, attributes[key] from (select is_selected, attributes, unnest(map_keys(attributes)) as key from s) \
-               union all select is_selected, key, resource_attributes[key] from (select is_selected, resource_attributes, unnest(map_keys(resource_attributes)) as key from s)) \
+               union all select is_selected, e['key'], e['value'] from (select is_selected, unnest(map_entries(attributes)) as e from s) \
+               union all select is_selected, e['key'], e['value'] from (select is_selected, unnest(map_entries(resource_attributes)) as e from s)) \
              select key, value, sum(is_selected) as a, sum(1 - is_selected) as b, max(selected) as all_a, max(rest) as all_b \
              from pairs cross join sizes group by key, value \
              order by abs(sum(is_selected) / greatest(cast(max(selected) as double), 1.0) - sum(1 - is_selected) / greatest(cast(max(rest) as double), 1.0)) desc, key, value \

@@ -42,7 +42,7 @@ pub(super) fn show(visit: &Visit, outline: &Outline, view: &View) -> Markup {
             @if focused.is_some() { a.button href=(visit.here_with(&[("focus", "")])) { "Show the whole trace" } " " }
             "Choose a box to fill the width with it. " (grouped(boxes.len() as u64)) " of " (grouped(nodes.len() as u64)) " spans are wide enough to be drawn."
         }
-        svg.flame viewBox=(format!("0 0 1000 {}", depth as f64 * HEIGHT)) role="img" aria-label="Flame graph" {
+        svg.flame viewBox=(format!("0 0 1000 {}", depth as f64 * HEIGHT)) role="group" aria-label="Flame graph" {
             @for (node, span, from, width, depth) in &boxes {
                 @let y = *depth as f64 * HEIGHT;
                 a href=(visit.here_with(&[("focus", &outline.ids[node.span].to_string())])) {

@@ -47,7 +47,7 @@ async fn rows(visit: &Visit) -> Result<Markup, Fault> {
     if rows.is_empty() {
         return Ok(block::empty("No spans in the last ten minutes.", "They are shown here as they arrive."));
     }
-    Ok(html! { table.data {
+    Ok(html! { div.scroll tabindex="0" role="region" aria-label="Spans" { table.data {
         thead { tr { th scope="col" { "received" } th scope="col" { "service" } th scope="col" { "operation" } th scope="col" { "kind" } th.n scope="col" { "duration" } th scope="col" { "status" } } }
         tbody { @for row in rows.iter() {
             @let link = visit.link(&format!("/traces/{}", row[6].text()), &[("span", &row[7].text())]);
@@ -60,5 +60,5 @@ async fn rows(visit: &Visit) -> Result<Markup, Fault> {
                 td { @if row[5].text() == "error" { span.badge.bad { "error" } } @else { (row[5].text()) } }
             }
         } }
-    } })
+    } } })
 }

@@ -15,6 +15,8 @@ const DRAWN_MAX: usize = 80;
 
 const BOX: (f64, f64) = (150.0, 34.0);
 const GAP: (f64, f64) = (90.0, 18.0);
+/// Calls of which one in so many is an error are marked.
+const FAULTY: u64 = 20;
 /// Letters of a name that fit into its box.
 const LETTERS: usize = 19;
 
@@ -63,12 +65,17 @@ pub(super) fn draw(visit: &Visit, edges: &[Edge]) -> Markup {
     let search = |name: &str| visit.link("/traces", &[("service", name)]);
     html! {
         @if !between.is_empty() {
-            div.scroll { svg.map width=(number(width)) height=(number(height)) viewBox=(format!("0 0 {width} {height}")) role="img" aria-label="Services and their calls; the table below has the same" {
+            div.scroll { svg.map width=(number(width)) height=(number(height)) viewBox=(format!("0 0 {width} {height}")) role="group" aria-label="Services and their calls; the table below has the same" {
                 @for edge in &between {
                     @if let (Some(from), Some(to)) = (corner(&edge.from), corner(&edge.to)) {
-                        path class=(if edge.errors > 0 { "edge error" } else { "edge" }) d=(curve(from, to)) stroke-width=(number(1.0 + 4.0 * edge.calls as f64 / most)) {
+                        path class=(if edge.errors * FAULTY >= edge.calls.max(1) && edge.errors > 0 { "edge error" } else { "edge" }) d=(curve(from, to)) stroke-width=(number(1.0 + 4.0 * edge.calls as f64 / most)) {
                             title { (visible_plain(&edge.from)) " → " (visible_plain(&edge.to)) ": " (grouped(edge.calls)) " calls, " (format::percent(edge.errors, edge.calls)) " errors" }
                         }
+                    }
+                }
+                @for edge in &between {
+                    @if let (Some(from), Some(to)) = (corner(&edge.from), corner(&edge.to)) {
+                        text.count x=(number((from.0 + BOX.0 + to.0) / 2.0)) y=(number((from.1 + to.1) / 2.0 + BOX.1 / 2.0 - 5.0)) text-anchor="middle" { (crate::number::short(edge.calls as f64)) }
                     }
                 }
                 @for name in placed.keys() {

@@ -22,7 +22,7 @@ pub(super) fn show(visit: &Visit, outline: &Outline, view: &View) -> Markup {
     let y = |row: usize| row as f64 / count as f64 * HEIGHT;
     let parts = if count > ROWS { PARTS.min(count / ROWS + 1) } else { 0 };
     html! {
-        svg.minimap viewBox=(format!("0 0 1000 {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label="The whole trace" {
+        svg.minimap viewBox=(format!("0 0 1000 {HEIGHT}")) preserveAspectRatio="none" role="group" aria-label="The whole trace" {
             @for line in 0..lines {
                 @let row = line * count / lines;
                 @let span = &outline.trace.spans[view.nodes[view.rows[row]].span];

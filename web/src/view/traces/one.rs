@@ -96,7 +96,7 @@ fn head(visit: &Visit, outline: &Outline, view: &View) -> Markup {
             p {
                 (time((trace.start() / 1_000).cast_signed())) " · " (format::nanos(trace.end().saturating_sub(trace.start()))) " · "
                 (grouped(outline.total)) " spans · " (services.len()) " services · depth " (depth)
-                @if errors > 0 { " · " span.badge.bad { (grouped(errors as u64)) " errors" } }
+                @if errors > 0 { " · " span.badge.bad { (grouped(errors as u64)) (if errors == 1 { " error" } else { " errors" }) } }
                 @if orphans > 0 { " · " span.badge.warn title="Spans whose parent has not arrived" { (grouped(orphans as u64)) " without their parent" } }
             }
             (block::partial(outline.partial.as_deref()))
@@ -105,7 +105,7 @@ fn head(visit: &Visit, outline: &Outline, view: &View) -> Markup {
             }
             @if warned > 0 || is_moved {
                 p.banner.warn {
-                    (grouped(warned as u64)) " spans have warnings. "
+                    (grouped(warned as u64)) (if warned == 1 { " span has" } else { " spans have" }) " warnings. "
                     @if is_moved { "Times of hosts with other clocks are moved. " a href=(visit.here_with(&[("skew", "")])) { "Show them as sent" } }
                     @else { a href=(visit.here_with(&[("skew", "on")])) { "Move times of hosts with other clocks" } }
                 }

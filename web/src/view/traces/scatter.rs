@@ -39,7 +39,7 @@ pub(super) fn of(visit: &Visit, dots: Vec<Dot>) -> Markup {
     let _ = visit;
     html! {
         figure.scatter {
-            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label="Duration of each result over time" {
+            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-label="Duration of each result over time" {
                 @for (nanos, at) in lines {
                     line.grid-line x1=(LEFT) x2=(WIDTH - EDGE) y1=(number(at)) y2=(number(at)) {}
                     text x=(LEFT - 8.0) y=(number(at + 4.0)) text-anchor="end" { (format::nanos(nanos)) }

@@ -130,14 +130,15 @@ fn row(
     let is_error = span.status == Status::Error;
     html! {
         li id={ "span-" (id) } class=(if is_error { "row error" } else { "row" }) {
+            @if at.children > 0 {
+                a class={ "fold d" (at.depth.min(INDENTED_MAX)) } href=(folded(visit, view, span.span_id)) data-fold=(if is_closed { "closed" } else { "open" }) {
+                    span aria-hidden="true" { (if is_closed { "▸" } else { "▾" }) }
+                    span.sr { (if is_closed { "Show" } else { "Hide" }) " what is below " (visible_plain(&span.name)) }
+                }
+            }
             details open[is_open] {
                 summary {
                     span class={ "who d" (at.depth.min(INDENTED_MAX)) } {
-                        @if at.children > 0 {
-                            a.fold href=(folded(visit, view, span.span_id)) title=(if is_closed { "Show what is below" } else { "Hide what is below" }) data-fold=(if is_closed { "closed" } else { "open" }) {
-                                (if is_closed { "▸" } else { "▾" })
-                            }
-                        } @else { span.fold {} }
                         span class={ "service " (colour(&span.service)) } { (visible(&span.service)) }
                         " " (visible(&span.name))
                         @if is_error { " " span.badge.bad { "error" } }

@@ -41,6 +41,14 @@ export default async function frame(browser, server) {
   await page.locator("button.theme").click();
   check(await page.evaluate(() => document.documentElement.dataset.theme) === "dark", "dark on demand");
   await page.evaluate(() => localStorage.removeItem("theme"));
+  await server.until("something is stored", async () => (await (await fetch(`${server.base}/api/ledger`)).json()).stored > 0);
+  await server.serving(async (base) => {
+    const overview = await (await fetch(base)).text();
+    check(overview.includes("receives nothing itself") && !overview.includes("Where every message is"), "a server that only reads has no ledger");
+    const report = await (await fetch(`${base}/reports/top-tokens`)).text();
+    check(/<td>(<a[^>]*>)?login/.test(report), "reports over what others have stored");
+  });
+
   const missing = await browser.open("/reports/none");
   check((await missing.locator("main").textContent()).includes("no such report"), "what is not there is said");
 }

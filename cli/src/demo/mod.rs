@@ -1,5 +1,7 @@
 //! The demo of `metlog up --demo`: a small shop that reports what happens in it through the client library, as any
 //! application would.
+mod order;
+
 use metlog::{Client, Config, Destination, Severity};
 use metlog_schemas::wire::v1::SigningKey;
 use rand::rngs::StdRng;
@@ -32,7 +34,7 @@ const ERRORS: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub struct Demo {
     end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Demo {
@@ -42,20 +44,25 @@ impl Demo {
     /// In words for a human, where there is nowhere to send to.
     pub fn start(addresses: &[(String, String)], key: Option<&SigningKey>) -> Result<Demo, String> {
         let client = Client::new(client_config(addresses, key)?).map_err(|error| format!("--demo: {error}"))?;
-        let end = Arc::new(AtomicBool::new(false));
-        let run = {
-            let end = end.clone();
-            move || Shop { random: StdRng::from_rng(&mut rand::rng()), sessions: 40 }.run(&client, &end)
+        let client = Arc::new(client);
+        let mut demo = Demo { end: Arc::default(), threads: Vec::new() };
+        let spawn = |name: &str, run: fn(&Client, &AtomicBool)| {
+            let (client, end) = (Arc::clone(&client), Arc::clone(&demo.end));
+            let thread = std::thread::Builder::new().name(name.into()).spawn(move || run(&client, &end));
+            thread.map_err(|error| format!("--demo: {error}"))
         };
-        let thread = std::thread::Builder::new().name("demo".into()).spawn(run);
-        Ok(Demo { end, thread: Some(thread.map_err(|error| format!("--demo: {error}"))?) })
+        let events = |client: &Client, end: &AtomicBool| {
+            Shop { random: StdRng::from_rng(&mut rand::rng()), sessions: 40 }.run(client, end);
+        };
+        demo.threads = vec![spawn("demo", events)?, spawn("demo-orders", order::run)?];
+        Ok(demo)
     }
 }
 
 impl Drop for Demo {
     fn drop(&mut self) {
         self.end.store(true, Ordering::Relaxed);
-        self.thread.take().into_iter().for_each(|thread| drop(thread.join()));
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 
