@@ -83,6 +83,9 @@ class Receiver:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
+TRACE_ADDRESSES = ("otlp_grpc", "otlp_http", "jaeger_compact", "jaeger_binary", "jaeger_http", "jaeger_grpc", "zipkin", "scribe", "milo", "sampling")
+
+
 class Metlog:
     def __init__(self, binary, folder, extra="", carbon=None, receiver=None, flush="1s", roll="1s", listener="", statsd="",
                  parquet="", environment=None, before_exec=None):
@@ -91,6 +94,9 @@ class Metlog:
         self.binary, self.folder = binary, pathlib.Path(folder)
         self.environment, self.before_exec = {**os.environ, **(environment or {})}, before_exec
         self.metlog, self.statsd, self.http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM), free_port()
+        # Nothing else listens: what other programs on this host send to the default ports is not for a test.
+        named = {line.split("=")[0].strip() for line in listener.splitlines()}
+        listener += "".join(f'{key} = ""\n' for key in TRACE_ADDRESSES if key not in named)
         graphite = f'[sink.graphite]\naddress = "127.0.0.1:{carbon.port}"\n' if carbon else ""
         http = f'[sink.http]\nurl = "{receiver.url}"\n' if receiver else ""
         self.config = self.folder / "metlog.toml"
