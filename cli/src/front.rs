@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::holder::Protocol;
 use axum::Router;
 use metlog_listener::{Limits, Listener, Tls};
-use metlog_query::Pool;
+use metlog_query::{Pool, Rights};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -15,12 +15,13 @@ use tokio::task::JoinSet;
 /// Addresses that are bound, and not served yet.
 pub struct Front {
     http: Vec<(SocketAddr, TcpListener)>,
+    flight: Vec<(SocketAddr, TcpListener)>,
     tls: Option<Tls>,
     access: Arc<Access>,
 }
 
 impl Front {
-    /// Binds `query.listen`.
+    /// Binds `query.listen` and `query.flight`.
     ///
     /// # Errors
     /// An address that is not free, and a certificate that cannot be used.
@@ -28,13 +29,9 @@ impl Front {
         let load = |files: &crate::config::TlsFiles| Tls::load(&files.certificate, &files.key);
         let tls = config.access.tls.as_ref().map(load).transpose();
         let tls = tls.map_err(|error| Failure::failed(format!("access.tls: {error}")))?;
-        let mut http = Vec::new();
-        for address in &config.query.listen {
-            let bound = TcpListener::bind(address).await;
-            let bound = bound.map_err(|error| not_bound("query.listen", "--http", Protocol::Tcp, *address, &error))?;
-            http.push((bound.local_addr().map_err(Failure::failed)?, bound));
-        }
-        let front = Front { http, tls, access: Access::new(&config.access, &config.listener.hostname) };
+        let http = bind("query.listen", "--http", &config.query.listen).await?;
+        let flight = bind("query.flight", "", &config.query.flight).await?;
+        let front = Front { http, flight, tls, access: Access::new(&config.access, &config.listener.hostname) };
         front.warn_of_plain_text(config);
         Ok(front)
     }
@@ -42,6 +39,11 @@ impl Front {
     /// Where it is bound: at least one.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.http.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Where Flight SQL is bound.
+    pub fn flight_addresses(&self) -> Vec<SocketAddr> {
+        self.flight.iter().map(|(address, _)| *address).collect()
     }
 
     /// Serves Zipkin's read API where its clients send, to whoever may read here.
@@ -59,11 +61,12 @@ impl Front {
         listener.serve_zipkin_reads(protect(&self.access, routes, *address, false));
     }
 
-    /// Serves these routes until what it gives is dropped.
-    pub fn serve(self, routes: &Router) -> JoinSet<()> {
+    /// Serves these routes and, where there is a pool, Flight SQL, until what it gives is dropped.
+    pub fn serve(self, routes: &Router, pool: Option<Arc<Pool>>) -> JoinSet<()> {
         let mut servers = JoinSet::new();
+        let is_tls = self.tls.is_some();
         for (address, listener) in self.http {
-            let routes = protect(&self.access, routes.clone(), address, self.tls.is_some());
+            let routes = protect(&self.access, routes.clone(), address, is_tls);
             servers.spawn(metlog_listener::serve(
                 listener,
                 routes,
@@ -72,6 +75,15 @@ impl Front {
                 self.tls.clone(),
             ));
         }
+        let Some(pool) = pool else { return servers };
+        for (address, listener) in self.flight {
+            let access = Arc::clone(&self.access);
+            let begin_session = Arc::new(move |rights: &Rights| access.begin_session(rights.clone()).0);
+            let routes = metlog_query::flight_router(Arc::clone(&pool), begin_session);
+            let routes = protect(&self.access, routes, address, is_tls);
+            let tls = self.tls.clone();
+            servers.spawn(metlog_listener::serve_grpc(listener, routes, "query.flight", Limits::default(), tls));
+        }
         servers
     }
 
@@ -79,11 +91,22 @@ impl Front {
     fn warn_of_plain_text(&self, config: &Config) {
         let is_open = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
         let is_encrypted = self.tls.is_some() || !config.access.trusted_proxies.is_empty();
-        if let Some(address) = self.addresses().into_iter().find(is_open)
+        let addresses = self.addresses().into_iter().chain(self.flight_addresses());
+        if let Some(address) = addresses.into_iter().find(is_open)
             && config.access.is_required()
             && !is_encrypted
         {
             tracing::warn!("passwords and tokens go to {address} unencrypted: configure [access.tls]");
         }
     }
+}
+
+async fn bind(key: &str, flag: &str, addresses: &[SocketAddr]) -> Result<Vec<(SocketAddr, TcpListener)>, Failure> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|error| not_bound(key, flag, Protocol::Tcp, *address, &error))?;
+        bound.push((listener.local_addr().map_err(Failure::failed)?, listener));
+    }
+    Ok(bound)
 }

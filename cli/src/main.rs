@@ -15,6 +15,7 @@ mod hot;
 mod live;
 mod logs;
 mod metlog_line;
+mod openapi;
 mod outlet;
 mod pace;
 mod page;

@@ -77,14 +77,17 @@ pub fn reading(site: Site, pool: Arc<Pool>, config: &Config) -> Router {
 }
 
 fn with_page(api: Router, site: Site) -> Router {
-    let api = api.fallback(unknown).layer(axum::middleware::map_response(metlog_web::headers::of_api));
+    let api = api
+        .merge(crate::openapi::routes())
+        .fallback(unknown)
+        .layer(axum::middleware::map_response(metlog_web::headers::of_api));
     api.merge(metlog_web::router(site))
 }
 
 async fn unknown() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "no such path: there are /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
+        "no such path: there are /api, which describes the others, /api/sql, /api/ledger, /api/senders, /api/rejected, /api/addresses, /api/sinks, /api/tail, /api/filter, /api/alerts, /api/traces, /api/services, /api/dependencies, /api/v3, /metrics, /health, and those of Graphite: /render, /metrics/find, /tags, /functions",
     )
 }
 

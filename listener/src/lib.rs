@@ -27,7 +27,7 @@ mod standing;
 
 pub use cold::decode_segment;
 pub use dump::decode;
-pub use intake::connections::{Limits, raise_descriptor_limit, serve};
+pub use intake::connections::{Limits, raise_descriptor_limit, serve, serve_grpc};
 pub use intake::privacy;
 pub use intake::server::{SERVERS, Server};
 pub use intake::submit::{Submit, Submitted, Unavailable};

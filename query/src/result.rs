@@ -108,9 +108,14 @@ impl ResultRows {
         Ok(batches)
     }
 
-    fn stop(&mut self, error: Error) -> Error {
+    /// Ends the query; what is left are its columns.
+    pub(crate) fn leave_out_rows(&mut self) {
         let schema = self.stream.schema();
         self.stream = Box::pin(datafusion::physical_plan::EmptyRecordBatchStream::new(schema));
+    }
+
+    fn stop(&mut self, error: Error) -> Error {
+        self.leave_out_rows();
         error
     }
 }

@@ -192,6 +192,7 @@ fn test() -> Result<(), String> {
     script("engines.py", &[])?;
     script("second_opinion.py", &[tools.node_modules.as_os_str()])?;
     script("notebook.py", &[])?;
+    script("flight.py", &[tools.jdbc.as_os_str()])?;
     script("alerts.py", &[])?;
     run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     run(Command::new(tools.tracers.join("bin/python"))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Pinned, so that a test fails for our changes and not for theirs. Old `setuptools`: carbon asks for `pkg_resources`.
-const PYTHON: [&str; 9] = [
+const PYTHON: [&str; 11] = [
     "setuptools<81",
     "carbon==1.1.10",
     "whisper==1.1.10",
@@ -14,6 +14,8 @@ const PYTHON: [&str; 9] = [
     "pandas==3.1.1",
     "pyarrow==26.0.1",
     "requests==2.34.2",
+    "adbc-driver-flightsql==1.13.0",
+    "adbc-driver-manager==1.13.0",
 ];
 /// In an environment of its own: graphite-web needs an old Django.
 const GRAPHITE: [&str; 5] =
@@ -45,16 +47,23 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-transport-http@0.22.0",
 ];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("java", "default-jre-headless"),
     ("chromium", "chromium"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
 ];
+
+/// The driver of JDBC, from Maven Central.
+const JDBC: &str = "org.apache.arrow:flight-sql-jdbc-driver:18.3.0";
 
 /// Where things were installed.
 pub struct Tools {
+    /// The driver of JDBC.
+    pub jdbc: PathBuf,
     /// A Python environment.
     pub venv: PathBuf,
     /// Another one, with graphite-web.
@@ -83,12 +92,18 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
     }
     std::fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
     let tools = Tools {
+        jdbc: cache.join("jdbc/flight-sql-jdbc-driver-18.3.0.jar"),
         venv: cache.join("venv"),
         graphite: cache.join("graphite"),
         node_modules: cache.join("node/node_modules"),
         tracers: cache.join("tracers"),
         tracers_node_modules: cache.join("tracers-node/node_modules"),
     };
+    once(&cache.join("jdbc.installed"), JDBC, || {
+        let copy = ["-q", "-B", "dependency:copy", &format!("-Dartifact={JDBC}")];
+        let folder = format!("-DoutputDirectory={}", cache.join("jdbc").display());
+        run(Command::new("mvn").current_dir(cache).args(copy).arg(folder))
+    })?;
     once(&cache.join("tracers.installed"), &TRACERS.join(" "), || {
         run(Command::new("python3").args(["-m", "venv"]).arg(&tools.tracers))?;
         run(Command::new(tools.tracers.join("bin/pip")).args(["install", "--quiet"]).args(TRACERS))

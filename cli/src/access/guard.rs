@@ -30,9 +30,12 @@ pub fn protect(access: &Arc<Access>, routes: Router, address: SocketAddr, is_tls
     let routes = routes.merge(login::routes(&access));
     routes.layer(from_fn(move |request: Request, next: Next| {
         let access = Arc::clone(&access);
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         async move {
             let response = match admit(&access, request, way).await {
                 Ok(request) => next.run(request).await,
+                Err(refused) if is_grpc => in_grpc(&refused),
                 Err(refused) => *refused,
             };
             let mut response = metlog_web::headers::of_api(response).await;
@@ -70,6 +73,17 @@ async fn admit(access: &Access, mut request: Request, way: Way) -> Result<Reques
         request.extensions_mut().insert(rights);
     }
     Ok(request)
+}
+
+/// As gRPC says it: in headers that are trailers as well.
+fn in_grpc(refused: &Response) -> Response {
+    let (code, message) = match refused.status() {
+        StatusCode::UNAUTHORIZED => ("16", "the token, or the name or password, is missing, is wrong or has expired"),
+        StatusCode::TOO_MANY_REQUESTS => ("8", Refusal::TooMany.message()),
+        _ => ("7", "this caller may not ask here"),
+    };
+    let headers = [("content-type", "application/grpc"), ("grpc-status", code), ("grpc-message", message)];
+    headers.into_response()
 }
 
 fn refused(status: StatusCode, kind: &str, message: &str) -> Box<Response> {

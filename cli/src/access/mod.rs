@@ -76,7 +76,11 @@ impl Access {
         if let Some(authorization) = credentials::authorization(headers).filter(|_| self.config.is_required()) {
             return match authorization {
                 Authorization::Basic(user, password) => self.by_password(&user, &password).await,
-                Authorization::Bearer(token) => self.by_token(&token),
+                // Of Flight SQL's handshake, a session.
+                Authorization::Bearer(token) => match self.by_session(&token) {
+                    Some(rights) => Ok(rights),
+                    None => self.by_token(&token),
+                },
                 Authorization::Unreadable => Err(Refusal::Wrong),
             };
         }

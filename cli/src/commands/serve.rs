@@ -27,9 +27,9 @@ pub fn run(options: &ServeOptions) -> Result<(), Failure> {
         let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
         let pool = Pool::new(serve::pool_config(&config.query), launch, None);
         let addresses = front.addresses();
-        let router = serve::reading(page::site(&config, None, Some(pool.clone())), pool, &config);
+        let router = serve::reading(page::site(&config, None, Some(pool.clone())), pool.clone(), &config);
         let mut signals = Signals::new().map_err(Failure::failed)?;
-        let _servers = front.serve(&router);
+        let _servers = front.serve(&router, Some(pool));
         let url = &config.sinks.parquet.url;
         let scheme = if config.access.tls.is_some() { "https" } else { "http" };
         let lines = addresses.iter().map(|address| {

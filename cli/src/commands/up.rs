@@ -59,10 +59,11 @@ fn serve_until_stopped(
             front.serve_zipkin(&config, &listener, pool);
         }
         let site = page::site(&config, Some(listener.clone()), pool.clone());
-        let _servers = front.serve(&serve::router(listener.clone(), pool, site, &config));
+        let flight = front.flight_addresses();
+        let _servers = front.serve(&serve::router(listener.clone(), pool.clone(), site, &config), pool);
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
         // Nobody may be reading; that is no reason to end.
-        let _ = print(&start_text(&config, &listener.addresses(), &addresses, has_sql, is_demo));
+        let _ = print(&start_text(&config, &listener.addresses(), &addresses, &flight, has_sql, is_demo));
         stop_when_told(listener, signals, demo).await?;
         Ok(())
     })
@@ -198,6 +199,7 @@ fn start_text(
     config: &Config,
     addresses: &[(String, String)],
     http: &[SocketAddr],
+    flight: &[SocketAddr],
     has_sql: bool,
     is_demo: bool,
 ) -> String {
@@ -221,6 +223,9 @@ fn start_text(
             if has_sql { " /api/sql" } else { "" }
         ),
     );
+    for address in flight {
+        line("flight", &address.to_string());
+    }
     line("data", &config.listener.data.display().to_string());
     line("warehouse", &config.sinks.parquet.url);
     let server = if first.port() == config::PORT_QUERY { String::new() } else { format!("--server {first} ") };

@@ -115,12 +115,13 @@ pub fn check(document: &Document<'_>, access: &AccessConfig, query: &QueryConfig
         return;
     }
     let open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    if let Some(address) = query.listen.iter().find(open) {
+    for (key, addresses) in [("query.listen", &query.listen), ("query.flight", &query.flight)] {
+        let Some(address) = addresses.iter().find(open) else { continue };
         let message = format!(
             "everybody who reaches {address} could read everything: configure [[access.users]] or [[access.tokens]], or set \
              `insecure = true` in [access]"
         );
-        document.conflict(&["query.listen"], message);
+        document.conflict(&[key], message);
     }
 }
 

@@ -177,6 +177,7 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
         tcp.extend(serve.addresses.iter().map(|address| (format!("listener.{}", serve.key), *address)));
     }
     tcp.extend(query.listen.iter().map(|address| ("query.listen".to_owned(), *address)));
+    tcp.extend(query.flight.iter().map(|address| ("query.flight".to_owned(), *address)));
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {

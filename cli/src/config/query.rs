@@ -15,6 +15,8 @@ const MIB: u64 = 1 << 20;
 pub struct QueryConfig {
     /// HTTP addresses, at least one.
     pub listen: Vec<SocketAddr>,
+    /// Addresses of Flight SQL; none where it is not served.
+    pub flight: Vec<SocketAddr>,
     /// Bytes that one query may use for sorting, joining and grouping.
     pub memory_bytes: usize,
     /// Queries that run at a time; others wait.
@@ -41,6 +43,7 @@ pub fn read(root: &mut Section<'_>, flags: &AddressOptions) -> QueryConfig {
     let wait_bounds = Duration::from_millis(100)..=Duration::from_secs(3_600);
     let config = QueryConfig {
         listen: flags.http.map(|address| vec![address]).or(typed).unwrap_or_else(on_loopback),
+        flight: section.read("flight", values::addresses).unwrap_or_default(),
         memory_bytes: section.read("memory", values::size(16 * MIB..=1024 * 1024 * MIB)).unwrap_or(256 * MIB) as usize,
         concurrency: section.read("concurrency", values::integer(1..=1_000)).unwrap_or(4) as usize,
         rows_max: section.read("rows_max", values::integer(1..=1_000_000_000)).unwrap_or(1_000_000) as usize,

@@ -147,7 +147,7 @@ fn unknown_keys_are_named_with_the_nearest_right_one() {
     check("[sink.http]\nbearer = \"x\"\n", "2:1: sink.http.bearer: unknown key, did you mean `bearer_token`?");
     check(
         "[query]\n\n  zzz = 1\n",
-        "3:3: query.zzz: unknown key, known here: listen, memory, concurrency, rows_max, time_max, store_wait",
+        "3:3: query.zzz: unknown key, known here: listen, flight, memory, concurrency, rows_max, time_max, store_wait",
     );
     check(
         "[[privacy.rules]]\naction = \"drop\"\ntoken = \"a\"\n",

@@ -106,6 +106,22 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
     accept_each(listener, name, limits, serve).await;
 }
 
+/// Likewise over HTTP/2 from the first byte, as gRPC has it.
+pub async fn serve_grpc(listener: TcpListener, router: Router, name: &'static str, limits: Limits, tls: Option<Tls>) {
+    let serve = move |stream, peer| {
+        let (router, tls) = (router.clone(), tls.clone());
+        async move {
+            let Some(tls) = tls else { return http2(stream, peer, router, limits).await };
+            match tokio::time::timeout(limits.head, tls.accept(stream)).await {
+                Ok(Ok(stream)) => http2_from_start(stream, peer, router, limits).await,
+                Ok(Err(error)) => tracing::debug!("{name}: {peer}: {error}"),
+                Err(_) => (),
+            }
+        }
+    };
+    accept_each(listener, name, limits, serve).await;
+}
+
 /// Accepts connections within the limits, each served by a task of its own.
 pub(super) async fn accept_each<F>(
     listener: TcpListener,

@@ -88,6 +88,8 @@ struct Read {
 pub struct Names {
     naming: Naming,
     known: Mutex<HashMap<String, Known>>,
+    /// For each reader, whose turn it is to read: panels of one dashboard ask at the same time.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// True if an hour that was read then needs not be read again: rows of the last hours still come; objects of other
@@ -105,7 +107,7 @@ fn is_fresh(hour: i64, read_at: i64, now: i64) -> bool {
 impl Names {
     /// An empty one.
     pub fn new(naming: Naming) -> Names {
-        Names { naming, known: Mutex::default() }
+        Names { naming, known: Mutex::default(), turns: Mutex::default() }
     }
 
     /// How names are built.
@@ -124,10 +126,15 @@ impl Names {
     pub async fn tree(&self, rows: &dyn Rows, from: i64, until: i64, now: i64) -> Result<Arc<Tree>, Error> {
         let (first, last) = (from.div_euclid(3_600), until.min(now + 3_600).div_euclid(3_600));
         let first = first.min(last);
-        for (begin, end) in self.missing(rows.reader(), first, last, now) {
-            let sql = query(begin, end);
-            let found = rows.rows(sql).await?;
-            self.keep(rows.reader(), begin, end, &found, now)?;
+        if !self.missing(rows.reader(), first, last, now).is_empty() {
+            let turn = self.turn(rows.reader());
+            let _turn = turn.lock().await;
+            // What was missing may have been read meanwhile.
+            for (begin, end) in self.missing(rows.reader(), first, last, now) {
+                let sql = query(begin, end);
+                let found = rows.rows(sql).await?;
+                self.keep(rows.reader(), begin, end, &found, now)?;
+            }
         }
         let mut known = self.known();
         let Some(known) = known.get_mut(rows.reader()) else { return Ok(Arc::new(Tree::default())) };
@@ -142,6 +149,14 @@ impl Names {
                 Ok(tree)
             }
         }
+    }
+
+    fn turn(&self, reader: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= READERS_MAX && !turns.contains_key(reader) {
+            turns.clear();
+        }
+        Arc::clone(turns.entry(reader.to_owned()).or_default())
     }
 
     /// Ranges of hours, both ends included, that must be read.

@@ -54,6 +54,8 @@ pub struct Query {
     pub(crate) is_whole: bool,
     /// True where the first rows leave at once, and what was read is told while it runs.
     pub(crate) is_live: bool,
+    /// True where only the columns are wanted: the query is planned and does not run.
+    pub(crate) is_only_planned: bool,
     /// Who asks.
     pub(crate) rights: Rights,
     /// What is left of its time.
@@ -63,12 +65,17 @@ pub struct Query {
 impl Query {
     pub(crate) fn new(sql: String, rights: Rights, format: Format, is_strict: bool, is_whole: bool) -> Query {
         let format = format.name().to_owned();
-        Query { sql, rights, format, is_strict, is_whole, is_live: false, time: Duration::ZERO }
+        Query { sql, rights, format, is_strict, is_whole, is_live: false, is_only_planned: false, time: Duration::ZERO }
     }
 
     /// For [`super::Pool::stream`]: the first rows leave at once, and what was read is told while it runs.
     pub fn streamed(sql: impl Into<String>, rights: &Rights) -> Query {
         Query { is_live: true, ..Query::new(sql.into(), rights.clone(), Format::Arrow, false, false) }
+    }
+
+    /// For [`super::Pool::batches`]: the columns of a query, which is planned and does not run.
+    pub fn schema_of(sql: impl Into<String>, rights: &Rights) -> Query {
+        Query { is_only_planned: true, ..Query::batches(sql, rights) }
     }
 
     /// For [`super::Pool::batches`]: what of the store cannot be read is left out, and said.

@@ -146,6 +146,10 @@ async fn run(engine: &Arc<Engine>, query: Query, line: &Arc<Line>) -> (Result<()
     let mut task = JoinSet::new();
     task.spawn(async move {
         match engine.query_within(&query.sql, &query.rights, query.time, query.is_strict).await {
+            Ok(mut rows) if query.is_only_planned => {
+                rows.leave_out_rows();
+                (write(rows, &query, engine.config().memory_bytes, &line).await, true)
+            }
             Ok(rows) => (write(rows, &query, engine.config().memory_bytes, &line).await, true),
             Err(error) => {
                 let has_run = error.kind == ErrorKind::Timeout;

@@ -1,6 +1,6 @@
 //! The table `spans`: one row a span. Its rows are built in `span/rows.rs`.
 use super::definition::list_of;
-use super::{Column, Definition, Lay, map_type, timestamp_type};
+use super::{Column, Definition, Lay, Owner, map_type, timestamp_type};
 use arrow::datatypes::DataType::{self, Binary, Float64, Int32, Int64, Utf8};
 use arrow::datatypes::{Field, Fields};
 
@@ -14,7 +14,9 @@ const NUMBER: &[Lay] = &[Lay::Number];
 /// See [`super::Table::definition`].
 pub(super) fn definition() -> Definition {
     let columns = [promised(), exact()].concat();
-    Definition::new("One row per span.", &["service", "name", "timestamp"], columns).with_time("timestamp")
+    Definition::new("One row per span.", &["service", "name", "timestamp"], columns)
+        .with_time("timestamp")
+        .owned_by(Owner::Column("service"))
 }
 
 /// `list<binary>`: values that their text does not bring back.

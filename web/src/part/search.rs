@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use metlog_query::filter::{Filter, FilterError, term};
 use metlog_schemas::table::Table;
 
+/// Where the same filter shows what arrives.
+const LIVE: &str = "/live";
+
 /// What is searched for.
 #[derive(Debug, Clone)]
 pub(crate) struct Search {
@@ -95,6 +98,7 @@ impl Search {
                 @for (at, part) in parts.iter().enumerate() {
                     span.chip { code { (visible(&part.to_string())) } a href=(self.here(visit, &without(at))) title="Remove this part" { "×" span.sr { " Remove " (visible_plain(&part.to_string())) } } }
                 }
+                @if self.path != LIVE { a.watch href=(visit.link(LIVE, &[("filter", &self.text)])) { "Watch live" } }
                 details.sql {
                     summary { "SQL" }
                     pre tabindex="0" { code { (visible_lines(&sql)) } }
