@@ -111,7 +111,7 @@ async fn a_reader_of_a_logger_sees_its_rows_only() {
         ("select logger from senders", json!([{"logger": "sync"}])),
         (
             "select table_name from information_schema.tables where table_schema = 'public' order by 1",
-            json!([{"table_name": "messages"}, {"table_name": "metrics"}, {"table_name": "senders"}]),
+            json!([{"table_name": "messages"}, {"table_name": "metrics"}, {"table_name": "senders"}, {"table_name": "spans"}]),
         ),
     ] {
         let found = ask_as(&reader, &engine, sql).await;
