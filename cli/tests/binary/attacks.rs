@@ -108,7 +108,7 @@ fn an_answer_that_fails_late_is_seen_to_be_cut_off() {
     let sql = "select value, 'some text that makes it longer' as t from range(900000)";
     let body = json!({ "query": sql }).to_string();
     let mut stream = TcpStream::connect(metlog.http()).unwrap();
-    let head = "POST /api/sql HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let head = "POST /api/sql HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
