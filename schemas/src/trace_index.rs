@@ -146,7 +146,7 @@ mod tests {
             }
             most = most.max(objects.len());
         }
-        assert!(most <= 64, "{most}");
+        assert!(most <= 72, "{most}");
         let mut ranges: Vec<(u64, u64)> = objects.iter().map(|(path, _)| (path.first, path.last)).collect();
         ranges.sort_unstable();
         assert!(ranges.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0), "{ranges:?}");

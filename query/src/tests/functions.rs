@@ -176,7 +176,8 @@ async fn the_examples_of_the_document_run() {
         examples.map(|(_, example)| example).filter(|example| example.contains(['(', '>'])).collect();
     assert!(examples.len() >= 14, "{examples:?}");
     for example in examples {
-        let found = ask(&engine, &format!("select {example} as v from messages")).await;
+        let table = if example.contains("events") { "spans" } else { "messages" };
+        let found = ask(&engine, &format!("select {example} as v from {table}")).await;
         found.unwrap_or_else(|error| panic!("{example}: {error}"));
     }
     let (_, block) = section.split_once("```sql\n").unwrap();

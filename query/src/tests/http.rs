@@ -185,7 +185,7 @@ async fn a_result_in_frames() {
     // What cannot be planned has a status, what fails later is the last line.
     let (status, _, body) = post(Some(frames_type), question("select nothing from messages")).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{}", String::from_utf8_lossy(&body));
-    let (status, _, body) = get("/api/sql?format=frames&query=select+1/(value-8999)+as+n+from+range(9000)").await;
+    let (status, _, body) = get("/api/sql?format=frames&query=select+1/(value-899999)+as+n+from+range(900000)").await;
     assert_eq!(status, StatusCode::OK, "{body}");
     let lines = frames(&body);
     assert_eq!(lines.last().unwrap()["error"]["kind"], "sql", "{body}");

@@ -33,7 +33,7 @@ def attack(binary):
         # As most systems start a service; it may raise the limit itself.
         metlog.before_exec = lambda: (resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT_LIMIT, hard)), before_exec())
         metlog.start()
-        opened = connections(tcp, b"half.a.line:1") + connections(metlog.http, b"GET /health HTTP/1.1\r\nhost: x\r\n")
+        opened = connections(tcp, b"half.a.line:1") + connections(metlog.http, b"GET /health HTTP/1.1\r\nhost: localhost\r\n")
         sender, before = Sender(metlog.statsd), len(objects(metlog))
         sender.send([b"attack.beside:1|c"] * 200, 100)
         until("what came meanwhile is stored", lambda: len(objects(metlog)) > before, 30)

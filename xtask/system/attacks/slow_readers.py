@@ -27,9 +27,9 @@ def attack(binary):
         sender.send(rows, PER_SECOND)
         accounted(metlog, ROWS)
         body = json.dumps({"query": "select * from messages"}).encode()
-        head = b"POST /api/sql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: application/x-ndjson\r\n"
+        head = b"POST /api/sql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/x-ndjson\r\n"
         query = head + b"content-length: %d\r\n\r\n" % len(body) + body
-        tail = b"GET /api/tail HTTP/1.1\r\nhost: x\r\n\r\n"
+        tail = b"GET /api/tail HTTP/1.1\r\nhost: localhost\r\n\r\n"
         held = [asked(metlog, query) for _ in range(READERS)] + [asked(metlog, tail) for _ in range(TAILS)]
         sender.send(rows, PER_SECOND)
         ledger = accounted(metlog, sender.sent)
