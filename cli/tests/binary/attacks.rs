@@ -91,7 +91,8 @@ fn readers_that_do_not_read_cost_little() {
         .map(|_| {
             let mut stream = TcpStream::connect(metlog.http()).unwrap();
             let length = body.len();
-            write!(stream, "POST /api/sql HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            write!(stream, "POST /api/sql HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}")
+                .unwrap();
             stream
         })
         .collect();
