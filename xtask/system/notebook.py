@@ -1,4 +1,4 @@
-"""The lines of Python in README.md, run as they stand there, but for the address and the folder of this test's metlog.
+"""The lines of Python in README.md for notebooks, run as they stand there, but for the address and the folder of this test's metlog.
 
     python3 notebook.py BINARY       (with the packages duckdb, pandas, pyarrow and requests)
 """
@@ -6,7 +6,8 @@ import pathlib, re, sys
 from metlog_process import run, running, until
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+SECTION = README.read_text().split("\n## From a notebook\n")[1].split("\n## ")[0]
+BLOCKS = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 
 
 def lines(binary):
