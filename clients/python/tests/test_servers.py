@@ -62,7 +62,8 @@ def settled(listener, since, expected, condition):
 
 @contextlib.contextmanager
 def serving(command, environment, port):
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=HERE)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=HERE,
+                               start_new_session=True)  # fmt: skip
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -73,7 +74,9 @@ def serving(command, environment, port):
             time.sleep(0.05)
         yield process
     finally:
-        process.kill()
+        # Its workers too.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
 
@@ -113,7 +116,12 @@ def test_servers(listener, environment, server):
         # uWSGI never stops a worker that is told to while it loads the application, with or without us.
         metlog_process.until("all have loaded", lambda: len(rows(listener, loaded)) >= LOADED.get(server, 1))
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        if server.startswith("uwsgi"):
+            # The same happens to a worker that has just been forked; then there is nothing but to kill it.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
+        else:
+            process.wait(timeout=30)
     condition = f"hostname = '{server}' and tokens[1] = 'request' and payload != 'first'"
     found = settled(listener, before + 150, 150, condition)
     assert sorted(int(row["payload"]) for row in found) == list(range(150))
