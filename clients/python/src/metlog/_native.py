@@ -33,3 +33,13 @@ def block_signals() -> None:
         return
     faults = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
     mask(signal.SIG_BLOCK, set(signal.valid_signals()) - faults)
+
+
+def forks_later() -> bool:
+    """True in uWSGI's master, which forks its workers in C: a worker that is forked while a thread of ours holds the
+    interpreter's lock never gets it. There is no thread there; the caller sends."""
+    uwsgi = sys.modules.get("uwsgi")
+    try:
+        return uwsgi is not None and uwsgi.worker_id() == 0
+    except Exception:  # noqa: BLE001 - another module of that name
+        return False

@@ -101,6 +101,10 @@ class Pipe:
         """Starts or wakes the sending thread. Called after something was put in."""
         self.asleep = False
         if not self._started:
+            if _native.forks_later():
+                self.is_inline = True
+                self.after_put()
+                return
             self._started = True
             try:
                 _native.original("_thread", "start_new_thread")(self._run, ())
