@@ -5,20 +5,12 @@
 'use strict'
 
 const { passes, settings: check } = require('./config.js')
+const { Outcome } = require('./outcome.js')
 const { Pipe, now } = require('./pipe.js')
 const { Span, current } = require('./spans.js')
 const { asText, cleanMember, cleanName, decimal, flat, number } = require('./values.js')
 
-/** What became of one message or value. */
-const Outcome = Object.freeze({
-  QUEUED: 'queued',
-  FILTERED: 'filtered',
-  SAMPLED_OUT: 'sampled_out',
-  DROPPED: 'dropped',
-  OVERSIZE: 'oversize',
-  OFF: 'off',
-})
-const { QUEUED, FILTERED, SAMPLED_OUT, DROPPED, OVERSIZE, OFF } = Outcome
+const { FILTERED, SAMPLED_OUT, OFF } = Outcome
 const NOTHING = Object.freeze([])
 
 /** Clients that have not been closed: what they hold is sent at the end of the process. */
@@ -52,7 +44,7 @@ class Client {
     const { plain } = this
     plain.tokens = tokens
     plain.payload = payload
-    return pipe.push(plain) ? QUEUED : this.refused()
+    return pipe.push(plain)
   }
 
   /** Sends a message with everything that one can have; `timestamp` is a `Date` or milliseconds since 1970. */
@@ -67,7 +59,7 @@ class Client {
         return FILTERED
       }
       const own = logger === undefined ? undefined : asText(logger)
-      const pushed = pipe.push({
+      return pipe.push({
         timestamp: timestamp === undefined ? undefined : micros(timestamp),
         severity: level,
         type: kind,
@@ -76,10 +68,8 @@ class Client {
         payload: asText(payload),
         fields: withIds(fields ? flat(fields) : undefined),
       })
-      return pushed ? QUEUED : this.refused()
     } catch {
-      pipe.drop()
-      return DROPPED
+      return pipe.drop()
     }
   }
 
@@ -123,7 +113,7 @@ class Client {
   sendSpan(span) {
     const { pipe } = this
     if (pipe === undefined || pipe.outlets.length === 0) return OFF
-    return pipe.pushSpan(span) ? QUEUED : this.refused()
+    return pipe.push(span, 'pushSpan')
   }
 
   /** Counts something. */
@@ -236,30 +226,20 @@ class Client {
     if (pipe === undefined || pipe.statsdOutlet === undefined) return OFF
     const text = number(value)
     if (text === undefined) {
-      pipe.drop()
-      return DROPPED
+      return pipe.drop()
     }
     return takes(rate) ? this.line(make(text)) : SAMPLED_OUT
   }
 
   line(text) {
     const { statsdPrefix } = this.settings
-    return this.pipe.pushLine(statsdPrefix === '' ? text : statsdPrefix + text) ? QUEUED : this.refused()
+    return this.pipe.pushLine(statsdPrefix === '' ? text : statsdPrefix + text)
   }
 
   isTimed(name) {
     const { settings } = this
     return settings !== undefined && !settings.disabledTimers.has('*') && !settings.disabledTimers.has(name)
   }
-
-  refused() {
-    const { stats } = this.pipe
-    const isOversize = stats.oversize !== this.oversizeSeen
-    this.oversizeSeen = stats.oversize
-    return isOversize ? OVERSIZE : DROPPED
-  }
-
-  oversizeSeen = 0
 }
 
 const EMPTY_STATS = Object.freeze({

@@ -5,17 +5,17 @@
 'use strict'
 
 const { randomBytes } = require('node:crypto')
+const { Outcome } = require('./outcome.js')
 const { Datagram } = require('./wire.js')
 const { Outlet } = require('./outlet.js')
 
+const { QUEUED, DROPPED, OVERSIZE } = Outcome
 /** How long a datagram that is not full waits for more. */
 const TICK_MS = 20
 /** From one heartbeat to the next, in milliseconds: see `schemas/wire.v1.md`. The first three follow a flush. */
 const HEARTBEAT_PAUSES_MS = [0, 5, 15, 100, 1_000, 5_000, 30_000]
 const AFTER_TRAFFIC = 3
 const MICROS = 1_000
-/** Lines are collected as text; a character has at most so many bytes of UTF-8. */
-const UTF8_BYTES_MAX = 3
 
 /** Now, in µs since 1970. The wall clock, with the resolution of the monotonic one. */
 const { timeOrigin } = performance
@@ -52,6 +52,8 @@ class Pipe {
       key: settings.key,
     })
     this.lines = ''
+    /** Of the lines, and of a line feed behind each. */
+    this.lineBytes = 0
     this.timer = undefined
     this.announced = 0
     this.beat = AFTER_TRAFFIC
@@ -59,65 +61,43 @@ class Pipe {
     this.isClosed = false
   }
 
-  /** Puts a message in. True: it is in a datagram. */
-  push(message) {
+  /** Puts a message in, by the datagram's method `push`, or a span, by `pushSpan`. */
+  push(item, method = 'push') {
     if (!this.outlets.every((outlet) => outlet.hasRoom)) return this.drop()
     const { datagram } = this
-    if (!datagram.push(now(), message)) {
-      if (datagram.isEmpty) return this.drop(true)
+    if (!datagram[method](now(), item)) {
+      if (datagram.isEmpty) return this.drop(OVERSIZE)
       this.sendMessages()
-      if (!datagram.push(now(), message)) return this.drop(true)
+      if (!datagram[method](now(), item)) return this.drop(OVERSIZE)
     }
-    return this.queued()
-  }
-
-  /** Puts a span in, likewise. */
-  pushSpan(span) {
-    if (!this.outlets.every((outlet) => outlet.hasRoom)) return this.drop()
-    const { datagram } = this
-    if (!datagram.pushSpan(now(), span)) {
-      if (datagram.isEmpty) return this.drop(true)
-      this.sendMessages()
-      if (!datagram.pushSpan(now(), span)) return this.drop(true)
-    }
-    return this.queued()
-  }
-
-  queued() {
     this.stats.queued += 1
-    if (this.timer === undefined) this.arm()
-    return true
+    return this.queued()
   }
 
   /** Puts a line in, or two that belong together. */
   pushLine(line) {
     if (!this.statsdOutlet.hasRoom) return this.drop()
     const most = this.settings.statsdDatagramBytes
-    const length = this.lines.length + line.length + 1
-    if (length * UTF8_BYTES_MAX > most && !this.fits(line, most)) {
-      if (Buffer.byteLength(line) > most) return this.drop(true)
+    const bytes = Buffer.byteLength(line)
+    if (this.lineBytes + bytes > most) {
+      if (bytes > most) return this.drop(OVERSIZE)
       this.sendLines()
     }
     this.lines = this.lines === '' ? line : `${this.lines}\n${line}`
+    this.lineBytes += bytes + 1
     this.stats.statsdQueued += 1
+    return this.queued()
+  }
+
+  queued() {
     if (this.timer === undefined) this.arm()
-    return true
+    return QUEUED
   }
 
-  fits(line, most) {
-    if (this.lines.length + line.length + 1 > most) return false
-    if (this.isAscii === undefined || this.isAscii) {
-      // eslint-disable-next-line no-control-regex
-      this.isAscii = /^[\u0000-\u007f]*$/.test(line)
-      if (this.isAscii) return true
-    }
-    return Buffer.byteLength(this.lines) + 1 + Buffer.byteLength(line) <= most
-  }
-
-  drop(isOversize = false) {
+  drop(outcome = DROPPED) {
     this.stats.dropped += 1
-    if (isOversize) this.stats.oversize += 1
-    return false
+    if (outcome === OVERSIZE) this.stats.oversize += 1
+    return outcome
   }
 
   arm() {
@@ -151,7 +131,7 @@ class Pipe {
     if (this.lines === '') return
     const bytes = Buffer.from(this.lines)
     this.lines = ''
-    this.isAscii = undefined
+    this.lineBytes = 0
     this.stats.statsdDatagrams += 1
     this.statsdOutlet.send(bytes)
   }

@@ -9,13 +9,12 @@
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { randomFillSync } = require('node:crypto')
 const { SAMPLED, isValid } = require('./propagation.js')
-const { asText } = require('./values.js')
+const { DEPTH_MAX, asText, isRecord } = require('./values.js')
 
 /** Beyond these, attributes, events and links are left out, and counted in the span. */
 const ATTRIBUTES_MAX = 128
 const EVENTS_MAX = 128
 const LINKS_MAX = 128
-const DEPTH_MAX = 16
 const KINDS = { '': 0, internal: 1, server: 2, client: 3, producer: 4, consumer: 5 }
 const STATUSES = { '': 0, unset: 0, ok: 1, error: 2 }
 const SPAN = 0b0100_0000
@@ -224,12 +223,6 @@ function putValue(datagram, value) {
   }
 }
 
-function isRecord(value) {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}
-
 function bigVarint(number) {
   const bytes = []
   let left = BigInt.asUintN(64, number)
@@ -268,4 +261,4 @@ function anyValue(value, depth) {
   return value === null || value === undefined ? Buffer.alloc(0) : field(1, Buffer.from(asText(value)))
 }
 
-module.exports = { Span, bigVarint, current, currentContext }
+module.exports = { Span, current, currentContext }

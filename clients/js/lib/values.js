@@ -49,7 +49,7 @@ function flat(fields) {
 }
 
 function add(out, key, value, depth) {
-  if (typeof value !== 'object' || value === null || depth >= DEPTH_MAX || !isContainer(value)) {
+  if (depth >= DEPTH_MAX || !isContainer(value)) {
     out.push(key, asText(value))
   } else if (Array.isArray(value)) {
     if (value.length === 0) out.push(key, '[]')
@@ -62,7 +62,12 @@ function add(out, key, value, depth) {
 }
 
 function isContainer(value) {
-  if (Array.isArray(value) || value instanceof Map) return true
+  return Array.isArray(value) || value instanceof Map || isRecord(value)
+}
+
+/** A plain object: of no class. */
+function isRecord(value) {
+  if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
@@ -86,4 +91,4 @@ function number(value) {
   return Number.isFinite(converted) ? decimal(converted) : undefined
 }
 
-module.exports = { asText, cleanMember, cleanName, decimal, flat, number }
+module.exports = { DEPTH_MAX, asText, cleanMember, cleanName, decimal, flat, isRecord, number }

@@ -166,6 +166,15 @@ test('lines of text that is not ASCII stay within a datagram', async () => {
   assert.equal(lines.datagrams.map(String).join('\n').split('\n').length, 500)
 })
 
+test('lines of mixed texts stay within a datagram', async () => {
+  const { client, lines } = capturing()
+  client.incr('日'.repeat(450))
+  for (let n = 0; n < 40; n += 1) client.incr(`plain.${n}.name`)
+  await client.close()
+  assert.ok(lines.datagrams.every((datagram) => datagram.length <= 1_432))
+  assert.equal(lines.datagrams.map(String).join('\n').split('\n').length, 41)
+})
+
 test('numbers have no exponent', () => {
   for (const value of [1e21, 1.5e-7, -1e300, 5e-324, 123456789012345680000, -0]) {
     assert.ok(/^-?\d+(\.\d+)?$/.test(decimal(value)), decimal(value))
