@@ -20,7 +20,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeV
 
 from . import _config, _lines, _spans, _values, sampling
 from ._lines import Number
-from ._pipe import Pipe
+from ._pipe import Pipe, complain
 from .propagation import Context
 
 _getpid = os.getpid
@@ -162,15 +162,7 @@ class Client:
         if size > pipe.payload_max:
             pipe.count_dropped(is_oversize=True)
             return OVERSIZE
-        if len(pipe.messages) >= pipe.limit:
-            pipe.count_dropped()
-            return DROPPED
-        pipe.messages.append(item)
-        if pipe.asleep:
-            pipe.wake()
-        elif pipe.is_inline:
-            pipe.after_put()
-        return QUEUED
+        return _enqueue(pipe, pipe.messages, pipe.limit, item)
 
     def _passes(self, type_name: Optional[str], severity: Optional[int]) -> bool:
         settings = self._settings
@@ -200,15 +192,7 @@ class Client:
             pipe = self._of_this_process()
             if pipe.limit == 0:
                 return OFF
-            if len(pipe.messages) >= pipe.limit:
-                pipe.count_dropped()
-                return DROPPED
-            pipe.messages.append((time_ns(), span))
-            if pipe.asleep:
-                pipe.wake()
-            elif pipe.is_inline:
-                pipe.after_put()
-            return QUEUED
+            return _enqueue(pipe, pipe.messages, pipe.limit, (time_ns(), span))
         except Exception as error:  # noqa: BLE001 - no call fails its host
             return self._failed(error)
 
@@ -275,17 +259,9 @@ class Client:
                 return DROPPED
             if rate < 1.0 and not random.random() < rate:
                 return SAMPLED_OUT
-            if len(pipe.values) >= pipe.values_limit:
-                pipe.count_dropped()
-                return DROPPED
             # Of gauges and sets the rate says nothing; the line has none.
             rate_said = None if kind.__class__ is not str else 1.0 if kind == "s" else rate
-            pipe.values.append((kind, name, text, rate_said))
-            if pipe.asleep:
-                pipe.wake()
-            elif pipe.is_inline:
-                pipe.after_put()
-            return QUEUED
+            return _enqueue(pipe, pipe.values, pipe.values_limit, (kind, name, text, rate_said))
         except Exception as error:  # noqa: BLE001 - no call fails its host
             return self._failed(error)
 
@@ -338,8 +314,6 @@ class Client:
         return self._pipe
 
     def _failed(self, error: Exception) -> Outcome:
-        from ._pipe import complain
-
         complain(f"a call failed: {error!r}")
         self._pipe.count_dropped()
         return DROPPED
@@ -383,6 +357,19 @@ class Timer:
                 return function(*args, **kwargs)
 
         return timed  # type: ignore[return-value]
+
+
+def _enqueue(pipe: Any, queue: Any, limit: int, item: Any) -> Outcome:
+    """Puts something into a queue of the pipe. ``send`` and ``incr`` do the same in place, without another call."""
+    if len(queue) >= limit:
+        pipe.count_dropped()
+        return DROPPED
+    queue.append(item)
+    if pipe.asleep:
+        pipe.wake()
+    elif pipe.is_inline:
+        pipe.after_put()
+    return QUEUED
 
 
 def _sampler(settings: _config.Settings) -> Any:

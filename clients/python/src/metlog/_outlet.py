@@ -142,7 +142,7 @@ class Outlet:
             except ConnectionRefusedError:
                 # On UDP it speaks of an earlier datagram, and this one was not tried.
                 if self.destination.path is not None:
-                    self._close()
+                    self.close()
                     if not self._open():
                         return False
                 self._try(datagram)
@@ -151,7 +151,7 @@ class Outlet:
             return False
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
-                self._close()
+                self.close()
             return False
         self._congested = False
         return True
@@ -161,10 +161,6 @@ class Outlet:
         if self._socket is not None:
             self._socket.detach()
             self._socket = None
-
-    def close(self) -> None:
-        """Closes the socket; the next datagram opens another one."""
-        self._close()
 
     def _try(self, datagram: bytes) -> None:
         give_up_at = time.monotonic() + CONGESTION_WAIT
@@ -179,7 +175,8 @@ class Outlet:
                     raise BlockingIOError(error.errno, "no room") from None
                 _native.original("time", "sleep")(0.001)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Closes the socket; the next datagram opens another one."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -231,7 +228,7 @@ class Outlet:
         found, self._look_up = self._look_up.address, None
         if found is not None and found != self._address:
             self._address = found
-            self._close()
+            self.close()
             self._opened_at = None
 
 
