@@ -21,19 +21,9 @@ const NODE: [&str; 4] = [
 pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     let folder = cache.join("otlp");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for (name, packages) in [("python", &PYTHON[..]), ("python-json", &PYTHON_JSON)] {
-        let venv = folder.join(name);
-        setup::once(&folder.join(format!("{name}.installed")), &packages.join(" "), || {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-            run(Command::new(venv.join("bin/pip")).args(["install", "--quiet"]).args(packages))
-        })?;
-    }
-    let node = folder.join("node");
-    setup::once(&folder.join("node.installed"), &NODE.join(" "), || {
-        std::fs::create_dir_all(&node).map_err(|error| format!("{}: {error}", node.display()))?;
-        let options = ["install", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
-        run(Command::new("npm").args(options).arg(&node).args(NODE))
-    })?;
+    setup::venv(&folder, "python", &PYTHON)?;
+    setup::venv(&folder, "python-json", &PYTHON_JSON)?;
+    setup::node(&folder, "node", &["--omit=optional", "--ignore-scripts"], &NODE)?;
     run(Command::new(folder.join("python/bin/python"))
         .arg(root.join("xtask/system/trace_readers.py"))
         .arg("--binary")
@@ -45,5 +35,5 @@ pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
         .arg("--python-json")
         .arg(folder.join("python-json/bin/python"))
         .arg("--node")
-        .arg(node.join("node_modules")))
+        .arg(folder.join("node/node_modules")))
 }

@@ -104,37 +104,34 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
         let folder = format!("-DoutputDirectory={}", cache.join("jdbc").display());
         run(Command::new("mvn").current_dir(cache).args(copy).arg(folder))
     })?;
-    once(&cache.join("tracers.installed"), &TRACERS.join(" "), || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.tracers))?;
-        run(Command::new(tools.tracers.join("bin/pip")).args(["install", "--quiet"]).args(TRACERS))
-    })?;
-    once(&cache.join("tracers-node.installed"), &TRACERS_NODE.join(" "), || {
-        let prefix = cache.join("tracers-node");
-        std::fs::create_dir_all(&prefix).map_err(|error| format!("{}: {error}", prefix.display()))?;
-        // What they ask of each other was said before the newest of them were there.
-        run(Command::new("npm")
-            .args(["install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--prefix"])
-            .arg(&prefix)
-            .args(TRACERS_NODE))
-    })?;
-    once(&cache.join("venv.installed"), &PYTHON.join(" "), || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.venv))?;
-        run(Command::new(tools.venv.join("bin/pip")).args(["install", "--quiet"]).args(PYTHON))
-    })?;
-    once(&cache.join("graphite.installed"), &GRAPHITE.join(" "), || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&tools.graphite))?;
-        run(Command::new(tools.graphite.join("bin/pip")).args(["install", "--quiet"]).args(GRAPHITE))
-    })?;
-    once(&cache.join("node.installed"), &NODE.join(" "), || {
-        let prefix = cache.join("node");
-        std::fs::create_dir_all(&prefix).map_err(|error| format!("{}: {error}", prefix.display()))?;
-        // Without its optional packages, which need a compiler and speak to nobody here.
-        run(Command::new("npm")
-            .args(["install", "--omit=optional", "--no-audit", "--no-fund", "--prefix"])
-            .arg(&prefix)
-            .args(NODE))
-    })?;
+    venv(cache, "tracers", &TRACERS)?;
+    // What they ask of each other was said before the newest of them were there.
+    node(cache, "tracers-node", &["--legacy-peer-deps"], &TRACERS_NODE)?;
+    venv(cache, "venv", &PYTHON)?;
+    venv(cache, "graphite", &GRAPHITE)?;
+    // Without its optional packages, which need a compiler and speak to nobody here.
+    node(cache, "node", &["--omit=optional"], &NODE)?;
     Ok(tools)
+}
+
+/// A Python environment of this name below `cache`, with these packages.
+pub fn venv(cache: &Path, name: &str, packages: &[&str]) -> Result<(), String> {
+    let folder = cache.join(name);
+    once(&cache.join(format!("{name}.installed")), &packages.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(packages))
+    })
+}
+
+/// A folder of this name below `cache` with these Node packages, installed with options besides the usual ones.
+pub fn node(cache: &Path, name: &str, options: &[&str], packages: &[&str]) -> Result<(), String> {
+    let folder = cache.join(name);
+    once(&cache.join(format!("{name}.installed")), &packages.join(" "), || {
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut install = Command::new("npm");
+        install.arg("install").args(options).args(["--no-audit", "--no-fund", "--prefix"]);
+        run(install.arg(&folder).args(packages))
+    })
 }
 
 fn runs(program: &str) -> bool {
