@@ -1,6 +1,6 @@
 //! A trace in the JSON of v1, which Jaeger's UI and Grafana read. What it has no place for is left out: scopes' and links'
 //! attributes, counts of what was dropped, nanoseconds.
-use crate::trace::{Attribute, Event, Kind, Link, Resource, Span, Status, Trace, Value, value_of};
+use crate::trace::{Attribute, Event, Link, Resource, Span, Status, Trace, Value, value_of};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -156,12 +156,11 @@ fn tags(span: &Span) -> Vec<Tag> {
         Status::Ok => "OK",
         Status::Error => "ERROR",
     };
-    let kind = if span.kind == Kind::Unspecified { "" } else { span.kind.name() };
     let mut tags = Vec::with_capacity(span.attributes.len() + 4);
     tags.extend(filled("otel.scope.name", &span.scope.name));
     tags.extend(filled("otel.scope.version", &span.scope.version));
     tags.extend(span.attributes.iter().map(tag));
-    tags.extend(filled("span.kind", kind));
+    tags.extend(filled("span.kind", span.kind.word()));
     tags.extend(filled("otel.status_code", code));
     if span.status == Status::Error {
         tags.push(Tag { key: "error".to_owned(), r#type: "bool", value: true.into() });

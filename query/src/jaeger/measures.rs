@@ -110,14 +110,15 @@ async fn measured(
     let by_operation = parameters.read("groupByOperation", texts::truth)?.unwrap_or_default();
     let mut kinds = Vec::new();
     for name in parameters.all("spanKind") {
-        let kind = if name == "unspecified" { Some(Kind::Unspecified) } else { Kind::from_name(name) };
+        let known = || Kind::ALL.into_iter().find(|kind| kind.word() == name);
+        let kind = if name == "unspecified" { Some(Kind::Unspecified) } else { known() };
         let kind = kind.filter(|_| !name.is_empty()).ok_or_else(|| {
             Refusal::bad(format!("unable to parse param 'spanKind': unsupported span kind: '{name}'"))
         })?;
-        kinds.push(kind.name().to_owned());
+        kinds.push(kind.word().to_owned());
     }
     if kinds.is_empty() {
-        kinds.push(Kind::Server.name().to_owned());
+        kinds.push(Kind::Server.word().to_owned());
     }
     let until = parameters.millis("endTs")?.unwrap_or_else(now);
     let lookback = parameters.millis("lookback")?.unwrap_or(LOOKBACK_NANOS);

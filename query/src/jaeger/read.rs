@@ -69,13 +69,13 @@ fn read_span(of: &Json, resources: &HashMap<&str, (String, Arc<Resource>)>) -> R
 /// A tag, or what it stands for.
 fn take(span: &mut Span, attribute: Attribute) {
     match (attribute.key.as_str(), &attribute.value) {
-        ("span.kind", Value::Text(kind)) if Kind::from_name(kind).is_some() => {
-            span.kind = Kind::from_name(kind).unwrap_or_default();
+        ("span.kind", Value::Text(kind)) if Kind::ALL.iter().any(|of| of.word() == kind) => {
+            span.kind = Kind::of_word(kind).unwrap_or_default();
         }
         ("error", Value::Bool(true)) => span.status = Status::Error,
         ("error", Value::Text(text)) if text == "true" => span.status = Status::Error,
         ("otel.status_code", Value::Text(code)) => {
-            span.status = Status::from_name(&code.to_lowercase()).unwrap_or(span.status);
+            span.status = Status::of_word(&code.to_lowercase()).unwrap_or(span.status);
         }
         ("otel.status_description", Value::Text(text)) => span.status_message.clone_from(text),
         ("w3c.tracestate", Value::Text(text)) => span.trace_state.clone_from(text),

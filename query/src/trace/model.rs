@@ -1,5 +1,6 @@
 //! A span as every interface sees it: what OpenTelemetry's data model holds, and what a reader is warned of.
 use super::ids::{SpanId, TraceId, to_base64};
+pub use metlog_schemas::wire::span::{Kind, Status};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -130,78 +131,6 @@ fn double_text(value: f64) -> String {
 
 fn write_string(out: &mut String, text: &str) {
     out.push_str(&serde_json::Value::from(text).to_string());
-}
-
-/// What a span is in an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
-pub enum Kind {
-    /// Nobody said.
-    #[default]
-    Unspecified,
-    /// Within a service.
-    Internal,
-    /// It serves a request.
-    Server,
-    /// It makes a request.
-    Client,
-    /// It sends a message that is taken later.
-    Producer,
-    /// It takes such a message.
-    Consumer,
-}
-
-impl Kind {
-    /// All of them, at OTLP's numbers.
-    pub const ALL: [Kind; 6] =
-        [Kind::Unspecified, Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer];
-
-    /// As in the column `kind`; nothing where nobody said.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Unspecified => "",
-            Kind::Internal => "internal",
-            Kind::Server => "server",
-            Kind::Client => "client",
-            Kind::Producer => "producer",
-            Kind::Consumer => "consumer",
-        }
-    }
-
-    /// The kind of a name; none of an unknown one.
-    pub fn from_name(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-/// How it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Status {
-    /// Nobody said.
-    #[default]
-    Unset,
-    /// Well, on somebody's word.
-    Ok,
-    /// Not well.
-    Error,
-}
-
-impl Status {
-    /// All of them, at OTLP's numbers.
-    pub const ALL: [Status; 3] = [Status::Unset, Status::Ok, Status::Error];
-
-    /// As in the column `status`; nothing where nobody said.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Status::Unset => "",
-            Status::Ok => "ok",
-            Status::Error => "error",
-        }
-    }
-
-    /// The status of a name; none of an unknown one.
-    pub fn from_name(name: &str) -> Option<Status> {
-        Status::ALL.into_iter().find(|status| status.name() == name)
-    }
 }
 
 /// Something that happened at a moment of a span.

@@ -17,7 +17,7 @@ fn span(of: &Span) -> Json {
     }
     set("id", of.span_id.to_string().into());
     if !matches!(of.kind, Kind::Unspecified | Kind::Internal) {
-        set("kind", of.kind.name().to_uppercase().into());
+        set("kind", of.kind.word().to_uppercase().into());
     }
     if !of.name.is_empty() {
         set("name", of.name.to_lowercase().into());

@@ -232,14 +232,10 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let Ok((rest, body)) = frame(self.rest) else {
-            self.rest = &[];
-            return Some(Err(Refusal::Truncated));
+        let body = match next_frame(&mut self.rest)? {
+            Ok(body) => body,
+            Err(refusal) => return Some(Err(refusal)),
         };
-        self.rest = rest;
         if body.first().is_some_and(|flags| flags & span::FRAME_SPAN != 0) {
             return Some(span::span(body, &self.header).map(Frame::Span));
         }
@@ -259,16 +255,26 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let Ok((rest, body)) = frame(self.rest) else {
-            self.rest = &[];
-            return Some(Err(Refusal::Truncated));
+        let body = match next_frame(&mut self.rest)? {
+            Ok(body) => body,
+            Err(refusal) => return Some(Err(refusal)),
         };
-        self.rest = rest;
         Some(message(body, &self.header).map_err(refusal).and_then(|(_, message)| message))
     }
+}
+
+/// The next frame; after one that ends outside the datagram there is no more.
+#[inline]
+fn next_frame<'a>(left: &mut &'a [u8]) -> Option<Result<&'a [u8], Refusal>> {
+    if left.is_empty() {
+        return None;
+    }
+    let Ok((rest, body)) = frame(left) else {
+        *left = &[];
+        return Some(Err(Refusal::Truncated));
+    };
+    *left = rest;
+    Some(Ok(body))
 }
 
 /// What cannot be read to its end is truncated, but for a value of a type that is not known.

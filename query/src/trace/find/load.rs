@@ -1,9 +1,7 @@
 //! Whole traces: rows of `spans` in pages, and spans of them.
 use super::{Columns, SPANS_A_PAGE, SPANS_MAX, Traces, sql, text};
 use crate::trace::adjust::Adjustments;
-use crate::trace::{
-    Attribute, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, Trace, TraceId, Value, halves, otlp,
-};
+use crate::trace::{Attribute, Event, Link, Resource, Scope, Span, SpanId, Trace, TraceId, Value, halves, otlp};
 use crate::{Batches, Error, Kind as ErrorKind};
 use metlog_schemas::span::proto::{AnyValue, TracesData};
 use metlog_schemas::span::read::{self, Attributes, Spans, Stored};
@@ -289,10 +287,10 @@ impl SharedParts {
             flags: of.flags(),
             service: of.service().to_owned(),
             name: of.name().to_owned(),
-            kind: Kind::from_name(of.kind().word()).unwrap_or_default(),
+            kind: of.kind(),
             start: of.start_unix_nanos(),
             end: of.end_unix_nanos(),
-            status: Status::from_name(of.status().word()).unwrap_or_default(),
+            status: of.status(),
             status_message: of.status_message().to_owned(),
             attributes: attributes(of.attributes()),
             dropped_attributes: of.dropped_attributes(),

@@ -57,7 +57,7 @@ fn other_spellings_are_read() {
         "status": {"code": "STATUS_CODE_ERROR"}, "attributes": [{"key": "n", "value": {"intValue": 5}}]
     }]}]}]}"#;
     let [span] = &otlp::read(text.as_bytes()).unwrap()[..] else { panic!() };
-    assert_eq!((span.kind.name(), span.status.name(), span.start, span.end), ("client", "error", 12, 13));
+    assert_eq!((span.kind.word(), span.status.word(), span.start, span.end), ("client", "error", 12, 13));
     assert_eq!(span.attributes[0].value.to_text(), "5");
 }
 

@@ -29,7 +29,7 @@ pub(super) fn table(outline: &Outline, view: &View) -> Markup {
                     td.n { (format::nanos(span.start.saturating_sub(view.start))) }
                     td.n { (format::nanos(span.duration())) (track(span.duration() as f64 / longest as f64)) }
                     td.n { (format::nanos(node.self_nanos)) (track(node.self_nanos as f64 / longest as f64)) }
-                    td { @if span.status.name() == "error" { span.badge.bad { "error" } } @else { (span.status.name()) } }
+                    td { @if span.status.word() == "error" { span.badge.bad { "error" } } @else { (span.status.word()) } }
                 }
             } }
         } }
@@ -47,7 +47,7 @@ pub(super) fn graph(visit: &Visit, outline: &Outline) -> Markup {
         if child.service != caller.service {
             let (calls, errors) = edges.entry((&caller.service, &child.service)).or_default();
             *calls += 1;
-            *errors += u64::from(child.status.name() == "error");
+            *errors += u64::from(child.status.word() == "error");
         }
     }
     let edges: Vec<Edge> = edges

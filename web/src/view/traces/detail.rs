@@ -30,8 +30,8 @@ pub(super) fn show(visit: &Visit, outlined: &Span, span: &Span, node: &Node, tra
                 dt { "start" } dd { "+" (format::nanos(outlined.start.saturating_sub(trace_start))) }
                 dt { "duration" } dd { (format::nanos(span.duration())) }
                 dt { "self" } dd { (format::nanos(node.self_nanos)) }
-                dt { "kind" } dd { (if span.kind.name().is_empty() { "not given" } else { span.kind.name() }) }
-                dt { "status" } dd { (if span.status.name().is_empty() { "not set" } else { span.status.name() }) }
+                dt { "kind" } dd { (if span.kind.word().is_empty() { "not given" } else { span.kind.word() }) }
+                dt { "status" } dd { (if span.status.word().is_empty() { "not set" } else { span.status.word() }) }
                 dt { "span" } dd.mono { (id) }
                 @if !span.is_root() { dt { "parent" } dd.mono { a href={ "#span-" (span.parent_id) } { (span.parent_id) } } }
                 @if !span.scope.name.is_empty() { dt { "scope" } dd { (visible(&span.scope.name)) " " (visible(&span.scope.version)) } }

@@ -267,9 +267,9 @@ async fn of_spans(visit: &Visit) -> Result<Markup, Fault> {
                     td.t { (time((span.start / 1_000).cast_signed())) }
                     td { span class={ "service " (colour(&span.service)) } { (visible(&span.service)) } }
                     td { a href=(link(span)) { (visible(&span.name)) } }
-                    td { (span.kind.name()) }
+                    td { (span.kind.word()) }
                     td.n { (format::nanos(span.duration())) (track(span.duration() as f64 / longest as f64)) }
-                    td { @if span.status == Status::Error { span.badge.bad { "error" } " " (visible(&span.status_message)) } @else { (span.status.name()) } }
+                    td { @if span.status == Status::Error { span.badge.bad { "error" } " " (visible(&span.status_message)) } @else { (span.status.word()) } }
                 } } }
             }
         }

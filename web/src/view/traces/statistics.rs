@@ -34,14 +34,14 @@ pub(super) async fn show(visit: &Visit, outline: &Outline) -> Result<Markup, Fau
         let key = match by {
             "service" => span.service.clone(),
             "name" => format!("{}: {}", span.service, span.name),
-            "kind" => span.kind.name().to_owned(),
-            "status" => span.status.name().to_owned(),
+            "kind" => span.kind.word().to_owned(),
+            "status" => span.status.word().to_owned(),
             _ => values.get(&outline.ids[node.span]).cloned().unwrap_or_default(),
         };
         let group = groups.entry(key).or_default();
         let took = span.duration();
         group.count += 1;
-        group.errors += u64::from(span.status.name() == "error");
+        group.errors += u64::from(span.status.word() == "error");
         group.sum += took;
         group.own += node.self_nanos;
         group.least = Some(group.least.map_or(took, |least| least.min(took)));

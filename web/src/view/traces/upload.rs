@@ -66,7 +66,7 @@ fn one(visit: &Visit, mut trace: Trace) -> Markup {
                 " " span.note.mono { (outline.trace.id.short()) } " " (format::nanos(view.nanos)) ", " (total) " spans"
             }
             (flame::show(visit, &outline, &view))
-            ul.notes { @for span in outline.trace.spans.iter().filter(|span| span.status.name() == "error").take(ROWS_MAX) {
+            ul.notes { @for span in outline.trace.spans.iter().filter(|span| span.status.word() == "error").take(ROWS_MAX) {
                 li { span class={ "service " (colour(&span.service)) } { (visible(&span.service)) } " " (visible(&span.name)) " " (visible(&span.status_message)) }
             } }
             (calls::table(&outline, &view))
