@@ -224,14 +224,8 @@ fn percent_encoded(text: &str) -> String {
 
 /// Base64 without padding, as gRPC writes binary headers.
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let [a, b, c] = [0, 1, 2].map(|at| u32::from(chunk.get(at).copied().unwrap_or_default()));
-        let bits = a << 16 | b << 8 | c;
-        text.extend((0..=chunk.len()).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize])));
-    }
-    text
+    let padded = metlog_schemas::span::base64(bytes);
+    padded.trim_end_matches('=').to_owned()
 }
 
 #[cfg(test)]

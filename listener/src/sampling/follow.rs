@@ -52,7 +52,9 @@ impl Sampling {
             adaptive.step();
             let saved = adaptive.save();
             drop(adaptive);
-            if let Err(error) = saved.map_err(std::io::Error::from).and_then(|saved| self.write(&saved)) {
+            if let Err(error) =
+                saved.map_err(std::io::Error::from).and_then(|saved| crate::journal::replace(&self.state_file, &saved))
+            {
                 tracing::warn!("{}: {error}: sampling probabilities are not kept", self.state_file.display());
             }
         }
@@ -69,13 +71,6 @@ impl Sampling {
                 Err(error) => tracing::warn!("{error}: the strategies before it stay"),
             }
         }
-    }
-
-    /// Replaces the file as a whole.
-    fn write(&self, saved: &[u8]) -> std::io::Result<()> {
-        let new = self.state_file.with_extension("json.new");
-        std::fs::write(&new, saved)?;
-        std::fs::rename(new, &self.state_file)
     }
 }
 

@@ -194,6 +194,7 @@ fn tag(attribute: &Attribute) -> Tag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Kind;
 
     #[test]
     fn what_came_from_jaeger_is_shown_as_it_was_sent() {

@@ -14,7 +14,6 @@ use super::body::{self, Unread};
 use super::inflate::{Encoding, Refused, inflate};
 use super::submit::{Room, Submit, Unavailable, Whole};
 use crate::pipeline::Source;
-use axum::Extension;
 use axum::extract::Request;
 use axum::extract::connect_info::ConnectInfo;
 use axum::http::{StatusCode, header};
@@ -119,9 +118,7 @@ fn refused(whole: &Whole) -> String {
 }
 
 fn source_of(request: &Request) -> Source {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
-    let wrapped = request.extensions().get::<Extension<ConnectInfo<SocketAddr>>>();
-    peer.or(wrapped.map(|Extension(ConnectInfo(address))| *address))
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address)
 }
 
 fn failure(failed: Failed) -> Response {
