@@ -59,13 +59,13 @@ impl Strings {
 }
 
 /// What a column holds; it goes on empty, with room for as much again, so that it need not grow step by step.
-fn filled<T>(column: &mut Vec<T>) -> Vec<T> {
+pub(crate) fn filled<T>(column: &mut Vec<T>) -> Vec<T> {
     let room = column.len().min(ROOM_BYTES_MAX / size_of::<T>());
     std::mem::replace(column, Vec::with_capacity(room))
 }
 
 /// Ends that go back are those of more than 2 GiB, which whoever fills rows must not let happen.
-fn offsets(ends: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
+pub(crate) fn offsets(ends: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
     if !ends.is_sorted() || ends.first().is_some_and(|first| *first < 0) {
         return Err(ArrowError::OffsetOverflowError(ends.len()));
     }

@@ -1,12 +1,10 @@
 //! Columns that grow row by row, can forget the row that is being written, and become Arrow's arrays.
+pub(super) use crate::rows::{filled, offsets};
 use arrow::array::{ArrayRef, BinaryArray, ListArray, StringArray};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use std::sync::Arc;
-
-/// Most room that a column keeps from one batch for the next.
-const ROOM_BYTES_MAX: usize = 4 << 20;
 
 /// Texts or bytes behind each other.
 #[derive(Debug, Default, Clone)]
@@ -80,23 +78,6 @@ impl Packed {
 /// The last of some ends.
 pub(super) fn last(ends: &[i32]) -> usize {
     ends.last().map_or(0, |end| *end as usize)
-}
-
-/// What a column holds; it goes on empty, with room for as much again, so that it need not grow step by step.
-pub(super) fn filled<T>(column: &mut Vec<T>) -> Vec<T> {
-    let room = column.len().min(ROOM_BYTES_MAX / size_of::<T>());
-    std::mem::replace(column, Vec::with_capacity(room))
-}
-
-/// Ends that go back are those of more than 2 GiB, which whoever fills rows must not let happen.
-pub(super) fn offsets(ends: Vec<i32>) -> Result<OffsetBuffer<i32>, ArrowError> {
-    if !ends.is_sorted() || ends.first().is_some_and(|first| *first < 0) {
-        return Err(ArrowError::OffsetOverflowError(ends.len()));
-    }
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
-    offsets.push(0);
-    offsets.extend_from_slice(&ends);
-    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
 /// A list of items whose ends are given.

@@ -6,6 +6,7 @@
 use super::DEPTH_MAX;
 use super::messages::{Field, Kind, Message};
 use super::proto::{put_bytes, put_fixed32, put_fixed64, put_message, put_number};
+use crate::span::unhex;
 use jiter::{Jiter, JiterError, Peek};
 
 /// What is wrong with a request, for its sender.
@@ -201,14 +202,6 @@ fn whole(literal: &str) -> Option<i128> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value: f64 = literal.parse().ok()?;
     (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i128)
-}
-
-/// Bytes of hexadecimal digits in any case.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok();
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }
 
 /// Bytes of base64 in either alphabet, with padding or without.

@@ -53,11 +53,22 @@ impl Signal {
 pub fn count(signal: Signal, request: &[u8]) -> Result<u64, Malformed> {
     let mut items = 0;
     each(request, 1, |resource| {
-        each(resource, 2, |scope| {
-            each(scope, 2, |item| {
-                items += if signal == Signal::Metrics { points(item)? } else { 1 };
-                Ok(())
-            })
+        items += count_in(signal, resource)?;
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+/// The same of one resource of a request and what it brings.
+///
+/// # Errors
+/// Where it is none.
+pub fn count_in(signal: Signal, resource: &[u8]) -> Result<u64, Malformed> {
+    let mut items = 0;
+    each(resource, 2, |scope| {
+        each(scope, 2, |item| {
+            items += if signal == Signal::Metrics { points(item)? } else { 1 };
+            Ok(())
         })
     })?;
     Ok(items)

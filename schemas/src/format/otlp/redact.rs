@@ -13,7 +13,7 @@ use super::messages::{
 use super::proto::{
     Cursor, Malformed, Value, put_bytes, put_fixed32, put_fixed64, put_message, put_number, put_varint,
 };
-use super::{Signal, count, each, points, value};
+use super::{Signal, count, count_in, each, points, value};
 use crate::format::UNREADABLE;
 use crate::wire::Message;
 
@@ -98,9 +98,7 @@ impl Writer<'_> {
         } else if is(of, &METRIC) {
             points(bytes)?
         } else if [&RESOURCE_SPANS, &RESOURCE_LOGS, &RESOURCE_METRICS].into_iter().any(|one| is(of, one)) {
-            let mut alone = Vec::with_capacity(bytes.len() + 10);
-            put_bytes(1, bytes, &mut alone);
-            count(self.signal, &alone)?
+            count_in(self.signal, bytes)?
         } else {
             return Err(reason);
         };

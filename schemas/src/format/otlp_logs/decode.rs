@@ -1,5 +1,5 @@
 //! From the fields of a request to columns.
-use super::super::otlp::proto::{Cursor, Malformed, Value as Field, put_bytes};
+use super::super::otlp::proto::{Cursor, Malformed, Value as Field};
 use super::super::otlp::{self, each, value};
 use super::super::{Decoded, Entry, decoded, describe as described};
 use crate::rows::{MessageRows, Row, Text};
@@ -20,9 +20,7 @@ pub(super) fn decode(request: &[u8], at: Entry, out: &mut Decoded) {
     let mut shared_bytes = 0;
     let ended = each(request, 1, |resource_logs| {
         if resource(resource_logs, at, out, &mut shared_bytes).is_err() {
-            let mut alone = Vec::with_capacity(resource_logs.len() + 10);
-            put_bytes(1, resource_logs, &mut alone);
-            let records = otlp::count(otlp::Signal::Logs, &alone).unwrap_or(1);
+            let records = otlp::count_in(otlp::Signal::Logs, resource_logs).unwrap_or(1);
             out.reject(at, MALFORMED, records, resource_logs);
         }
         Ok(())
@@ -88,8 +86,9 @@ fn resource(
             out.reject(at, MALFORMED, records, scope_logs);
             return Ok(());
         }
+        let bytes_of_scope = of_scope.bytes();
         each(scope_logs, 2, |bytes| {
-            *shared_bytes += of_scope.bytes();
+            *shared_bytes += bytes_of_scope;
             let reason = match *shared_bytes <= SHARED_BYTES_MAX {
                 true => record(bytes, &of_scope, at.received_at, out.rows.of::<MessageRows>()),
                 false => Err("resource_too_large"),

@@ -69,9 +69,7 @@ fn walk(
             })
         });
         if described.is_err() {
-            let mut alone = Vec::with_capacity(resource_metrics.len() + 10);
-            put_bytes(1, resource_metrics, &mut alone);
-            refuse(MALFORMED, otlp::count(otlp::Signal::Metrics, &alone)?, resource_metrics);
+            refuse(MALFORMED, otlp::count_in(otlp::Signal::Metrics, resource_metrics)?, resource_metrics);
             return Ok(());
         }
         each(resource_metrics, 2, |scope_metrics| {
@@ -162,9 +160,10 @@ pub(super) fn enter(request: &[u8], at: Entry, state: &mut impl InOrder, out: &m
             if shared_bytes > SHARED_BYTES_MAX {
                 return Err(("resource_too_large", 1));
             }
-            let tags = tags(metric, shared, bytes).map_err(|Malformed| (MALFORMED, 1))?;
+            let point = Point::read(metric.kind, bytes).map_err(|Malformed| (MALFORMED, 1))?;
+            let tags = tags(metric, shared, &point).map_err(|Malformed| (MALFORMED, 1))?;
             let mut grown = |series: &[u8], total| state.grown(series, total, at.received_at);
-            row(metric, shared, &tags, bytes, at.received_at, &mut grown, rows).map_err(|reason| (reason, 1))?;
+            row(metric, shared, &tags, point, at.received_at, &mut grown, rows).map_err(|reason| (reason, 1))?;
             taken += 1;
             Ok(())
         },
@@ -182,9 +181,9 @@ pub(super) fn enter(request: &[u8], at: Entry, state: &mut impl InOrder, out: &m
 type Tags = Vec<(String, String)>;
 
 /// The point's own tags first, so that they keep their names.
-fn tags(metric: &Metric<'_>, shared: &Shared, bytes: &[u8]) -> Result<Tags, Malformed> {
+fn tags(metric: &Metric<'_>, shared: &Shared, point: &Point<'_>) -> Result<Tags, Malformed> {
     let mut tags = Tags::new();
-    for pair in &Point::read(metric.kind, bytes)?.attributes {
+    for pair in &point.attributes {
         let (key, value) = value::attribute(pair)?;
         tags.push((key.to_owned(), text(value)?));
     }
@@ -212,12 +211,11 @@ fn row(
     metric: &Metric<'_>,
     shared: &Shared,
     tags: &Tags,
-    bytes: &[u8],
+    mut point: Point<'_>,
     received_at: i64,
     grown: &mut OfSeries<'_>,
     rows: &mut MetricRows,
 ) -> Result<(), &'static str> {
-    let mut point = Point::read(metric.kind, bytes).map_err(|Malformed| MALFORMED)?;
     point.check(metric.kind).map_err(|Malformed| "otlp_bad_histogram")?;
     let is_gauge = metric.kind == Kind::Gauge;
     if !is_gauge && metric.kind != Kind::Summary && metric.temporality == Temporality::Unsaid {
@@ -296,7 +294,7 @@ pub(super) fn describe(request: &[u8]) -> Result<Vec<Json>, String> {
     let walked = walk(request, &mut |reason, _, bytes| unread.push(super::super::describe::refused(reason, bytes)), &mut |metric, shared, bytes| {
         let point = Point::read(metric.kind, bytes).map_err(|Malformed| (MALFORMED, 1))?;
         let tags: serde_json::Map<_, _> =
-            tags(metric, shared, bytes).map_err(|Malformed| (MALFORMED, 1))?.into_iter().map(|(key, value)| (key, value.into())).collect();
+            tags(metric, shared, &point).map_err(|Malformed| (MALFORMED, 1))?.into_iter().map(|(key, value)| (key, value.into())).collect();
         values.push(json!({
             "name": metric.name, "kind": format!("{:?}", metric.kind).to_lowercase(), "temporality": format!("{:?}", metric.temporality).to_lowercase(),
             "is_monotonic": metric.is_monotonic, "start_unix_nanos": point.start, "time_unix_nanos": point.time, "value": point.value,

@@ -19,19 +19,14 @@ pub(super) fn decode(request: &[u8], at: Entry, out: &mut Decoded) {
     let ended = each(request, 1, |resource_spans| {
         if let Err(Malformed) = resource(resource_spans, at, out) {
             // Which of its spans were taken is not known here: it is only malformed where none was.
-            out.reject(at, MALFORMED, spans_in(resource_spans), resource_spans);
+            let spans = otlp::count_in(otlp::Signal::Traces, resource_spans).unwrap_or(1);
+            out.reject(at, MALFORMED, spans, resource_spans);
         }
         Ok(())
     });
     if ended.is_err() {
         out.reject(at, MALFORMED, 1, request);
     }
-}
-
-fn spans_in(resource_spans: &[u8]) -> u64 {
-    let mut request = Vec::with_capacity(resource_spans.len() + 10);
-    otlp::proto::put_bytes(1, resource_spans, &mut request);
-    otlp::count(otlp::Signal::Traces, &request).unwrap_or(1)
 }
 
 fn resource(resource_spans: &[u8], at: Entry, out: &mut Decoded) -> Result<(), Malformed> {
