@@ -1,0 +1,1 @@
+//! The mesh: an agent on each node that measures the network to every other.
