@@ -115,13 +115,18 @@ def _unpacked(packed: bytes) -> Optional[Context]:
     return context if context.is_valid else None
 
 
-#: What a service knows of a request, in its WSGI environment or among the headers of the response, and the attributes.
-REQUEST_IDS: "Tuple[Tuple[str, str], ...]" = (
-    ("openstack.request_id", "openstack.request_id"),
-    ("openstack.global_request_id", "openstack.global_request_id"),
-)
+#: What ``oslo.middleware`` and the services know of a request: attributes by the names that its own tracing uses.
+REQUEST_IDS = ("request_id", "global_request_id")
+CONTEXT_IDS = ("request_id", "global_request_id", "project_id", "user_id", "domain_id")
 
 
 def request_ids(environ: "Dict[str, Any]") -> "List[Tuple[str, str]]":
-    """The ids that ``oslo.middleware`` has put into the environment of a request."""
-    return [(attribute, str(environ[key])) for key, attribute in REQUEST_IDS if environ.get(key)]
+    """The ids in the WSGI environment of a request, as attributes: those of ``RequestId`` and of ``oslo.context``."""
+    found = {f"openstack.{key}": environ.get(f"openstack.{key}") for key in REQUEST_IDS}
+    context = environ.get("oslo.context")
+    if context is not None:
+        for key in CONTEXT_IDS:
+            value = getattr(context, key, None)
+            if value:
+                found[f"openstack.{key}"] = value
+    return [(key, str(value)) for key, value in found.items() if value]
