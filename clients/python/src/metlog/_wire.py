@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from typing import Iterable, Optional, Tuple
 
 MAGIC = b"\xf5ML"
@@ -27,6 +28,8 @@ _MESSAGE_ORIGIN = 0b0001_0000
 _MESSAGE_ENV_VERSION = 0b0010_0000
 _U64 = (1 << 64) - 1
 _I64_MAX = (1 << 63) - 1
+_NUMBERS = struct.Struct("<QQQQ").pack
+_THREE = struct.Struct("<QQQ").pack
 #: Varints of one byte, the most frequent ones, made once.
 _SMALL = [bytes((number,)) for number in range(128)]
 
@@ -44,6 +47,10 @@ def varint(number: int) -> bytes:
     """Unsigned LEB128 of a number of 0 to 2**64 - 1."""
     if number < 128:
         return _SMALL[number]
+    if number < 16_384:
+        return bytes((number & 127 | 128, number >> 7))
+    if number < 2_097_152:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
     out = bytearray()
     while number >= 128:
         out.append(number & 127 | 128)
@@ -161,12 +168,11 @@ class Datagrams:
 
     def heartbeat(self, now: int, following: int, dropped: int) -> bytes:
         """Repeats how many datagrams were sent: ``following`` is the sequence of the next one."""
-        more = b"".join((value & _U64).to_bytes(8, "little") for value in (self.sender, following, dropped))
+        more = _THREE(self.sender, following & _U64, dropped & _U64)
         return self._signed(self._header(HEARTBEAT_SENDER, 0, now, 0, more), b"")
 
     def _header(self, sender: int, sequence: int, opened_at: int, dropped: int, more: bytes) -> bytes:
-        numbers = b"".join((value & _U64).to_bytes(8, "little") for value in (sender, sequence, opened_at, dropped))
-        header = numbers + self._after + more
+        header = _NUMBERS(sender, sequence & _U64, opened_at & _U64, dropped & _U64) + self._after + more
         return self._before + len(header).to_bytes(2, "little") + header
 
     def _signed(self, header: bytes, frames: bytes) -> bytes:
