@@ -62,6 +62,8 @@ class Stats(NamedTuple):
     datagrams: int = 0
     statsd_datagrams: int = 0
     send_errors: int = 0
+    #: Of ``statsd_queued``: values in datagrams that the socket refused.
+    statsd_lost: int = 0
 
 
 class Client:
@@ -248,6 +250,15 @@ class Client:
         also of a coroutine. Each call is sampled for itself."""
         return Timer(self, name, rate)
 
+    def line(self, write: Callable[[str, Any, Any], bytes], name: Any, value: Any) -> Outcome:
+        """For facades of other libraries: the lines that ``write(prefix, name, value)`` makes in the sending thread."""
+        pipe = self._pipe
+        if pipe.pid != _getpid():
+            pipe = self._of_this_process()
+        if pipe.values_limit == 0:
+            return OFF
+        return _enqueue(pipe, pipe.values, pipe.values_limit, (write, name, value, None))
+
     def _value(self, name: Any, value: Any, kind: Any, rate: float) -> Outcome:
         try:
             pipe = self._of_this_process()
@@ -297,6 +308,7 @@ class Client:
             datagrams=pipe.sequence,
             statsd_datagrams=pipe.values_sent,
             send_errors=pipe.send_errors,
+            statsd_lost=pipe.values_lost,
         )
 
     def _of_this_process(self) -> Any:

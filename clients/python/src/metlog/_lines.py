@@ -11,6 +11,11 @@ from ._wire import utf8
 
 Number = Union[int, float]
 
+
+class Alone(bytes):
+    """Lines that leave in a datagram of their own where they are larger than the configured size."""
+
+
 #: What would end a name, a value or a line. In a name ``::`` becomes a dot before.
 _SPECIAL = re.compile(r"[:|@#\x00-\x1f\x7f]")
 #: Names are few; what was cleaned once is kept, within bounds.

@@ -41,9 +41,12 @@ class Captured:
 class Destination:
     """``host:port``, ``[::1]:5565``, ``unix:/path``, ``jaeger:host:port`` (an agent, for spans), or a ``Captured``."""
 
-    __slots__ = ("captured", "host", "is_jaeger", "path", "port")
+    __slots__ = ("captured", "family", "framing", "host", "is_jaeger", "path", "port")
 
-    def __init__(self, where: Any) -> None:
+    def __init__(self, where: Any, framing: Optional[str] = None, family: Optional[int] = None) -> None:
+        """``framing``: ``None`` for datagrams; a stream of statsd has "lines", or "lengths" before blocks of them.
+        ``family``: of the addresses that a name may have."""
+        self.framing, self.family = framing, family
         self.host: Optional[str] = None
         self.port = 0
         self.path: Optional[str] = None
@@ -80,10 +83,11 @@ def _port(text: str, where: Any) -> int:
 class LookUp:
     """Looks a name up in a thread of its own: a resolver that does not answer holds up nothing else."""
 
-    __slots__ = ("_done", "address")
+    __slots__ = ("_done", "_family", "address")
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, family: Optional[int] = None) -> None:
         self.address: Optional[Tuple[int, Any]] = None
+        self._family = family or 0
         self._done = _native.original("_thread", "allocate_lock")()
         self._done.acquire()
         try:
@@ -97,7 +101,7 @@ class LookUp:
 
     def _run(self, host: str, port: int) -> None:
         try:
-            found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_DGRAM)
+            found = _socket.getaddrinfo(host, port, self._family, _socket.SOCK_DGRAM)
             # Of several addresses the first of IPv4, as all clients do.
             found.sort(key=lambda one: one[0] != _socket.AF_INET)
             self.address = (found[0][0], found[0][4])
@@ -220,7 +224,7 @@ class Outlet:
             if not is_first and now - (self._looked_up_at or 0.0) < wait:
                 return
             self._looked_up_at = now
-            self._look_up = LookUp(host, self.destination.port)
+            self._look_up = LookUp(host, self.destination.port, self.destination.family)
             if is_first:
                 self._look_up.wait(FIRST_LOOK_UP_WAIT)
         if not self._look_up.wait(0):

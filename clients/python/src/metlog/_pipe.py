@@ -19,6 +19,7 @@ from . import _lines, _native, _wire
 from ._config import Settings
 from ._jaeger import Agent
 from ._outlet import Outlet
+from ._stream import outlet as outlet_of
 
 #: How often the sending thread looks while there is traffic, in seconds.
 TICK = 0.02
@@ -66,9 +67,9 @@ class Pipe:
             if destination.is_jaeger
         ]
         where = settings.statsd_destination
-        self._statsd_outlet = Outlet(where) if where is not None else None
+        self._statsd_outlet = outlet_of(where) if where is not None else None
         self.dropped = self.oversize = self.filtered = 0
-        self.taken = self.values_taken = self.sent = self.values_sent = self.send_errors = 0
+        self.taken = self.values_taken = self.values_sent = self.values_lost = self.send_errors = 0
         self.sequence = 0
         self._frames: List[bytes] = []
         self._frames_bytes = self._opened_at = 0
@@ -371,12 +372,21 @@ class Pipe:
             return
         room = self.settings.statsd_datagram_bytes
         if len(lines) > room:
-            self.count_dropped(is_oversize=True)
+            self._send_alone(lines)
             return
         if self._packed_bytes + len(lines) > room:
             self._send_lines()
         self._packed.append(lines)
         self._packed_bytes += len(lines) + 1
+
+    def _send_alone(self, lines: bytes) -> None:
+        """Lines that fit no datagram of the configured size: those of facades leave by themselves, as ever."""
+        if type(lines) is not _lines.Alone or len(lines) > _wire.DATAGRAM_BYTES_MAX:
+            self.count_dropped(is_oversize=True)
+            return
+        self._send_lines()
+        self._packed.append(lines)
+        self._send_lines()
 
     def _once(self, prefix: str, name: str) -> bytes:
         """``<name>:1|c``: the most frequent line, made once for each name."""
@@ -390,12 +400,12 @@ class Pipe:
     def _send_lines(self) -> None:
         if not self._packed:
             return
-        datagram = b"\n".join(self._packed)
-        self._packed = []
+        packed, self._packed = self._packed, []
         self._packed_bytes = 0
         self.values_sent += 1
-        if self._statsd_outlet is not None and not self._statsd_outlet.send(datagram):
+        if self._statsd_outlet is not None and not self._statsd_outlet.send(b"\n".join(packed)):
             self.send_errors += 1
+            self.values_lost += len(packed)
 
     def _all_outlets(self) -> List[Outlet]:
         return (
