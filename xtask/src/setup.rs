@@ -47,7 +47,7 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-transport-http@0.22.0",
 ];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -55,6 +55,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("chromium", "chromium"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
+    ("memcached", "memcached"),
 ];
 
 /// The driver of JDBC, from Maven Central.
