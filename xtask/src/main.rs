@@ -171,8 +171,13 @@ fn test() -> Result<(), String> {
     page::vendor(&root(), true)?;
     let cargo = |arguments: &[&str]| run(cargo(arguments).env("METLOG_TEST_VENV", &tools.venv));
     cargo(&["fmt", "--all", "--check"])?;
-    // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
-    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing,metlog/cadence"];
+    // The client's bridges are off by default, and would otherwise never be compiled.
+    let workspace = [
+        "--workspace",
+        "--locked",
+        "--features",
+        "metlog/tracing,metlog/cadence,metlog/metrics,metlog/log,metlog/tower",
+    ];
     cargo(&[&["clippy"][..], &workspace, &["--all-targets", "--", "-D", "warnings"]].concat())?;
     // The fuzz targets are run by hand, on nightly; here it is seen that they still fit what they test.
     for fuzz in ["schemas/fuzz/Cargo.toml", "listener/fuzz/Cargo.toml"] {

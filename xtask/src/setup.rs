@@ -49,7 +49,7 @@ const TRACERS_NODE: [&str; 11] = [
 /// Sends what a description of an API allows, and what it does not.
 const SCHEMATHESIS: [&str; 1] = ["schemathesis==4.32.5"];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -57,6 +57,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("chromium", "chromium"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
+    ("memcached", "memcached"),
 ];
 
 /// The driver of JDBC, from Maven Central.
