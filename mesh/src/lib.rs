@@ -1,1 +1,3 @@
 //! The mesh: an agent on each node that measures the network to every other.
+pub mod node;
+pub mod plan;

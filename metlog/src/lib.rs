@@ -99,6 +99,8 @@ mod message;
 mod origin;
 mod outcome;
 mod pipe;
+#[cfg(feature = "metrics")]
+mod recorder;
 mod slot;
 mod statsd;
 mod text;
@@ -124,6 +126,8 @@ pub use message::{MessageBuilder, Value};
 pub use metlog_wire::span::{Kind, Status, Value as SpanValue};
 pub use metlog_wire::{Message, Severity};
 pub use outcome::{Outcome, Stats};
+#[cfg(feature = "metrics")]
+pub use recorder::{RECORDER_SERIES_MAX, Recorder};
 pub use statsd::{Number, Timer};
 pub use trace::{
     Context, Entered, Format, Instrument, Instrumented, SPAN_PARTS_MAX, Sampling, Span, current as current_context,

@@ -190,19 +190,19 @@ impl Pipe {
         self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
     }
 
-    /// Takes one statsd value: a line, or the two lines of a negative gauge.
-    pub fn push_statsd(&self, lines: &str) -> Outcome {
+    /// Takes one statsd value, in parts: a line, or the two lines of a negative gauge.
+    pub fn push_statsd(&self, parts: &[&str]) -> Outcome {
         let mut guard = self.lock();
         let State { statsd, control, .. } = &mut *guard;
         let (Some(lane), Life::Running) = (statsd, control.life) else { return control.refuse() };
-        let mut pushed = lane.current.push(lines);
+        let mut pushed = lane.current.push(parts);
         let mut urgent = false;
         if pushed == Err(DoesNotFit { never: false }) {
             if !lane.rotate() {
                 return control.drop_one(Outcome::Dropped);
             }
             urgent = lane.is_urgent();
-            pushed = lane.current.push(lines);
+            pushed = lane.current.push(parts);
         }
         self.finish(guard, urgent, pushed, |stats| stats.statsd_queued += 1)
     }
