@@ -81,6 +81,11 @@ impl ZooKeeper {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn session_info(&self) -> Option<zookeeper_client::SessionInfo> {
+        self.session.as_ref().map(Session::info)
+    }
+
     async fn step(&mut self) -> Result<(), zookeeper_client::Error> {
         if self.session.is_none() {
             let record = Record::of(&self.own, &self.config);

@@ -28,6 +28,11 @@ impl Session {
         Ok(Session { client, folder, registration, watcher: None })
     }
 
+    #[cfg(test)]
+    pub(super) fn info(&self) -> zookeeper_client::SessionInfo {
+        self.client.session().clone()
+    }
+
     /// Waits until a node came or went, or for this long.
     pub(super) async fn changed(&mut self, longest: Duration) -> Result<(), Error> {
         if let Some(watcher) = self.watcher.take() {
