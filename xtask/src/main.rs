@@ -202,6 +202,7 @@ fn test() -> Result<(), String> {
     script("notebook.py", &[])?;
     script("flight.py", &[tools.jdbc.as_os_str()])?;
     script("alerts.py", &[])?;
+    script("openapi.py", &[tools.schemathesis.join("bin/schemathesis").as_os_str()])?;
     run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     run(Command::new(tools.tracers.join("bin/python"))
         .arg(system.join("tracers.py"))
