@@ -78,6 +78,7 @@ class Client:
         self._settings: Optional[_config.Settings] = None
         self._pipe: Any = _OFF
         self._has_filters = False
+        self._all_timed = True
         #: Decides which of the traces that begin here are kept; none while the client is off.
         self.sampler: Any = sampling.Share(0.0)
         _clients.add(self)
@@ -94,6 +95,7 @@ class Client:
         self.close()
         self._settings = settings
         self._has_filters = settings.filters != _config.Filters()
+        self._all_timed = not settings.disabled_timers
         self.sampler = _sampler(settings)
         self._pipe = Pipe(settings)
         _at_the_end_of_children()
@@ -106,7 +108,7 @@ class Client:
         messages = pipe.messages
         if (
             len(messages) >= pipe.limit
-            or pipe.pid != _getpid()
+            or not pipe.mine[0]
             or type(tokens) is not tuple
             or type(payload) is not str
             or len(payload) > pipe.payload_max
@@ -205,7 +207,7 @@ class Client:
         if count == 1 and rate >= 1.0 and type(name) is str:
             pipe = self._pipe
             values = pipe.values
-            if len(values) < pipe.values_limit and pipe.pid == _getpid():
+            if len(values) < pipe.values_limit and pipe.mine[0]:
                 values.append(name)
                 if pipe.asleep:
                     pipe.wake()
@@ -232,6 +234,18 @@ class Client:
 
     def timing(self, name: str, milliseconds: Any, rate: float = 1.0) -> Outcome:
         """A time in milliseconds, or a ``timedelta``."""
+        kind = type(milliseconds)
+        # What is not finite has no difference to itself that is 0.
+        if rate >= 1.0 and (kind is float or kind is int) and milliseconds - milliseconds == 0 and self._all_timed:
+            pipe = self._pipe
+            values = pipe.values
+            if len(values) < pipe.values_limit and pipe.mine[0]:
+                values.append(("ms", name, milliseconds, 1.0))
+                if pipe.asleep:
+                    pipe.wake()
+                elif pipe.is_inline:
+                    pipe.after_put()
+                return QUEUED
         if not self._is_timed(name):
             return OFF
         seconds = getattr(milliseconds, "total_seconds", None)
@@ -253,7 +267,7 @@ class Client:
     def line(self, write: Callable[[str, Any, Any], bytes], name: Any, value: Any) -> Outcome:
         """For facades of other libraries: the lines that ``write(prefix, name, value)`` makes in the sending thread."""
         pipe = self._pipe
-        if pipe.pid != _getpid():
+        if not pipe.mine[0]:
             pipe = self._of_this_process()
         if pipe.values_limit == 0:
             return OFF
@@ -292,12 +306,12 @@ class Client:
         pipe, self._pipe = self._pipe, _OFF
         self._settings = None
         self.sampler = sampling.Share(0.0)
-        return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
+        return pipe is _OFF or not pipe.mine[0] or bool(pipe.close(seconds))
 
     def stats(self) -> Stats:
         """The counts so far."""
         pipe = self._pipe
-        if pipe is _OFF or pipe.pid != _getpid():
+        if pipe is _OFF or not pipe.mine[0]:
             return Stats()
         return Stats(
             queued=pipe.taken + len(pipe.messages),
@@ -314,7 +328,7 @@ class Client:
     def _of_this_process(self) -> Any:
         """The pipe; a forked child gets its own."""
         pipe = self._pipe
-        if pipe is _OFF or pipe.pid == _getpid() or self._settings is None:
+        if pipe is _OFF or pipe.mine[0] or self._settings is None:
             return pipe
         # Two threads of a child may both come here: the pipe of one is used, and the other's has nothing in it.
         mine = Pipe(self._settings)
@@ -424,7 +438,7 @@ class _Off:
     messages: "tuple[()]" = ()
     values: "tuple[()]" = ()
     limit = values_limit = payload_max = 0
-    pid = 0
+    mine = b"\1"
     asleep = is_inline = False
 
     def count_dropped(self, is_oversize: bool = False) -> None:

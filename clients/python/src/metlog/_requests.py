@@ -14,6 +14,7 @@ from .propagation import FORMATS, Context, Get, extract
 
 #: The methods that HTTP defines; others have one name together.
 METHODS = frozenset(("get", "head", "post", "put", "delete", "options", "patch", "trace", "connect"))
+_WORDS = {method.upper(): method.upper() for method in METHODS}
 
 
 class Measures:
@@ -31,10 +32,13 @@ class Measures:
         self._timer = self._prefix + "request"
         self._names: "dict[tuple[str, int], str]" = {}
 
-    def span(self, method: str, path: str, get: Get, names: Iterable[str] = ()) -> Span:
-        """The span of a request, which goes on with the trace of whoever asks. Its name is bounded: the method."""
-        word = method.upper() if method.lower() in METHODS else "HTTP"
+    def span(self, method: str, path: str, get: Optional[Get], names: Iterable[str] = ()) -> Span:
+        """The span of a request, which goes on with the trace of whoever asks. Its name is bounded: the method.
+        ``get``: ``None`` where no header says a context."""
+        word = _WORDS.get(method) or (method.upper() if method.lower() in METHODS else "HTTP")
         attributes = {"http.request.method": word, "url.path": path}
+        if get is None:
+            return self.client.span(word, "server", attributes).begin()
         parent = extract(get, FORMATS, names)
         if self._accept is not None and (parent is None or not parent.is_valid):
             accepted = self._accept(get)

@@ -14,7 +14,7 @@ from . import default
 from ._client import Client
 from ._requests import Measures
 from ._spans import Span
-from .propagation import Context, Get, wsgi_getter
+from .propagation import Context, Get, in_wsgi, wsgi_getter
 
 
 class Middleware:
@@ -70,19 +70,23 @@ class _Request:
         self._method = environ.get("REQUEST_METHOD", "")
         self._has_ended = False
         self._began = measures.begin()
-        names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
         #: What the application is run in, piece by piece: the spans that it has open while a piece is sent are not the
         #: server's.
         self.inside = contextvars.copy_context()
         path = environ.get("PATH_INFO", "")
-        self.span: Span = self.inside.run(measures.span, self._method, path, wsgi_getter(environ), names)
+        if not in_wsgi(environ):
+            self.span: Span = self.inside.run(measures.span, self._method, path, None)
+            return
+        names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
+        self.span = self.inside.run(measures.span, self._method, path, wsgi_getter(environ), names)
 
     def end(self, status: Optional[int], error: Optional[BaseException] = None) -> None:
         if not self._has_ended:
             self._has_ended = True
+            # What is not kept has nothing to be ended: the context that it is current in ends with the request.
             if self.span.is_recording:
                 self._middleware.describe(self.span, self._environ)
-            self.inside.run(self._measures.end_span, self.span, status, error)
+                self.inside.run(self._measures.end_span, self.span, status, error)
             self._measures.end(self._began, self._method, status)
 
 

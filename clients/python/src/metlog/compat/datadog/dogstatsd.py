@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from ..._client import Client
 from ..._outlet import Destination
 from .. import _shared
-from .direct import Direct, default_route
-from .form import CARDINALITIES, Form, Tags
-from .timed import Distributed, Timed
+from ._direct import Direct, default_route
+from ._form import CARDINALITIES, Form, Tags
+from ._timed import Distributed, Timed
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8125
@@ -223,9 +223,12 @@ class DogStatsd(Direct):
             return True
         if timestamp and (timestamp < 0 or metric_type not in ("g", "c")):
             timestamp = 0
-        write = self._write or self._form().write
-        said = (metric_type, value, tuple(tags) if tags else None, rate, timestamp, self._cardinality(cardinality))
-        return self._line(write, metric, said)
+        if cardinality is None:
+            cardinality = self.cardinality
+        if cardinality is not None and cardinality not in CARDINALITIES:
+            cardinality = None
+        said = (metric_type, value, tuple(tags) if tags else None, rate, timestamp, cardinality)
+        return self._line(self._write or self._form().write, metric, said)
 
     # Events and service checks.
 
@@ -293,7 +296,16 @@ class DogStatsd(Direct):
     def _line(self, write: Any, name: Any, said: "Tuple[Any, ...]") -> bool:
         if self._socket is not None:
             return self._send_to_server(write("", name, said).decode())
-        (self._metlog or self.metlog).line(write, name, said)
+        # As `Client.line` does, without another call.
+        client = self._metlog or self.metlog
+        pipe = client._pipe
+        values = pipe.values
+        if len(values) < pipe.values_limit and pipe.mine[0] and not pipe.is_inline:
+            values.append((write, name, said, None))
+            if pipe.asleep:
+                pipe.wake()
+        else:
+            client.line(write, name, said)
         return True
 
     # What there is besides.

@@ -12,11 +12,11 @@ from collections import deque
 from datetime import timedelta
 from typing import Any, Deque, Optional, Tuple
 
-from ... import _lines, _wire
+from ... import _lines
 from ..._client import Client
 from ..._outlet import Destination
 from .. import _shared
-from .timer import Timer
+from ._timer import Timer
 
 _STREAM_BLOCK_BYTES = 8_192
 #: Methods that see lines on their way. A subclass that has its own sees each line, on the caller's thread.
@@ -30,21 +30,27 @@ def _join(prefix: Optional[str], stat: Any) -> Any:
 def _write(_prefix: str, name: Any, value: "Tuple[str, Any, Any]") -> bytes:
     """One line, in the sending thread: the name is cleaned, the value is as the original writes it."""
     form, number, rate = value
-    if form != "%s|s" and _lines.number(number) is None:
+    kind = type(number)
+    # What is not finite has no difference to itself that is 0.
+    if kind is float and number - number != 0 or kind is not float and kind is not int and not _fits(form, number):
         raise ValueError(f"{number!r} is not a number")
-    text = f"{_lines.clean_name(name)}:{form % (number,)}"
-    return _lines.Alone(_wire.utf8(f"{text}|@{rate}" if rate < 1 else text))
+    text = f"{_lines.clean_name(name)}:{form % number if kind is float else form % (number,)}"
+    return _lines.alone(f"{text}|@{rate}" if rate < 1 else text)
+
+
+def _fits(form: str, value: Any) -> bool:
+    return form == "%s|s" or _lines.number(value) is not None
 
 
 def _negative(_prefix: str, name: Any, value: Any) -> bytes:
     """Two lines that travel together: a sign alone would be a delta."""
     name = _lines.clean_name(name)
-    return _lines.Alone(_wire.utf8(f"{name}:0|g\n{name}:{value}|g"))
+    return _lines.alone(f"{name}:0|g\n{name}:{value}|g")
 
 
 def _ready(_prefix: str, _name: None, value: str) -> bytes:
     """Lines that a pipeline has collected."""
-    return _lines.Alone(_wire.utf8(value))
+    return _lines.alone(value)
 
 
 class StatsClientBase:

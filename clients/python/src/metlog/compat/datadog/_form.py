@@ -63,7 +63,7 @@ class Form:
             text += f"|card:{cardinality}"
         if timestamp:
             text += f"|T{timestamp}"
-        return _lines.Alone(_wire.utf8(text))
+        return _lines.alone(text)
 
     def _all_tags(self, tags: Optional[Tuple[str, ...]]) -> str:
         if not tags:
@@ -85,7 +85,7 @@ class Form:
             text += f"|c:{self.container}"
         if cardinality:
             text += f"|card:{cardinality}"
-        return _lines.Alone(_wire.utf8(text))
+        return _lines.alone(text)
 
     def check(self, _prefix: str, name: str, more: "Tuple[Any, Dict[str, Any], Any, Optional[str], str]") -> bytes:
         """A service check; its message stands behind all else but the container."""
@@ -100,7 +100,7 @@ class Form:
             text += f"|c:{self.container}"
         if cardinality:
             text += f"|card:{cardinality}"
-        return _lines.Alone(_wire.utf8(text))
+        return _lines.alone(text)
 
 
 def join_tags(tags: Iterable[Any]) -> str:
