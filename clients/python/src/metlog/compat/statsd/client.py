@@ -16,7 +16,7 @@ from ... import _lines
 from ..._client import Client
 from ..._outlet import Destination
 from .. import _shared
-from .timer import Timer
+from ._timer import Timer
 
 _STREAM_BLOCK_BYTES = 8_192
 #: Methods that see lines on their way. A subclass that has its own sees each line, on the caller's thread.
