@@ -145,7 +145,7 @@ class Client:
                 return FILTERED
             item = (
                 time_ns(),
-                _tokens(tokens) if tokens else (),
+                () if tokens.__class__ is tuple and not tokens else _tokens(tokens),
                 payload if payload.__class__ is str else _values.as_text(payload),
                 None if timestamp is None else _micros(timestamp),
                 type if type is None or type.__class__ is str else _values.as_text(type),
