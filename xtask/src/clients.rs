@@ -22,10 +22,10 @@ fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> 
     std::fs::create_dir_all(copy.join("clients/js")).map_err(failed)?;
     let inside = copy.join("clients/js");
     let replace = |from: &Path, to: &Path| run(Command::new("cp").arg("-r").arg(from).arg(to));
-    for name in ["lib", "test"] {
+    for name in ["benchmarks", "lib", "test"] {
         let _ = std::fs::remove_dir_all(inside.join(name));
     }
-    for name in ["lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
+    for name in ["benchmarks", "lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
         replace(&client.join(name), &inside)?;
     }
     // The vectors lie where they lie in the repository, seen from the tests.
