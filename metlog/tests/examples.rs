@@ -88,3 +88,10 @@ fn service() {
     assert_eq!(frames(&messages).len(), 30);
     assert_eq!(lines.iter().filter(|line| line.ends_with("requests:1|c")).count(), 30, "{lines:?}");
 }
+
+#[cfg(feature = "log")]
+#[test]
+fn log() {
+    let (messages, _) = run("log");
+    assert_eq!(frames(&messages), ["log: started", "sync::login: bad password", "log: could not store"]);
+}

@@ -10,11 +10,11 @@ use std::process::Command;
 /// The command that failed.
 pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     python(&root.join("clients/python"), cache, binary)?;
-    javascript(&root.join("clients/js"), cache)
+    javascript(&root.join("clients/js"), cache, binary)
 }
 
 /// Its development dependencies lie in the cache, beside a copy of what is tested.
-fn javascript(client: &Path, cache: &Path) -> Result<(), String> {
+fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     let copy = cache.join("js-client");
     let failed = |error: std::io::Error| format!("{}: {error}", copy.display());
     let lock = client.join("package-lock.json");
@@ -44,9 +44,12 @@ fn javascript(client: &Path, cache: &Path) -> Result<(), String> {
     };
     tool("eslint/bin/eslint.js", &["."])?;
     tool("typescript/bin/tsc", &["-p", "test"])?;
-    run(Command::new("node").arg("--test").args(tests(&inside.join("test"))?))?;
+    run(Command::new("node").arg("--test").args(tests(&inside.join("test"))?).env("METLOG_BINARY", binary))?;
     tool("publint/src/cli.js", &["--strict"])?;
-    tool("@arethetypeswrong/cli/dist/index.js", &["--pack", ".", "--profile", "node16"])
+    tool(
+        "@arethetypeswrong/cli/dist/index.js",
+        &["--pack", ".", "--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm"],
+    )
 }
 
 /// The files that are tests.

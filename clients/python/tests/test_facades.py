@@ -70,7 +70,7 @@ def converted(text):
     text = re.sub(r"^from datadog import initialize", "from metlog.compat.datadog import initialize", text, flags=re.M)
     text = re.sub(r"^from datadog\.dogstatsd\.base import .*$", imports, text, flags=re.M)
     text = re.sub(r"^from datadog\.dogstatsd\.sender_queue import .*$", "", text, flags=re.M)
-    timed = "from metlog.compat.datadog.timed import Timed as TimedContextManagerDecorator"
+    timed = "from metlog.compat.datadog._timed import Timed as TimedContextManagerDecorator"
     text = re.sub(r"^from datadog\.dogstatsd\.context import .*$", timed, text, flags=re.M)
     text = text.replace("datadog.util.compat.builtins.open", "builtins.open")
     begin = "        if telemetry is None:\n            telemetry = telemetry_metrics("

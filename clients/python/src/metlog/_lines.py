@@ -18,7 +18,7 @@ class Alone(bytes):
 
 def alone(text: str) -> bytes:
     """Lines of a facade. Short ones fit every datagram."""
-    encoded = utf8(text)
+    encoded = text.encode() if text.isascii() else utf8(text)
     return Alone(encoded) if len(encoded) > DATAGRAM_BYTES_MIN else encoded
 
 

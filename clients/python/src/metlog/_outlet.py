@@ -121,7 +121,16 @@ class LookUp:
 class Outlet:
     """One destination and its socket, opened when it is first needed."""
 
-    __slots__ = ("destination", "_socket", "_address", "_opened_at", "_looked_up_at", "_look_up", "_congested")
+    __slots__ = (
+        "destination",
+        "_socket",
+        "_address",
+        "_opened_at",
+        "_looked_up_at",
+        "_look_up",
+        "_congested",
+        "_is_steady",
+    )
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -131,9 +140,18 @@ class Outlet:
         self._looked_up_at: Optional[float] = None
         self._look_up: Optional[LookUp] = None
         self._congested = False
+        #: True while the socket is open, and nothing is ever looked up.
+        self._is_steady = False
 
     def send(self, datagram: bytes) -> bool:
         """False: it was refused, and is not kept."""
+        if self._is_steady:
+            try:
+                self._socket.send(datagram)
+                self._congested = False
+                return True
+            except OSError:
+                pass  # tried again below, where it is looked at
         if self.destination.captured is not None:
             self.destination.captured.datagrams.append(datagram)
             return True
@@ -162,6 +180,7 @@ class Outlet:
 
     def abandon(self) -> None:
         """Forgets the socket without closing it: after a fork its number may be somebody else's."""
+        self._is_steady = False
         if self._socket is not None:
             self._socket.detach()
             self._socket = None
@@ -181,6 +200,7 @@ class Outlet:
 
     def close(self) -> None:
         """Closes the socket; the next datagram opens another one."""
+        self._is_steady = False
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -205,6 +225,7 @@ class Outlet:
             opened.close()
             raise
         self._socket = opened
+        self._is_steady = path is not None or self._looked_up_at == float("inf")
         return True
 
     def _look_up_when_due(self) -> None:

@@ -227,6 +227,7 @@ class Pipe:
         """The two most frequent kinds are written here, without a call: this runs for each value."""
         popleft, counted, heads = self.values.popleft, self._counted, self._heads
         packed, used, room = self._packed, self._packed_bytes, self.settings.statsd_datagram_bytes
+        prefix = self.settings.statsd_prefix
         for _ in range(count):
             item = popleft()
             lines = None
@@ -239,6 +240,11 @@ class Pipe:
                     text = repr(value)
                     if "e" not in text:
                         lines = head + (f"{text[:-2]}|{kind}" if text[-2:] == ".0" else f"{text}|{kind}").encode()
+            elif item[3] is None:
+                try:
+                    lines = item[0](prefix, item[1], item[2])
+                except Exception:  # noqa: BLE001 - tried again below, where it is counted
+                    lines = None
             if lines is not None and used + len(lines) <= room:
                 self.values_taken += 1
                 packed.append(lines)

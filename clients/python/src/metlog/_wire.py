@@ -146,7 +146,7 @@ class Key:
 class Datagrams:
     """Writes the datagrams of one sender: its header is made once."""
 
-    __slots__ = ("sender", "_before", "_after", "_key", "body_bytes_max")
+    __slots__ = ("sender", "_before", "_after", "_key", "_prefix", "body_bytes_max")
 
     def __init__(
         self, capacity: int, sender: int, pid: int, hostname: str, logger: str, key: Optional[Key] = None
@@ -159,24 +159,23 @@ class Datagrams:
         self._after = after
         self._before = MAGIC + bytes((VERSION, FLAG_SIGNED if key else 0))
         header = len(self._before) + 2 + 32 + len(after)
+        #: What stands before the numbers of every datagram with frames.
+        self._prefix = self._before + (32 + len(after)).to_bytes(2, "little")
         #: Room for frames in a datagram of this size.
         self.body_bytes_max = capacity - header - (MAC_BYTES if key else 0)
 
     def datagram(self, sequence: int, opened_at: int, dropped: int, frames: bytes) -> bytes:
         """A datagram with frames."""
-        return self._signed(self._header(self.sender, sequence, opened_at, dropped, b""), frames)
+        numbers = _NUMBERS(self.sender, sequence & _U64, opened_at & _U64, dropped & _U64)
+        return self._signed(b"".join((self._prefix, numbers, self._after, frames)))
 
     def heartbeat(self, now: int, following: int, dropped: int) -> bytes:
         """Repeats how many datagrams were sent: ``following`` is the sequence of the next one."""
         more = _THREE(self.sender, following & _U64, dropped & _U64)
-        return self._signed(self._header(HEARTBEAT_SENDER, 0, now, 0, more), b"")
+        header = _NUMBERS(HEARTBEAT_SENDER, 0, now & _U64, 0) + self._after + more
+        return self._signed(self._before + len(header).to_bytes(2, "little") + header)
 
-    def _header(self, sender: int, sequence: int, opened_at: int, dropped: int, more: bytes) -> bytes:
-        header = _NUMBERS(sender, sequence & _U64, opened_at & _U64, dropped & _U64) + self._after + more
-        return self._before + len(header).to_bytes(2, "little") + header
-
-    def _signed(self, header: bytes, frames: bytes) -> bytes:
+    def _signed(self, unsigned: bytes) -> bytes:
         if self._key is None:
-            return header + frames
-        unsigned = header + frames
+            return unsigned
         return unsigned + hmac.new(self._key.secret, unsigned, hashlib.sha256).digest()

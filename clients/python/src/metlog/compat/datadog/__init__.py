@@ -4,7 +4,7 @@
 >>> initialize(statsd_host="127.0.0.1", statsd_port=8125, statsd_constant_tags=["env:prod"])
 >>> statsd.increment("logins", tags=["region:eu"])
 
-What differs from the original is listed in ``docs/moving.md``.
+What differs from the original is listed in ``docs/moving/dogstatsd.md``.
 """
 
 from __future__ import annotations

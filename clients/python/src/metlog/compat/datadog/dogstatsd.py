@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 from ..._client import Client
 from ..._outlet import Destination
 from .. import _shared
-from .direct import Direct, default_route
-from .form import CARDINALITIES, Form, Tags
-from .timed import Distributed, Timed
+from ._direct import Direct, default_route
+from ._form import CARDINALITIES, Form, Tags
+from ._timed import Distributed, Timed
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8125

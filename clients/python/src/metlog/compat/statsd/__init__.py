@@ -5,7 +5,7 @@
 >>> statsd.incr("logins")
 
 ``metlog.compat.statsd.defaults.env`` and ``.django`` have a client that is set up by ``STATSD_HOST`` and so on, and
-so has this module under the name ``statsd``. What differs from the original is listed in ``docs/moving.md``.
+so has this module under the name ``statsd``. What differs from the original is listed in ``docs/moving/statsd.md``.
 """
 
 from __future__ import annotations

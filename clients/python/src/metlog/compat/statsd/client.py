@@ -16,7 +16,7 @@ from ... import _lines
 from ..._client import Client
 from ..._outlet import Destination
 from .. import _shared
-from .timer import Timer
+from ._timer import Timer
 
 _STREAM_BLOCK_BYTES = 8_192
 #: Methods that see lines on their way. A subclass that has its own sees each line, on the caller's thread.
@@ -34,7 +34,7 @@ def _write(_prefix: str, name: Any, value: "Tuple[str, Any, Any]") -> bytes:
     # What is not finite has no difference to itself that is 0.
     if kind is float and number - number != 0 or kind is not float and kind is not int and not _fits(form, number):
         raise ValueError(f"{number!r} is not a number")
-    text = f"{_lines.clean_name(name)}:{form % (number,)}"
+    text = f"{_lines.clean_name(name)}:{form % number if kind is float else form % (number,)}"
     return _lines.alone(f"{text}|@{rate}" if rate < 1 else text)
 
 
