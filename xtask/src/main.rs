@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             page::look(&root(), &choice.binary()?, &tools.node_modules, choice.option("--shots"), &choice.names)
         }),
         Some("attack") => Choice::read(arguments, &["--binary"])
-            .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
+            .and_then(|choice| attack::run(&root(), Path::new("python3"), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
         Some("otlp") => {
@@ -208,7 +208,7 @@ fn test() -> Result<(), String> {
         .arg(system.join("tracers.py"))
         .arg(&binary)
         .arg(&tools.tracers_node_modules))?;
-    attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
+    attack::run(&root(), &python, &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
     otlp::test(&root(), &cache(), &binary)?;
     mesh::test(&root(), &cache())?;
