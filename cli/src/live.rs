@@ -5,6 +5,7 @@
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -68,7 +69,15 @@ impl TailQuery {
 }
 
 /// Answers until the reader leaves or the listener stops.
-pub async fn tail(State(listener): State<Listener>, rights: Rights, Query(query): Query<TailQuery>) -> Response {
+pub async fn tail(
+    State(listener): State<Listener>,
+    rights: Rights,
+    query: Result<Query<TailQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return crate::serve::refusal_with(&rejection.body_text(), json!({})),
+    };
     let filter = match query.filter() {
         Ok(filter) => filter,
         Err(error) => {

@@ -3,6 +3,7 @@
 use crate::config::{Config, QueryConfig};
 use crate::hot::HotListener;
 use crate::live;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -150,7 +151,15 @@ struct SendersQuery {
     sender: Option<String>,
 }
 
-async fn senders(rights: Rights, State(listener): State<Listener>, Query(query): Query<SendersQuery>) -> Response {
+async fn senders(
+    rights: Rights,
+    State(listener): State<Listener>,
+    query: Result<Query<SendersQuery>, QueryRejection>,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refusal(StatusCode::BAD_REQUEST, &rejection.body_text()),
+    };
     let mut senders = listener.senders();
     senders.retain(|row| rights.sees_logger(&row.logger));
     if let Some(sender) = query.sender {

@@ -8,7 +8,7 @@ module.exports = [
     languageOptions: {
       ecmaVersion: 2022,
       globals: Object.fromEntries(
-        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', 'setTimeout', 'clearTimeout', 'setImmediate', 'console', 'fetch'].map(
+        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', '__filename', 'setTimeout', 'clearTimeout', 'setImmediate', 'console', 'fetch', 'URL'].map(
           (name) => [name, 'readonly']
         )
       ),
@@ -18,4 +18,9 @@ module.exports = [
   },
   { files: ['**/*.js'], languageOptions: { sourceType: 'commonjs' } },
   { files: ['**/*.mjs'], languageOptions: { sourceType: 'module' }, rules: { strict: 'off' } },
+  {
+    // What runs in a page.
+    files: ['lib/browser.mjs', 'test/browser.test.js'],
+    languageOptions: { globals: Object.fromEntries(['document', 'navigator', 'Worker', 'Event', 'Blob', 'TextEncoder', 'crypto'].map((name) => [name, 'readonly'])) },
+  },
 ]

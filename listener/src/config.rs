@@ -1,4 +1,5 @@
 //! The listener's validated configuration: nothing required is optional here, and nothing is left to parse.
+use crate::intake::bagheera::SubmitConfig;
 use crate::privacy::Rule;
 use crate::sampling::SamplingConfig;
 use metlog_schemas::format::statsd::GaugeDeltas;
@@ -23,6 +24,8 @@ pub struct Config {
     pub sockets: Vec<Listen>,
     /// TCP addresses for Metlog JSON by HTTP.
     pub http: Vec<SocketAddr>,
+    /// Who may post to which logger at those addresses.
+    pub submit: SubmitConfig,
     /// Where each server of the registry of servers listens (`intake/server`); those that are left out do not.
     pub servers: Vec<Serve>,
     /// What clients of tracing are told to sample.

@@ -27,6 +27,7 @@ mod standing;
 
 pub use cold::decode_segment;
 pub use dump::decode;
+pub use intake::bagheera::{LoggerPattern, SubmitConfig, SubmitToken};
 pub use intake::connections::{Limits, raise_descriptor_limit, serve, serve_grpc};
 pub use intake::privacy;
 pub use intake::server::{SERVERS, Server};
@@ -202,10 +203,14 @@ impl Listener {
 
     fn serve_http(&self, bound: Vec<(SocketAddr, std::net::TcpListener)>, runtime: &Handle) -> std::io::Result<()> {
         let _runtime = runtime.enter();
+        let submit = Arc::new(self.inner.pipeline.config().submit.clone());
+        if submit.is_on() && bound.is_empty() {
+            tracing::warn!("/submit is not served: `http` in [listener] has no address");
+        }
         for (_, listener) in bound {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let router = intake::http::router(self.submit());
+            let router = intake::http::router(self.submit(), Arc::clone(&submit));
             runtime.spawn(serve(listener, router, "listener.http", Limits::default(), None));
         }
         Ok(())

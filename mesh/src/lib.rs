@@ -1,1 +1,4 @@
 //! The mesh: an agent on each node that measures the network to every other.
+pub mod discovery;
+pub mod node;
+pub mod plan;

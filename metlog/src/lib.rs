@@ -99,6 +99,10 @@ mod message;
 mod origin;
 mod outcome;
 mod pipe;
+#[cfg(feature = "metrics")]
+mod recorder;
+#[cfg(feature = "log")]
+mod records;
 mod slot;
 mod statsd;
 mod text;
@@ -124,6 +128,10 @@ pub use message::{MessageBuilder, Value};
 pub use metlog_wire::span::{Kind, Status, Value as SpanValue};
 pub use metlog_wire::{Message, Severity};
 pub use outcome::{Outcome, Stats};
+#[cfg(feature = "metrics")]
+pub use recorder::{RECORDER_SERIES_MAX, Recorder};
+#[cfg(feature = "log")]
+pub use records::{LOG_TYPE_DEFAULT, Log};
 pub use statsd::{Number, Timer};
 pub use trace::{
     Context, Entered, Format, Instrument, Instrumented, SPAN_PARTS_MAX, Sampling, Span, current as current_context,

@@ -54,3 +54,21 @@ fn no_call_allocates_once_warm() {
     check(&client, "timing", || client.timing("took", Duration::from_micros(1_234)), Outcome::Queued);
     check(&client, "timer", || client.timer("took").stop(), Outcome::Queued);
 }
+
+/// Guarantees: neither `counter!` and its like nor their handles allocate, once their names were used.
+#[cfg(feature = "metrics")]
+#[test]
+fn the_recorder_allocates_only_at_the_first_use_of_a_name() {
+    let client =
+        Client::new(Config::default().destination(Destination::noop()).statsd_destination(Destination::noop()));
+    let recorder = metlog::Recorder::with_client(client.unwrap());
+    metrics::with_local_recorder(&recorder, || {
+        let calls = || {
+            metrics::counter!("logins", "region" => "eu", "zone" => "a").increment(1);
+            metrics::gauge!("queue").set(-2.5);
+            metrics::histogram!("took", "kind" => "x").record(Duration::from_micros(1_234));
+        };
+        calls();
+        assert_eq!(allocations(|| (0..1_000).for_each(|_| calls())), 0);
+    });
+}

@@ -2,6 +2,7 @@
 mod attack;
 mod clients;
 mod instructions;
+mod mesh;
 mod otlp;
 mod page;
 mod registries;
@@ -17,6 +18,7 @@ cargo xtask test                             install what the tests need, then p
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE]          the clients in other languages
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
+cargo xtask mesh                             the mesh beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
 cargo xtask page [--binary FILE] [--shots FOLDER] [VIEW…]
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
+        Some("mesh") => mesh::test(&root(), &cache()),
         Some("tidy") => tidy::check(&root()),
         Some("vendor") => page::vendor(&root(), arguments.next().as_deref() == Some("--check")),
         Some("page") => Choice::read(arguments, &["--binary", "--shots"]).and_then(|choice| {
@@ -171,8 +174,13 @@ fn test() -> Result<(), String> {
     page::vendor(&root(), true)?;
     let cargo = |arguments: &[&str]| run(cargo(arguments).env("METLOG_TEST_VENV", &tools.venv));
     cargo(&["fmt", "--all", "--check"])?;
-    // The client's layer for `tracing` is off by default, and would otherwise never be compiled.
-    let workspace = ["--workspace", "--locked", "--features", "metlog/tracing,metlog/cadence"];
+    // The client's bridges are off by default, and would otherwise never be compiled.
+    let workspace = [
+        "--workspace",
+        "--locked",
+        "--features",
+        "metlog/tracing,metlog/cadence,metlog/metrics,metlog/log,metlog/tower",
+    ];
     cargo(&[&["clippy"][..], &workspace, &["--all-targets", "--", "-D", "warnings"]].concat())?;
     // The fuzz targets are run by hand, on nightly; here it is seen that they still fit what they test.
     for fuzz in ["schemas/fuzz/Cargo.toml", "listener/fuzz/Cargo.toml"] {
@@ -194,6 +202,7 @@ fn test() -> Result<(), String> {
     script("notebook.py", &[])?;
     script("flight.py", &[tools.jdbc.as_os_str()])?;
     script("alerts.py", &[])?;
+    script("openapi.py", &[tools.schemathesis.join("bin/schemathesis").as_os_str()])?;
     run(Command::new(tools.graphite.join("bin/python")).arg(system.join("graphite_oracle.py")).arg(&binary))?;
     run(Command::new(tools.tracers.join("bin/python"))
         .arg(system.join("tracers.py"))
@@ -202,6 +211,7 @@ fn test() -> Result<(), String> {
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
     otlp::test(&root(), &cache(), &binary)?;
+    mesh::test(&root(), &cache())?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     for name in ["run.py", "traces.py"] {
         let acceptance = root().join("../shared/acceptance").join(name);

@@ -46,8 +46,10 @@ const TRACERS_NODE: [&str; 11] = [
     "zipkin-encoder-thrift@0.22.0",
     "zipkin-transport-http@0.22.0",
 ];
+/// Sends what a description of an API allows, and what it does not.
+const SCHEMATHESIS: [&str; 1] = ["schemathesis==4.32.5"];
 /// Programs, and the system package that has each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("python3", "python3-venv"),
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -55,6 +57,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("chromium", "chromium"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
+    ("memcached", "memcached"),
 ];
 
 /// The driver of JDBC, from Maven Central.
@@ -72,6 +75,8 @@ pub struct Tools {
     pub node_modules: PathBuf,
     /// A Python environment with tracing clients.
     pub tracers: PathBuf,
+    /// A Python environment with schemathesis.
+    pub schemathesis: PathBuf,
     /// A folder of Node packages with tracing clients.
     pub tracers_node_modules: PathBuf,
 }
@@ -97,6 +102,7 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
         graphite: cache.join("graphite"),
         node_modules: cache.join("node/node_modules"),
         tracers: cache.join("tracers"),
+        schemathesis: cache.join("schemathesis"),
         tracers_node_modules: cache.join("tracers-node/node_modules"),
     };
     once(&cache.join("jdbc.installed"), JDBC, || {
@@ -108,6 +114,7 @@ pub fn install(cache: &Path) -> Result<Tools, String> {
     // What they ask of each other was said before the newest of them were there.
     node(cache, "tracers-node", &["--legacy-peer-deps"], &TRACERS_NODE)?;
     venv(cache, "venv", &PYTHON)?;
+    venv(cache, "schemathesis", &SCHEMATHESIS)?;
     venv(cache, "graphite", &GRAPHITE)?;
     // Without its optional packages, which need a compiler and speak to nobody here.
     node(cache, "node", &["--omit=optional"], &NODE)?;

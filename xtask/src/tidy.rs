@@ -7,7 +7,7 @@ use std::process::Command;
 const LINES_MAX: usize = 500;
 
 /// Who may import whom of ours. A package that is not named here is refused.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("metlog-wire", &[]),
     ("metlog-schemas", &["metlog-wire"]),
     ("metlog", &["metlog-wire"]),
@@ -15,7 +15,11 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("metlog-listener", &["metlog-schemas", "metlog-sink"]),
     ("metlog-query", &["metlog-schemas"]),
     ("metlog-web", &["metlog-query", "metlog-schemas"]),
-    ("metlog-cli", &["metlog", "metlog-schemas", "metlog-sink", "metlog-listener", "metlog-query", "metlog-web"]),
+    ("metlog-mesh", &["metlog", "metlog-schemas"]),
+    (
+        "metlog-cli",
+        &["metlog", "metlog-schemas", "metlog-sink", "metlog-listener", "metlog-query", "metlog-web", "metlog-mesh"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -76,6 +76,8 @@ def checks_of(binary, jar):
                 cancelled(connection)
             with server.ann() as connection:
                 rights(connection)
+                with server.all() as other:
+                    handle_of_another(other, connection)
             for options in [{}, {"username": "ann", "password": "x"}, {"username": "nobody", "password": "x"},
                             {DatabaseOptions.AUTHORIZATION_HEADER.value: "Bearer x"}]:
                 nobody(server, options)
@@ -130,6 +132,18 @@ def checks_of(binary, jar):
         code, message = fails(connection, "explain analyze select * from messages")
         assert code == status.UNAUTHORIZED, (code, message)
         assert SECRET not in str(connection.adbc_get_objects(depth="all").read_all().to_pylist())
+
+    def handle_of_another(other, connection):
+        """What somebody prepared who sees everything gives nobody else their rows."""
+        for sql, expected in [("select payload from messages order by 1", [("fine",)]), ("select count(*) from messages", [(1,)]),
+                              ("select logger from senders", []), ("select max(payload) from messages", [("fine",)])]:
+            with other.cursor() as preparing, connection.cursor() as cursor:
+                partitions, _ = preparing.adbc_execute_partitions(sql)
+                preparing.adbc_read_partition(partitions[0])
+                assert sql.startswith("select logger") or preparing.fetchall() != expected, sql
+                cursor.adbc_read_partition(partitions[0])
+                found = cursor.fetchall()
+                assert found == expected, f"{sql}: {found}"
 
     def nobody(server, options):
         try:

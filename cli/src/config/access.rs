@@ -170,7 +170,7 @@ fn tokens(section: &mut Section<'_>) -> Vec<Token> {
     tokens
 }
 
-fn name(section: &mut Section<'_>, names: &mut BTreeSet<String>) -> Option<String> {
+pub(super) fn name(section: &mut Section<'_>, names: &mut BTreeSet<String>) -> Option<String> {
     let name = section.read("name", user_name);
     if !section.has("name") {
         section.problem("name", "is required");
@@ -212,13 +212,13 @@ fn password_hash(value: &DeValue<'_>) -> Result<String, String> {
     Ok(hash)
 }
 
-fn sha256(value: &DeValue<'_>) -> Result<[u8; 32], String> {
+pub(super) fn sha256(value: &DeValue<'_>) -> Result<[u8; 32], String> {
     let text = values::text(value)?;
     token::parse_hash(&text).ok_or_else(|| "must be 64 hexadecimal digits, as `metlog token` prints them".to_owned())
 }
 
 /// `"2027-01-31"`, the end of that day, or `"2027-01-31T12:00:00Z"`; with or without quotes.
-fn time(value: &DeValue<'_>) -> Result<i64, String> {
+pub(super) fn time(value: &DeValue<'_>) -> Result<i64, String> {
     let refused = || "must be a date such as \"2027-01-31\" or a time such as \"2027-01-31T12:00:00Z\"".to_owned();
     let text = match value {
         DeValue::Datetime(time) => time.to_string(),

@@ -39,6 +39,7 @@ pub fn read(
         data,
         sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
+        submit: super::submit::read(&mut section),
         servers: servers(&mut section, &context.addresses),
         sampling: super::sampling::read(root, &context.folder),
         workers: section.read("workers", values::integer(1..=64)).unwrap_or(1) as usize,

@@ -10,6 +10,7 @@ mod listener;
 mod query;
 mod sampling;
 mod sinks;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -335,3 +335,26 @@ fn durations_and_sizes() {
     assert_eq!(values::format_size(64 << 20), "64MiB");
     assert_eq!(values::format_size(1_000_000), "1000000B");
 }
+
+#[test]
+fn who_may_post_is_read_and_mistakes_are_named() {
+    let on = config(
+        "[listener]\nhttp = \"127.0.0.1:0\"\n[listener.submit]\nloggers = [\"web_*\"]\norigins = [\"https://a.example\"]\n",
+    );
+    assert!(on.listener.submit.is_on() && !config("").listener.submit.is_on());
+    for (text, message) in [
+        ("loggers = [\"a*b\"]", "2:11: listener.submit.loggers: `a*b` must be a logger"),
+        ("origins = [\"https://a.example/\"]", "2:11: listener.submit.origins: `https://a.example/` is no origin"),
+        (
+            "origins = [\"https://a.example:443\"]",
+            "2:11: listener.submit.origins: `https://a.example:443` is no origin",
+        ),
+        (
+            "[[listener.submit.tokens]]\nname = \"a\"\nloggers = [\"*\"]",
+            "2:1: listener.submit.tokens[0].sha256: is required",
+        ),
+    ] {
+        let found = problems(&format!("[listener.submit]\n{text}\n"));
+        assert!(found.contains(message), "{found}");
+    }
+}

@@ -8,27 +8,33 @@ use std::net::TcpStream;
 const SECRET: &str = "hunter2";
 
 /// A status, the head and the body.
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Response {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
-fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    send_bytes(address, method, path, headers, body.as_bytes())
+}
+
+/// Likewise; what of the response is no text is replaced.
+pub fn send_bytes(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
     let mut stream = TcpStream::connect(address).unwrap();
     let mut request = format!("{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    stream.write_all(&[format!("{request}\r\n").as_bytes(), body].concat()).unwrap();
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    let text = String::from_utf8_lossy(&text);
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     Response {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
@@ -52,15 +58,20 @@ fn token(arguments: &[&str]) -> (String, String) {
 }
 
 /// Users: ann, a reader of `sync`; root, an admin. Tokens likewise, and one that has expired.
-struct Server {
-    running: Running,
-    ann: String,
-    root: String,
+pub struct Server {
+    pub running: Running,
+    pub ann: String,
+    pub root: String,
     old: String,
 }
 
 impl Server {
     fn start(more: &str) -> Server {
+        Server::with("", more)
+    }
+
+    /// With lines of `[listener]`, and others behind the rest.
+    pub fn with(listener: &str, more: &str) -> Server {
         let (ann, ann_lines) = token(&["--loggers", "sync", "ann's"]);
         let (root, root_lines) = token(&["--role", "admin", "root's"]);
         let (old, old_lines) = token(&["--expires", "2020-01-01", "old"]);
@@ -69,19 +80,19 @@ impl Server {
             "[[access.users]]\nname = \"ann\"\n{password_of_ann}loggers = [\"sync\"]\n\
              [[access.users]]\nname = \"root\"\nrole = \"admin\"\n{password_of_root}"
         );
-        let running = Running::up(&format!("{ann_lines}{root_lines}{old_lines}{users}{more}"));
+        let running = Running::up(&format!("{listener}---\n{ann_lines}{root_lines}{old_lines}{users}{more}"));
         Server { running, ann, root, old }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
         send(&self.running.http(), method, path, headers, body)
     }
 
-    fn get(&self, path: &str, token: &str) -> Response {
+    pub fn get(&self, path: &str, token: &str) -> Response {
         self.ask("GET", path, &[("authorization", &format!("Bearer {token}"))], "")
     }
 
-    fn sql(&self, sql: &str, token: &str) -> Response {
+    pub fn sql(&self, sql: &str, token: &str) -> Response {
         let body = json!({"query": sql}).to_string();
         self.ask("POST", "/api/sql", &[("authorization", &format!("Bearer {token}"))], &body)
     }
@@ -159,13 +170,27 @@ fn people_log_in_by_a_form() {
     let expected = json!({"user": "ann", "role": "reader", "loggers": ["sync"]});
     assert_eq!(user(&[("cookie", cookie)]).json(), expected);
     assert_eq!(user(&[("cookie", "metlog_session=0")]).status, 401);
+    // Their name and a way out are on each page; who sends a token has nothing to end.
+    let overview = server.ask("GET", "/", &[("cookie", cookie)], "").body;
+    assert!(overview.contains("sees the loggers sync") && overview.contains("action=\"/logout\""), "{overview}");
+    let by_token = server.get("/", &server.root).body;
+    assert!(by_token.contains("class=\"user\"") && !by_token.contains("/logout"), "{by_token}");
     // A page of another site may neither use the cookie nor end the session.
     let foreign = [("cookie", cookie), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
     assert_eq!(server.ask("POST", "/logout", &foreign, "").status, 403);
+    // Nor log somebody in, whose queries another one could read later.
+    let foreign_login = [kind, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let login = server.ask("POST", "/login", &foreign_login, "user=ann&password=a%3An+n");
+    assert!(login.status == 403 && !login.head.contains("set-cookie"), "{}", login.head);
     let old_browser = [("cookie", cookie), ("host", "127.0.0.1"), ("origin", "http://evil.example.org")];
     assert_eq!(server.ask("POST", "/api/sql", &old_browser, "{\"query\": \"select 1\"}").status, 403);
     assert_eq!(server.ask("POST", "/logout", &[("cookie", cookie)], "").status, 303);
     assert_eq!(user(&[("cookie", cookie)]).status, 401);
+    // The cookie of a session that is over leads to the login, which says so, and back.
+    let over = server.ask("GET", "/explore?sql=select+1", &[("cookie", cookie), ("accept", "text/html")], "");
+    assert!(over.status == 303 && over.head.contains("location: /login?next=%2fexplore"), "{}", over.head);
+    assert!(server.ask("GET", "/login", &[("cookie", cookie)], "").body.contains("session has ended"));
+    assert!(!server.ask("GET", "/login", &[], "").body.contains("session has ended"));
 }
 
 /// Scenario: a page of another site, also one whose name leads to loopback, and no authentication.

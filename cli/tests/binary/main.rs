@@ -7,6 +7,7 @@ mod end_to_end;
 mod filters;
 mod json_logs;
 mod results;
+mod rights;
 mod running;
 mod s3;
 mod shipping;

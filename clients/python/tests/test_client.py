@@ -370,3 +370,26 @@ def test_our_own_logging_does_not_call_itself():
     assert logging.getLogger("metlog").handlers == []
     client.close()
     assert capture.datagrams == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork in C by the name that glibc has")
+def test_a_fork_in_c_is_noticed_without_asking_for_the_process(monkeypatch):
+    """Whatever forks, the child's page is empty: its ids and its queue are its own."""
+    import ctypes
+
+    from metlog import _process
+
+    mark, ids = _process.mark(), _process.Ids()
+    assert mark[0] and not isinstance(mark, _process.Asked)
+    read, write = os.pipe()
+    child = ctypes.CDLL(None).fork()
+    if not child:
+        os.write(write, b"%d %d" % (mark[0], ids.bits(64)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    mine, theirs = os.read(read, 100).split()
+    os.close(read)
+    os.close(write)
+    assert mine == b"0" and int(theirs) != ids.bits(64)
+    monkeypatch.setattr(_process.sys, "platform", "other")
+    assert isinstance(_process.mark(), _process.Asked) and _process.mark()[0] == 1

@@ -334,3 +334,10 @@ def test_headers_of_anybody_are_no_danger():
                 propagation.inject(span.context, {}, propagation.FORMATS)
     client.close()
     assert len(read(sent.datagrams[0])[1]) > 0
+
+
+def test_any_environment_is_looked_at():
+    from metlog.propagation import in_wsgi
+
+    assert not in_wsgi({"PATH_INFO": "/", "HTTP_ACCEPT": "*/*"})
+    assert in_wsgi({"HTTP_TRACEPARENT": "x"}) and in_wsgi({"HTTP_UBERCTX_USER": "x"}) and in_wsgi({3: "x"})

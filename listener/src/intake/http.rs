@@ -2,43 +2,50 @@
 //!
 //! 200 means that the accepted messages are journaled and synced: they survive a kill and a power cut, and are stored
 //! once. The body says how many were accepted, and which were not and why.
-use super::submit::{Submit, Submitted, Unavailable};
-use axum::body::to_bytes;
+use super::bagheera::{self, SubmitConfig};
+use super::body::{self, Unread};
+use super::inflate::{Encoding, Refused, inflate};
+use super::submit::{Room, Submit, Submitted, Unavailable};
+use crate::pipeline::Source;
+use axum::Router;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Router};
 use metlog_schemas::format::metlog_json;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest body.
+/// Longest body, after inflation.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Most messages of one request.
 const ITEMS_MAX: usize = 20_000;
 /// What a body may take up while it is taken apart, as a multiple of its bytes.
 const ROOM_FACTOR: usize = 4;
-/// Longest time in which a body must arrive.
-const BODY_WAIT: Duration = Duration::from_secs(30);
 /// Rejections that are listed one by one.
 const LISTED_MAX: usize = 100;
 
 /// The paths of this intake.
-pub fn router(submit: Submit) -> Router {
+pub fn router(submit: Submit, config: Arc<SubmitConfig>) -> Router {
     let methods = post(messages).fallback(|| async {
         let answer = refusal(StatusCode::METHOD_NOT_ALLOWED, "POST Metlog JSON: one message, an array, or lines");
         ([(header::ALLOW, "POST")], answer).into_response()
     });
+    let paths = match config.is_on() {
+        true => "not found: the paths are /api/messages and /submit/{logger}",
+        false => "not found: the only path is /api/messages",
+    };
     Router::new()
         .route("/api/messages", methods)
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "not found: the only path is /api/messages") })
-        .with_state(submit)
+        .with_state((submit.clone(), Arc::clone(&config)))
+        .merge(bagheera::router(submit, config))
+        .fallback(move || async move { refusal(StatusCode::NOT_FOUND, paths) })
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, message: &str) -> Response {
     (status, axum::Json(json!({"error": {"kind": "request", "message": message}}))).into_response()
 }
 
@@ -46,42 +53,67 @@ fn later(status: StatusCode, message: &str, wait: Duration) -> Response {
     ([(header::RETRY_AFTER, wait.as_secs().max(1).to_string())], refusal(status, message)).into_response()
 }
 
-async fn messages(
-    State(submit): State<Submit>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    request: Request,
-) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length: usize = length.unwrap_or(BODY_BYTES_MAX);
-    if length > BODY_BYTES_MAX {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes"));
+async fn messages(State((submit, config)): State<(Submit, Arc<SubmitConfig>)>, request: Request) -> Response {
+    if let Err(denied) = config.allow_any(request.headers(), bagheera::now_seconds()) {
+        return bagheera::refused(denied);
     }
-    let room = match submit.room(length * ROOM_FACTOR) {
-        Ok(room) => room,
-        Err(unavailable) => return retry_later(unavailable),
+    let source = peer_of(&request);
+    let (body, items, room) = match read_items(&submit, request).await {
+        Ok(read) => read,
+        Err(refused) => return refused,
     };
-    let body = match tokio::time::timeout(BODY_WAIT, to_bytes(request.into_body(), BODY_BYTES_MAX)).await {
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-        Ok(Err(error)) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body: {error}")),
-        Ok(Ok(body)) => body,
-    };
-    let items = match split(&body) {
-        Ok(items) => items,
-        Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
-    };
-    if items.len() > ITEMS_MAX {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a request has at most {ITEMS_MAX} messages"));
-    }
     drop(body);
-    let source = peer.map(|Extension(ConnectInfo(address))| address);
     match submit.submit(metlog_json::RECORD_CODE, items, source, room).await {
         Ok(submitted) => answer(&submitted),
         Err(unavailable) => retry_later(unavailable),
     }
 }
 
+/// Who sends a request.
+pub(super) fn peer_of(request: &Request) -> Source {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address)
+}
+
+/// The body of a request and its messages, with the memory that they are granted.
+///
+/// # Errors
+/// What is to be answered instead.
+pub(super) async fn read_items(submit: &Submit, request: Request) -> Result<(Vec<u8>, Vec<Vec<u8>>, Room), Response> {
+    let (head, body) = request.into_parts();
+    let encoding = match head.headers.get(header::CONTENT_ENCODING) {
+        None => Some(Encoding::Identity),
+        Some(name) => name.to_str().ok().and_then(Encoding::of_name),
+    };
+    let Some(encoding) = encoding else {
+        let encodings = "the content encoding must be gzip, deflate or identity";
+        return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, encodings));
+    };
+    let read = body::read(submit, &head.headers, body, BODY_BYTES_MAX, ROOM_FACTOR).await;
+    let (body, mut room) = read.map_err(|unread| match unread {
+        Unread::TooLong => too_long(),
+        Unread::Unavailable(unavailable) => retry_later(unavailable),
+        Unread::Broken(why) => refusal(StatusCode::BAD_REQUEST, &why),
+    })?;
+    let body = inflate(encoding, body, BODY_BYTES_MAX, &mut room).map_err(|refused| match refused {
+        Refused::TooLong => too_long(),
+        Refused::Unavailable(unavailable) => retry_later(unavailable),
+        Refused::Invalid(why) => refusal(StatusCode::BAD_REQUEST, &format!("the body cannot be inflated: {why}")),
+    })?;
+    room.reach(body.len() * ROOM_FACTOR).map_err(retry_later)?;
+    let items = split(&body).map_err(|why| refusal(StatusCode::BAD_REQUEST, &why))?;
+    if items.len() > ITEMS_MAX {
+        let most = format!("a request has at most {ITEMS_MAX} messages");
+        return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &most));
+    }
+    Ok((body, items, room))
+}
+
+fn too_long() -> Response {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes"))
+}
+
 /// Nothing was accepted; when to retry.
-fn retry_later(unavailable: Unavailable) -> Response {
+pub(super) fn retry_later(unavailable: Unavailable) -> Response {
     match unavailable {
         Unavailable::Busy(wait) => later(
             StatusCode::TOO_MANY_REQUESTS,
@@ -98,7 +130,7 @@ fn retry_later(unavailable: Unavailable) -> Response {
 }
 
 /// 200 if anything was accepted, or the body had no messages; 400 if all of them were refused.
-fn answer(submitted: &Submitted) -> Response {
+pub(super) fn answer(submitted: &Submitted) -> Response {
     let Submitted { accepted, rejected } = submitted;
     let listed: Vec<_> =
         rejected.iter().take(LISTED_MAX).map(|(at, reason)| json!({"index": at, "reason": reason})).collect();

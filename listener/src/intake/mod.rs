@@ -3,6 +3,7 @@
 //! Which sockets there are is decided by the registry of formats; where they listen, by the configuration.
 pub mod admission;
 mod backlog;
+pub mod bagheera;
 mod bind;
 pub mod body;
 pub mod connections;

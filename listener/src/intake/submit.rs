@@ -117,7 +117,7 @@ impl Submit {
         code: u8,
         items: Vec<Vec<u8>>,
         source: Source,
-        room: OwnedSemaphorePermit,
+        room: Room,
     ) -> Result<Submitted, Unavailable> {
         let this = self.clone();
         let journaled = tokio::task::spawn_blocking(move || this.journal(code, &items, source)).await;
@@ -173,6 +173,11 @@ impl Submit {
     /// Counts a request that is refused before anything of it is journaled.
     pub fn refuse(&self, reason: &'static str, source: Source, shown: &[u8]) {
         self.pipeline.reject(reason, 1, source, shown);
+    }
+
+    /// Counts messages that are refused before anything of them is journaled.
+    pub fn refuse_many(&self, reason: &'static str, count: u64, source: Source) {
+        self.pipeline.reject(reason, count, source, b"");
     }
 
     /// As [`Submit::room`], as a value that can grow.

@@ -8,6 +8,7 @@ mod http;
 mod otlp;
 mod privacy;
 mod probe;
+mod submit;
 mod upgrade;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -103,6 +104,7 @@ fn config(data: &Path) -> Config {
         data: data.to_owned(),
         sockets: sockets(data),
         http: Vec::new(),
+        submit: metlog_listener::SubmitConfig::default(),
         servers: Vec::new(),
         sampling: metlog_listener::sampling::SamplingConfig::default(),
         workers: 2,

@@ -46,16 +46,17 @@ impl Lines {
         Lines { bytes: Vec::with_capacity(capacity), capacity, values: 0 }
     }
 
-    /// Adds one or more lines, all or none.
-    pub fn push(&mut self, lines: &str) -> Result<(), DoesNotFit> {
+    /// Adds one or more lines, which come in parts, all or none.
+    pub fn push(&mut self, parts: &[&str]) -> Result<(), DoesNotFit> {
         let newline = usize::from(!self.bytes.is_empty());
-        if self.bytes.len() + newline + lines.len() > self.capacity {
-            return Err(DoesNotFit { never: lines.len() > self.capacity });
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.bytes.len() + newline + length > self.capacity {
+            return Err(DoesNotFit { never: length > self.capacity });
         }
         if newline == 1 {
             self.bytes.push(b'\n');
         }
-        self.bytes.extend_from_slice(lines.as_bytes());
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part.as_bytes()));
         self.values += 1;
         Ok(())
     }
@@ -128,10 +129,10 @@ mod tests {
     #[test]
     fn lines_are_joined_until_the_datagram_is_full() {
         let mut lines = Lines::new(11);
-        assert_eq!(lines.push("a:12345678|c"), Err(DoesNotFit { never: true }));
-        assert_eq!(lines.push("a:1|c"), Ok(()));
-        assert_eq!(lines.push("b:22|c"), Err(DoesNotFit { never: false }));
-        assert_eq!(lines.push("b:2|c"), Ok(()));
+        assert_eq!(lines.push(&["a:12345678|c"]), Err(DoesNotFit { never: true }));
+        assert_eq!(lines.push(&["a:1|c"]), Ok(()));
+        assert_eq!(lines.push(&["b:22|c"]), Err(DoesNotFit { never: false }));
+        assert_eq!(lines.push(&["b:2|c"]), Ok(()));
         assert_eq!(lines.seal(0, 0), b"a:1|c\nb:2|c");
         lines.clear();
         assert!(lines.is_empty());
@@ -141,7 +142,7 @@ mod tests {
     fn a_lane_never_holds_more_than_it_was_made_with() {
         let (mut lane, _spare) = Lane::new(6, || Lines::new(5));
         let mut entered = 0;
-        while lane.current.push("a:1|c").is_ok() {
+        while lane.current.push(&["a:1|c"]).is_ok() {
             entered += 1;
             assert_eq!(lane.is_urgent(), lane.full.len() > 2, "{} of 4 wait", lane.full.len());
             assert_eq!(lane.share(), lane.full.len() as f64 / 4.0);

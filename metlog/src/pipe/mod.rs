@@ -20,7 +20,7 @@ use crate::origin::Origin;
 use crate::outcome::{Outcome, Stats};
 use clock::Clock;
 use lane::{Lane, Lines};
-use metlog_wire::v1::{DoesNotFit, Draft, Encoder, SpanDraft};
+use metlog_wire::v1::{DoesNotFit, Draft, Encoder, Ping, Probe, SpanDraft};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -190,19 +190,48 @@ impl Pipe {
         self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
     }
 
-    /// Takes one statsd value: a line, or the two lines of a negative gauge.
-    pub fn push_statsd(&self, lines: &str) -> Outcome {
+    /// Takes a result of the mesh.
+    pub fn push_ping(&self, ping: &Ping<'_>) -> Outcome {
+        self.push_frame(|encoder, now| encoder.push_ping(now, ping))
+    }
+
+    /// Takes a single probe of the mesh.
+    pub fn push_probe(&self, probe: &Probe<'_>) -> Outcome {
+        self.push_frame(|encoder, now| encoder.push_probe(now, probe))
+    }
+
+    /// Takes what fits a datagram or does not.
+    fn push_frame(&self, push: impl Fn(&mut Encoder, i64) -> Result<(), DoesNotFit>) -> Outcome {
+        let ticks = clock::ticks();
+        let mut guard = self.lock();
+        let State { messages, control, clock, .. } = &mut *guard;
+        let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
+        let now = clock.micros(ticks);
+        let mut urgent = false;
+        let mut pushed = push(&mut lane.current, now);
+        if pushed == Err(DoesNotFit { never: false }) {
+            if !lane.rotate() {
+                return control.drop_one(Outcome::Dropped);
+            }
+            urgent = lane.is_urgent();
+            pushed = push(&mut lane.current, now);
+        }
+        self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
+    }
+
+    /// Takes one statsd value, in parts: a line, or the two lines of a negative gauge.
+    pub fn push_statsd(&self, parts: &[&str]) -> Outcome {
         let mut guard = self.lock();
         let State { statsd, control, .. } = &mut *guard;
         let (Some(lane), Life::Running) = (statsd, control.life) else { return control.refuse() };
-        let mut pushed = lane.current.push(lines);
+        let mut pushed = lane.current.push(parts);
         let mut urgent = false;
         if pushed == Err(DoesNotFit { never: false }) {
             if !lane.rotate() {
                 return control.drop_one(Outcome::Dropped);
             }
             urgent = lane.is_urgent();
-            pushed = lane.current.push(lines);
+            pushed = lane.current.push(parts);
         }
         self.finish(guard, urgent, pushed, |stats| stats.statsd_queued += 1)
     }

@@ -100,7 +100,7 @@ fn without_a_sender_thread_messages_are_dropped() {
     drop(sender);
     pipe.ended();
     assert_eq!(push(&pipe, "x"), Outcome::Dropped);
-    assert_eq!(pipe.push_statsd("a:1|c"), Outcome::Dropped);
+    assert_eq!(pipe.push_statsd(&["a:1|c"]), Outcome::Dropped);
     assert_eq!(pipe.stats().dropped, 2);
     assert!(!pipe.flush(Duration::from_secs(10)) && !pipe.close(Duration::from_secs(10)));
 }
@@ -149,7 +149,7 @@ fn many_callers_share_one_pipe() {
             let pipe = &pipe;
             scope.spawn(move || {
                 let both = |_: &usize| {
-                    push(pipe, "message") == Outcome::Queued && pipe.push_statsd("name:1|c") == Outcome::Queued
+                    push(pipe, "message") == Outcome::Queued && pipe.push_statsd(&["name:1|c"]) == Outcome::Queued
                 };
                 (0..500).filter(both).count()
             })

@@ -8,9 +8,15 @@ mod line;
 mod number;
 mod sample;
 mod timer;
+#[cfg(feature = "metrics")]
+mod value;
 
 pub use number::Number;
+#[cfg(feature = "metrics")]
+pub(crate) use number::Quantity;
 pub use timer::Timer;
+#[cfg(feature = "metrics")]
+pub(crate) use value::{Form, clean};
 
 use crate::client::Emitter;
 use crate::outcome::Outcome;
@@ -18,6 +24,7 @@ use crate::pipe::Pipes;
 use cadence::ext::MetricBackend;
 use cadence::{MetricSink, StatsdClient};
 use line::Line;
+#[cfg(not(feature = "metrics"))]
 use number::Quantity;
 use std::fmt::Display;
 use std::io;
@@ -43,7 +50,7 @@ impl MetricSink for QueueSink {
     /// 0 bytes where the line waits: nothing was written yet. An error kind stands for each other outcome;
     /// such an error does not allocate.
     fn emit(&self, lines: &str) -> io::Result<usize> {
-        match self.pipes.current().push_statsd(lines) {
+        match self.pipes.current().push_statsd(&[lines]) {
             Outcome::Queued => Ok(0),
             Outcome::Oversize => Err(io::ErrorKind::InvalidInput.into()),
             Outcome::Off => Err(io::ErrorKind::NotConnected.into()),

@@ -1,6 +1,7 @@
 //! `GET /api/filter?table=messages&filter=…`: the SQL of a filter, or what is wrong with it and where.
 use super::Filter;
 use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -27,7 +28,11 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/api/filter", get(explain))
 }
 
-async fn explain(Query(query): Query<FilterQuery>) -> Response {
+async fn explain(query: Result<Query<FilterQuery>, QueryRejection>) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => return refusal(json!({"kind": "request", "message": rejection.body_text()})),
+    };
     let Some(table) = Table::from_name(&query.table) else {
         let names = Table::ALL.map(Table::name).join(", ");
         return refusal(

@@ -32,7 +32,8 @@ use crate::access::Rights;
 use crate::isolate::Pool;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get};
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, get};
 use metlog_schemas::carbon::Naming;
 use names::Names;
 use request::BODY_BYTES_MAX;
@@ -69,27 +70,32 @@ fn seconds_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
 }
 
+/// What is asked for in the address, or in a form.
+fn asked<T: 'static>(answer: impl Handler<T, Graphite>) -> MethodRouter<Graphite> {
+    get(answer.clone()).post(answer)
+}
+
 /// The paths of Graphite's API, each with and without a slash at its end.
 pub fn router(pool: Arc<Pool>, config: Config) -> Router {
     let idle_after = config.idle_after.as_secs() as i64;
     let state = Graphite { pool, names: Arc::new(Names::new(config.naming)), idle_after };
     let mut router = Router::new()
-        .route("/metrics/index.json", any(find::index))
+        .route("/metrics/index.json", asked(find::index))
         .route("/functions/{name}", get(find::function))
         .route("/tags/{tag}", get(tag_views::tag));
     for slash in ["", "/"] {
         let path = |path: &str| format!("{path}{slash}");
         router = router
-            .route(&path("/render"), any(render::render))
-            .route(&path("/metrics/find"), any(find::find))
-            .route(&path("/metrics/expand"), any(find::expand))
+            .route(&path("/render"), asked(render::render))
+            .route(&path("/metrics/find"), asked(find::find))
+            .route(&path("/metrics/expand"), asked(find::expand))
             .route(&path("/functions"), get(find::functions))
             .route(&path("/version"), get(find::version))
             .route(&path("/tags"), get(tag_views::tags))
-            .route(&path("/tags/findSeries"), any(tag_views::find_series))
-            .route(&path("/tags/autoComplete/tags"), any(tag_views::complete_tags))
-            .route(&path("/tags/autoComplete/values"), any(tag_views::complete_values))
-            .route(&path("/events/get_data"), any(events::get_data));
+            .route(&path("/tags/findSeries"), asked(tag_views::find_series))
+            .route(&path("/tags/autoComplete/tags"), asked(tag_views::complete_tags))
+            .route(&path("/tags/autoComplete/values"), asked(tag_views::complete_values))
+            .route(&path("/events/get_data"), asked(events::get_data));
     }
     router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(state)
 }

@@ -62,6 +62,8 @@ class Stats(NamedTuple):
     datagrams: int = 0
     statsd_datagrams: int = 0
     send_errors: int = 0
+    #: Of ``statsd_queued``: values in datagrams that the socket refused.
+    statsd_lost: int = 0
 
 
 class Client:
@@ -76,6 +78,7 @@ class Client:
         self._settings: Optional[_config.Settings] = None
         self._pipe: Any = _OFF
         self._has_filters = False
+        self._all_timed = True
         #: Decides which of the traces that begin here are kept; none while the client is off.
         self.sampler: Any = sampling.Share(0.0)
         _clients.add(self)
@@ -92,6 +95,7 @@ class Client:
         self.close()
         self._settings = settings
         self._has_filters = settings.filters != _config.Filters()
+        self._all_timed = not settings.disabled_timers
         self.sampler = _sampler(settings)
         self._pipe = Pipe(settings)
         _at_the_end_of_children()
@@ -104,7 +108,7 @@ class Client:
         messages = pipe.messages
         if (
             len(messages) >= pipe.limit
-            or pipe.pid != _getpid()
+            or not pipe.mine[0]
             or type(tokens) is not tuple
             or type(payload) is not str
             or len(payload) > pipe.payload_max
@@ -141,12 +145,12 @@ class Client:
                 return FILTERED
             item = (
                 time_ns(),
-                _tokens(tokens),
+                () if tokens.__class__ is tuple and not tokens else _tokens(tokens),
                 payload if payload.__class__ is str else _values.as_text(payload),
                 None if timestamp is None else _micros(timestamp),
-                None if type is None else _values.as_text(type),
-                None if logger is None else _values.as_text(logger),
-                None if severity is None else max(0, min(int(severity), 7)),
+                type if type is None or type.__class__ is str else _values.as_text(type),
+                logger if logger is None or logger.__class__ is str else _values.as_text(logger),
+                severity if severity is None else _severity(severity),
                 _values.flat(fields) if fields else None,
             )
             if _current_span() is not None:
@@ -156,9 +160,11 @@ class Client:
             return self._failed(error)
 
     def _put(self, pipe: Pipe, item: "tuple[Any, ...]") -> Outcome:
-        size = len(item[2]) + sum(map(len, item[1]))
-        if item[7]:
-            size += sum(len(key) + len(value) for key, value in item[7])
+        size = len(item[2])
+        for token in item[1]:
+            size += len(token)
+        for key, value in item[7] or ():
+            size += len(key) + len(value)
         if size > pipe.payload_max:
             pipe.count_dropped(is_oversize=True)
             return OVERSIZE
@@ -203,7 +209,7 @@ class Client:
         if count == 1 and rate >= 1.0 and type(name) is str:
             pipe = self._pipe
             values = pipe.values
-            if len(values) < pipe.values_limit and pipe.pid == _getpid():
+            if len(values) < pipe.values_limit and pipe.mine[0]:
                 values.append(name)
                 if pipe.asleep:
                     pipe.wake()
@@ -230,6 +236,18 @@ class Client:
 
     def timing(self, name: str, milliseconds: Any, rate: float = 1.0) -> Outcome:
         """A time in milliseconds, or a ``timedelta``."""
+        kind = type(milliseconds)
+        # What is not finite has no difference to itself that is 0.
+        if rate >= 1.0 and (kind is float or kind is int) and milliseconds - milliseconds == 0 and self._all_timed:
+            pipe = self._pipe
+            values = pipe.values
+            if len(values) < pipe.values_limit and pipe.mine[0]:
+                values.append(("ms", name, milliseconds, 1.0))
+                if pipe.asleep:
+                    pipe.wake()
+                elif pipe.is_inline:
+                    pipe.after_put()
+                return QUEUED
         if not self._is_timed(name):
             return OFF
         seconds = getattr(milliseconds, "total_seconds", None)
@@ -247,6 +265,15 @@ class Client:
         """Times a block (``with client.timer("work"):``) or every call of a function (``@client.timer("work")``),
         also of a coroutine. Each call is sampled for itself."""
         return Timer(self, name, rate)
+
+    def line(self, write: Callable[[str, Any, Any], bytes], name: Any, value: Any) -> Outcome:
+        """For facades of other libraries: the lines that ``write(prefix, name, value)`` makes in the sending thread."""
+        pipe = self._pipe
+        if not pipe.mine[0]:
+            pipe = self._of_this_process()
+        if pipe.values_limit == 0:
+            return OFF
+        return _enqueue(pipe, pipe.values, pipe.values_limit, (write, name, value, None))
 
     def _value(self, name: Any, value: Any, kind: Any, rate: float) -> Outcome:
         try:
@@ -281,12 +308,12 @@ class Client:
         pipe, self._pipe = self._pipe, _OFF
         self._settings = None
         self.sampler = sampling.Share(0.0)
-        return pipe is _OFF or pipe.pid != _getpid() or bool(pipe.close(seconds))
+        return pipe is _OFF or not pipe.mine[0] or bool(pipe.close(seconds))
 
     def stats(self) -> Stats:
         """The counts so far."""
         pipe = self._pipe
-        if pipe is _OFF or pipe.pid != _getpid():
+        if pipe is _OFF or not pipe.mine[0]:
             return Stats()
         return Stats(
             queued=pipe.taken + len(pipe.messages),
@@ -297,12 +324,13 @@ class Client:
             datagrams=pipe.sequence,
             statsd_datagrams=pipe.values_sent,
             send_errors=pipe.send_errors,
+            statsd_lost=pipe.values_lost,
         )
 
     def _of_this_process(self) -> Any:
         """The pipe; a forked child gets its own."""
         pipe = self._pipe
-        if pipe is _OFF or pipe.pid == _getpid() or self._settings is None:
+        if pipe is _OFF or pipe.mine[0] or self._settings is None:
             return pipe
         # Two threads of a child may both come here: the pipe of one is used, and the other's has nothing in it.
         mine = Pipe(self._settings)
@@ -389,6 +417,10 @@ def _with_ids(item: "tuple[Any, ...]") -> "tuple[Any, ...]":
     return (*item[:7], (*fields, *(pair for pair in ids.items() if pair[0] not in known)))
 
 
+def _severity(given: Any) -> int:
+    return given if given.__class__ is int and 0 <= given <= 7 else max(0, min(int(given), 7))
+
+
 def _tokens(tokens: Any) -> "tuple[str, ...]":
     if isinstance(tokens, (str, bytes)):
         return (_values.as_text(tokens),)
@@ -412,7 +444,7 @@ class _Off:
     messages: "tuple[()]" = ()
     values: "tuple[()]" = ()
     limit = values_limit = payload_max = 0
-    pid = 0
+    mine = b"\1"
     asleep = is_inline = False
 
     def count_dropped(self, is_oversize: bool = False) -> None:

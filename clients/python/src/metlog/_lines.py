@@ -7,9 +7,20 @@ import re
 from typing import Any, Dict, Optional, Union
 
 from ._values import as_text, decimal
-from ._wire import utf8
+from ._wire import DATAGRAM_BYTES_MIN, utf8
 
 Number = Union[int, float]
+
+
+class Alone(bytes):
+    """Lines that leave in a datagram of their own where they are larger than the configured size."""
+
+
+def alone(text: str) -> bytes:
+    """Lines of a facade. Short ones fit every datagram."""
+    encoded = text.encode() if text.isascii() else utf8(text)
+    return Alone(encoded) if len(encoded) > DATAGRAM_BYTES_MIN else encoded
+
 
 #: What would end a name, a value or a line. In a name ``::`` becomes a dot before.
 _SPECIAL = re.compile(r"[:|@#\x00-\x1f\x7f]")

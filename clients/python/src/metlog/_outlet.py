@@ -41,9 +41,12 @@ class Captured:
 class Destination:
     """``host:port``, ``[::1]:5565``, ``unix:/path``, ``jaeger:host:port`` (an agent, for spans), or a ``Captured``."""
 
-    __slots__ = ("captured", "host", "is_jaeger", "path", "port")
+    __slots__ = ("captured", "family", "framing", "host", "is_jaeger", "path", "port")
 
-    def __init__(self, where: Any) -> None:
+    def __init__(self, where: Any, framing: Optional[str] = None, family: Optional[int] = None) -> None:
+        """``framing``: ``None`` for datagrams; a stream of statsd has "lines", or "lengths" before blocks of them.
+        ``family``: of the addresses that a name may have."""
+        self.framing, self.family = framing, family
         self.host: Optional[str] = None
         self.port = 0
         self.path: Optional[str] = None
@@ -80,10 +83,11 @@ def _port(text: str, where: Any) -> int:
 class LookUp:
     """Looks a name up in a thread of its own: a resolver that does not answer holds up nothing else."""
 
-    __slots__ = ("_done", "address")
+    __slots__ = ("_done", "_family", "address")
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, family: Optional[int] = None) -> None:
         self.address: Optional[Tuple[int, Any]] = None
+        self._family = family or 0
         self._done = _native.original("_thread", "allocate_lock")()
         self._done.acquire()
         try:
@@ -97,7 +101,7 @@ class LookUp:
 
     def _run(self, host: str, port: int) -> None:
         try:
-            found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_DGRAM)
+            found = _socket.getaddrinfo(host, port, self._family, _socket.SOCK_DGRAM)
             # Of several addresses the first of IPv4, as all clients do.
             found.sort(key=lambda one: one[0] != _socket.AF_INET)
             self.address = (found[0][0], found[0][4])
@@ -117,7 +121,16 @@ class LookUp:
 class Outlet:
     """One destination and its socket, opened when it is first needed."""
 
-    __slots__ = ("destination", "_socket", "_address", "_opened_at", "_looked_up_at", "_look_up", "_congested")
+    __slots__ = (
+        "destination",
+        "_socket",
+        "_address",
+        "_opened_at",
+        "_looked_up_at",
+        "_look_up",
+        "_congested",
+        "_is_steady",
+    )
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -127,9 +140,18 @@ class Outlet:
         self._looked_up_at: Optional[float] = None
         self._look_up: Optional[LookUp] = None
         self._congested = False
+        #: True while the socket is open, and nothing is ever looked up.
+        self._is_steady = False
 
     def send(self, datagram: bytes) -> bool:
         """False: it was refused, and is not kept."""
+        if self._is_steady:
+            try:
+                self._socket.send(datagram)
+                self._congested = False
+                return True
+            except OSError:
+                pass  # tried again below, where it is looked at
         if self.destination.captured is not None:
             self.destination.captured.datagrams.append(datagram)
             return True
@@ -158,6 +180,7 @@ class Outlet:
 
     def abandon(self) -> None:
         """Forgets the socket without closing it: after a fork its number may be somebody else's."""
+        self._is_steady = False
         if self._socket is not None:
             self._socket.detach()
             self._socket = None
@@ -177,6 +200,7 @@ class Outlet:
 
     def close(self) -> None:
         """Closes the socket; the next datagram opens another one."""
+        self._is_steady = False
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -201,6 +225,7 @@ class Outlet:
             opened.close()
             raise
         self._socket = opened
+        self._is_steady = path is not None or self._looked_up_at == float("inf")
         return True
 
     def _look_up_when_due(self) -> None:
@@ -220,7 +245,7 @@ class Outlet:
             if not is_first and now - (self._looked_up_at or 0.0) < wait:
                 return
             self._looked_up_at = now
-            self._look_up = LookUp(host, self.destination.port)
+            self._look_up = LookUp(host, self.destination.port, self.destination.family)
             if is_first:
                 self._look_up.wait(FIRST_LOOK_UP_WAIT)
         if not self._look_up.wait(0):

@@ -15,10 +15,11 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-from . import _lines, _native, _wire
+from . import _lines, _native, _process, _wire
 from ._config import Settings
 from ._jaeger import Agent
 from ._outlet import Outlet
+from ._stream import outlet as outlet_of
 
 #: How often the sending thread looks while there is traffic, in seconds.
 TICK = 0.02
@@ -31,6 +32,11 @@ _AFTER_TRAFFIC = 3
 _INLINE_AGE_MAX = 100_000_000
 #: Encoded names and tokens that are kept.
 _KEPT_MAX = 4_096
+#: Plain messages of one datagram are at most so far apart that the time of each takes five bytes.
+_TIMES_NANOS_MAX = 60_000_000_000
+#: Lengths of frames, and varints of one byte, made once.
+_LENGTHS = [size.to_bytes(2, "little") for size in range(2_048)]
+_SMALL = [bytes((size,)) for size in range(128)]
 
 
 class Pipe:
@@ -39,6 +45,8 @@ class Pipe:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.pid = os.getpid()
+        #: Item 0 is 0 in a child of this process.
+        self.mine = _process.mark()
         #: ``(time_ns, tokens, payload)``, or with six values more: see :meth:`_frame`.
         self.messages: "Deque[Tuple[Any, ...]]" = deque()
         #: A name that is counted once, or ``(name, value, kind, rate)``.
@@ -66,9 +74,9 @@ class Pipe:
             if destination.is_jaeger
         ]
         where = settings.statsd_destination
-        self._statsd_outlet = Outlet(where) if where is not None else None
+        self._statsd_outlet = outlet_of(where) if where is not None else None
         self.dropped = self.oversize = self.filtered = 0
-        self.taken = self.values_taken = self.sent = self.values_sent = self.send_errors = 0
+        self.taken = self.values_taken = self.values_sent = self.values_lost = self.send_errors = 0
         self.sequence = 0
         self._frames: List[bytes] = []
         self._frames_bytes = self._opened_at = 0
@@ -77,8 +85,13 @@ class Pipe:
         self._inline_since = 0
         self._names: Dict[str, bytes] = {}
         self._tokens: Dict[Tuple[str, ...], bytes] = {}
-        #: Of plain messages by their tokens: what stands before and behind the time.
-        self._plain: Dict[Tuple[str, ...], Tuple[bytes, bytes]] = {}
+        #: Of plain messages by their tokens: what stands between the time and the payload.
+        self._plain: Dict[Tuple[str, ...], bytes] = {}
+        #: Severity and time of plain messages that follow within 63 µs.
+        self._soon = [bytes((settings.severity, ahead << 1)) for ahead in range(64)]
+        self._severity = bytes((settings.severity,))
+        #: Prefix and name of values, with the colon.
+        self._heads: Dict[str, bytes] = {}
         self._counted: Dict[str, bytes] = {}
         self._was_busy = False
         self._announced = 0
@@ -205,13 +218,86 @@ class Pipe:
 
     def _take(self) -> None:
         """Encodes what waits. What comes in meanwhile waits for the next time, so that this one ends."""
-        values, messages = self.values, self.messages
-        for _ in range(len(values)):
-            self._pack(values.popleft())
-        for _ in range(len(messages)):
-            item = messages.popleft()
-            if len(item) != 3 or not self._add_plain(item):
-                self._add(item)
+        if self.values:
+            self._take_values(len(self.values))
+        if self.messages:
+            self._take_messages(len(self.messages))
+
+    def _take_values(self, count: int) -> None:
+        """The two most frequent kinds are written here, without a call: this runs for each value."""
+        popleft, counted, heads = self.values.popleft, self._counted, self._heads
+        packed, used, room = self._packed, self._packed_bytes, self.settings.statsd_datagram_bytes
+        prefix = self.settings.statsd_prefix
+        for _ in range(count):
+            item = popleft()
+            lines = None
+            if type(item) is str:
+                lines = counted.get(item)
+            elif item[3] == 1.0:
+                kind, name, value, _rate = item
+                head = heads.get(name)
+                if head is not None and type(value) is float:
+                    text = repr(value)
+                    if "e" not in text:
+                        lines = head + (f"{text[:-2]}|{kind}" if text[-2:] == ".0" else f"{text}|{kind}").encode()
+            elif item[3] is None:
+                try:
+                    lines = item[0](prefix, item[1], item[2])
+                except Exception:  # noqa: BLE001 - tried again below, where it is counted
+                    lines = None
+            if lines is not None and used + len(lines) <= room:
+                self.values_taken += 1
+                packed.append(lines)
+                used += len(lines) + 1
+                continue
+            self._packed_bytes = used
+            self._pack(item)
+            packed, used = self._packed, self._packed_bytes
+        self._packed_bytes = used
+
+    def _take_messages(self, count: int) -> None:
+        """Messages of :meth:`_frame`'s first form, the most frequent ones, are written here, without a call."""
+        soon, parts, has_outlets = self._soon, self._frames, bool(self._outlets)
+        popleft, room = self.messages.popleft, self.datagrams.body_bytes_max
+        opened_at, used = self._opened_at * 1_000, self._frames_bytes
+        last: Any = None
+        behind: Optional[bytes] = None
+        for _ in range(count):
+            item = popleft()
+            if len(item) == 3 and has_outlets:
+                time_ns, tokens, payload = item
+                if tokens is not last:
+                    behind = self._plain.get(tokens)
+                    last = tokens
+                try:
+                    text = payload.encode()
+                except UnicodeEncodeError:
+                    text = _wire.utf8(payload)
+                size = len(text)
+                if behind is not None and size < 16_384:
+                    length = _SMALL[size] if size < 128 else _wire.varint(size)
+                    body = len(behind) + len(length) + size + 2
+                    # Five bytes more than the time of this message may need.
+                    if used and (used + body + 7 > room or not 0 <= time_ns - opened_at < _TIMES_NANOS_MAX):
+                        self._frames_bytes = used = 0
+                        self._send_frames()
+                        parts = self._frames
+                    if not used:
+                        self._opened_at = time_ns // 1_000
+                        opened_at = self._opened_at * 1_000
+                    ahead = (time_ns - opened_at) // 1_000
+                    start = soon[ahead] if ahead < 64 else self._severity + _wire.varint(ahead << 1)
+                    body += len(start) - 1
+                    if used + body + 2 <= room:
+                        used += body + 2
+                        self.taken += 1
+                        head = _LENGTHS[body] if body < 2_048 else body.to_bytes(2, "little")
+                        parts += (head, start, behind, length, text, b"\0")
+                        continue
+            self._frames_bytes = used
+            self._add(item)
+            parts, used, opened_at = self._frames, self._frames_bytes, self._opened_at * 1_000
+        self._frames_bytes = used
 
     def _send_open(self) -> None:
         self._send_lines()
@@ -220,33 +306,6 @@ class Pipe:
             self.send_errors += agent.send(self.dropped) is False
 
     # Messages.
-
-    def _add_plain(self, item: "Tuple[Any, ...]") -> bool:
-        """The most frequent message, of :meth:`_frame`'s first form, where it fits the open datagram. False: it was not
-        added; :meth:`_add` says what becomes of it."""
-        time_ns, tokens, payload = item
-        frames = self._frames
-        if not frames:
-            return False
-        head = self._plain.get(tokens)
-        if head is None:
-            return False
-        try:
-            text = payload.encode()
-        except UnicodeEncodeError:
-            return False
-        ahead = time_ns // 1_000 - self._opened_at
-        size = len(text)
-        if ahead < 0 or size >= 16_384 or ahead >= 1 << 40:
-            return False
-        body = head[0] + _wire.varint(ahead << 1) + head[1] + _wire.varint(size) + text + b"\0"
-        size = len(body)
-        if self._frames_bytes + size + 2 > self.datagrams.body_bytes_max:
-            return False
-        frames.append(size.to_bytes(2, "little") + body)
-        self._frames_bytes += size + 2
-        self.taken += 1
-        return True
 
     def _add(self, item: "Tuple[Any, ...]") -> None:
         self.taken += 1
@@ -314,8 +373,7 @@ class Pipe:
                 self._tokens.clear()
                 self._plain.clear()
             known = self._tokens[tokens] = _wire.texts(tokens)
-            settings = self.settings
-            self._plain[tokens] = (bytes((settings.severity,)), _wire.name(settings.type) + known)
+            self._plain[tokens] = _wire.name(self.settings.type) + known
         return known
 
     def _send_frames(self) -> None:
@@ -358,44 +416,66 @@ class Pipe:
 
     def _pack(self, item: Any) -> None:
         self.values_taken += 1
-        prefix = self.settings.statsd_prefix
         try:
             if type(item) is str:
-                lines = self._once(prefix, item)
+                lines = self._counted.get(item) or self._once(item)
             else:
                 make, name, value, rate = item
-                lines = make(prefix, name, value) if rate is None else _lines.line(prefix, name, value, make, rate)
+                if rate is None:
+                    lines = make(self.settings.statsd_prefix, name, value)
+                elif rate >= 1.0:
+                    text = value if type(value) is str else _lines.number(value) or ""
+                    lines = (self._heads.get(name) or self._head(name)) + f"{text}|{make}".encode()
+                else:
+                    text = value if type(value) is str else _lines.number(value) or ""
+                    lines = _lines.line(self.settings.statsd_prefix, name, text, make, rate)
         except Exception as error:  # noqa: BLE001 - one value that cannot be written costs that value
             self.count_dropped()
             complain(f"a value cannot be written: {error!r}")
             return
         room = self.settings.statsd_datagram_bytes
         if len(lines) > room:
-            self.count_dropped(is_oversize=True)
+            self._send_alone(lines)
             return
         if self._packed_bytes + len(lines) > room:
             self._send_lines()
         self._packed.append(lines)
         self._packed_bytes += len(lines) + 1
 
-    def _once(self, prefix: str, name: str) -> bytes:
+    def _send_alone(self, lines: bytes) -> None:
+        """Lines that fit no datagram of the configured size: those of facades leave by themselves, as ever."""
+        if type(lines) is not _lines.Alone or len(lines) > _wire.DATAGRAM_BYTES_MAX:
+            self.count_dropped(is_oversize=True)
+            return
+        self._send_lines()
+        self._packed.append(lines)
+        self._send_lines()
+
+    def _once(self, name: str) -> bytes:
         """``<name>:1|c``: the most frequent line, made once for each name."""
-        known = self._counted.get(name)
-        if known is None:
-            if len(self._counted) >= _KEPT_MAX:
-                self._counted.clear()
-            known = self._counted[name] = _lines.line(prefix, name, "1", "c")
+        if len(self._counted) >= _KEPT_MAX:
+            self._counted.clear()
+        known = self._counted[name] = _lines.line(self.settings.statsd_prefix, name, "1", "c")
         return known
+
+    def _head(self, name: Any) -> bytes:
+        """``<name>:`` with the prefix."""
+        head = _wire.utf8(f"{self.settings.statsd_prefix}{_lines.clean_name(name)}:")
+        if type(name) is str:
+            if len(self._heads) >= _KEPT_MAX:
+                self._heads.clear()
+            self._heads[name] = head
+        return head
 
     def _send_lines(self) -> None:
         if not self._packed:
             return
-        datagram = b"\n".join(self._packed)
-        self._packed = []
+        packed, self._packed = self._packed, []
         self._packed_bytes = 0
         self.values_sent += 1
-        if self._statsd_outlet is not None and not self._statsd_outlet.send(datagram):
+        if self._statsd_outlet is not None and not self._statsd_outlet.send(b"\n".join(packed)):
             self.send_errors += 1
+            self.values_lost += len(packed)
 
     def _all_outlets(self) -> List[Outlet]:
         return (

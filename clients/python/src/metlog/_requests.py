@@ -6,31 +6,45 @@ Names are bounded: a client may send any method, so methods that HTTP does not d
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import Iterable, Optional
+from typing import Callable, Iterable, Optional
 
 from ._client import Client
 from ._spans import Span
-from .propagation import FORMATS, Get, extract
+from .propagation import FORMATS, Context, Get, extract
 
-_METHODS = frozenset(("get", "head", "post", "put", "delete", "options", "patch", "trace", "connect"))
+#: The methods that HTTP defines; others have one name together.
+METHODS = frozenset(("get", "head", "post", "put", "delete", "options", "patch", "trace", "connect"))
+_WORDS = {method.upper(): method.upper() for method in METHODS}
 
 
 class Measures:
     """The names that one middleware sends under, made once."""
 
-    __slots__ = ("client", "_timer", "_prefix", "_names")
+    __slots__ = ("client", "_timer", "_prefix", "_names", "_accept")
 
-    def __init__(self, client: Client, prefix: str) -> None:
+    def __init__(
+        self, client: Client, prefix: str, accept: "Optional[Callable[[Get], Optional[Context]]]" = None
+    ) -> None:
         self.client = client
+        #: Reads a trace of a request that has none of the formats.
+        self._accept = accept
         self._prefix = prefix + "." if prefix else ""
         self._timer = self._prefix + "request"
         self._names: "dict[tuple[str, int], str]" = {}
 
-    def span(self, method: str, path: str, get: Get, names: Iterable[str] = ()) -> Span:
-        """The span of a request, which goes on with the trace of whoever asks. Its name is bounded: the method."""
-        word = method.upper() if method.lower() in _METHODS else "HTTP"
+    def span(self, method: str, path: str, get: Optional[Get], names: Iterable[str] = ()) -> Span:
+        """The span of a request, which goes on with the trace of whoever asks. Its name is bounded: the method.
+        ``get``: ``None`` where no header says a context."""
+        word = _WORDS.get(method) or (method.upper() if method.lower() in METHODS else "HTTP")
         attributes = {"http.request.method": word, "url.path": path}
-        return self.client.span(word, "server", attributes, extract(get, FORMATS, names)).begin()
+        if get is None:
+            return self.client.span(word, "server", attributes).begin()
+        parent = extract(get, FORMATS, names)
+        if self._accept is not None and (parent is None or not parent.is_valid):
+            accepted = self._accept(get)
+            if accepted is not None:
+                parent = accepted if parent is None else accepted._replace(baggage=parent.baggage)
+        return self.client.span(word, "server", attributes, parent).begin()
 
     def end_span(self, span: Span, status: Optional[int], error: Optional[BaseException]) -> None:
         """Ends the span of a request."""
@@ -57,7 +71,7 @@ class Measures:
         known = self._names.get((method, status))
         if known is None:
             word = method.lower()
-            word = word if word in _METHODS else "other"
+            word = word if word in METHODS else "other"
             code = status if 100 <= status <= 599 else 0
             known = f"{self._prefix}response.{word}.{code}"
             if len(self._names) < 1_000:

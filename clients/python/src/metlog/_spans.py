@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-import os
 import struct
 from time import perf_counter_ns, time_ns
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar, Union
 
-from . import _values, _wire
+from . import _process, _values, _wire
 from .propagation import Context
 
 #: Beyond these, attributes, events and links are left out, and counted in the span.
@@ -27,6 +26,7 @@ _SPAN = 0b0100_0000
 _SERVICE = 0b0000_1000
 _PROBABILITY_KNOWN = 0b100
 _HAS_REMOTE, _IS_REMOTE = 1 << 8, 1 << 9
+_bits = _process.Ids().bits
 _NONE_LEFT_OUT = b"\0"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -237,20 +237,18 @@ def _link(context: Context, pairs: "Tuple[Tuple[str, Any], ...]") -> bytes:
 def _next(parent: Optional[Context], sampler: Any, name: str) -> "Tuple[Context, Optional[float]]":
     """Ids of a span below this parent, and the probability that the root of its trace was decided by."""
     if parent is not None and parent.is_valid:
-        span_id = int.from_bytes(os.urandom(8), "big") or 1
+        span_id = _bits(64)
         if parent.is_decided:
             return parent._replace(span_id=span_id), None
         flags, probability = sampler.decide(name)
         return parent._replace(span_id=span_id, flags=flags, is_decided=True), probability
-    ids = os.urandom(24)
     probability = None
     if parent is not None and parent.is_decided:
         flags = parent.flags
     else:
         flags, probability = sampler.decide(name)
     baggage: Mapping[str, str] = {} if parent is None else parent.baggage
-    trace_id, span_id = int.from_bytes(ids[:16], "big") or 1, int.from_bytes(ids[16:], "big") or 1
-    return Context(trace_id, span_id, flags, "", baggage), probability
+    return Context(_bits(128), _bits(64), flags, "", baggage), probability
 
 
 # Attributes.

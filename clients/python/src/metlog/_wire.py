@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Iterable, Optional, Tuple
+import struct
+from typing import Dict, Iterable, List, Optional, Tuple
 
 MAGIC = b"\xf5ML"
 VERSION = 1
@@ -27,8 +28,13 @@ _MESSAGE_ORIGIN = 0b0001_0000
 _MESSAGE_ENV_VERSION = 0b0010_0000
 _U64 = (1 << 64) - 1
 _I64_MAX = (1 << 63) - 1
+_NUMBERS = struct.Struct("<QQQQ").pack
+_THREE = struct.Struct("<QQQ").pack
 #: Varints of one byte, the most frequent ones, made once.
 _SMALL = [bytes((number,)) for number in range(128)]
+#: Keys of fields, as they are written.
+_keys: Dict[str, bytes] = {}
+_KEYS_MAX = 4_096
 
 
 def utf8(text: str) -> bytes:
@@ -44,6 +50,10 @@ def varint(number: int) -> bytes:
     """Unsigned LEB128 of a number of 0 to 2**64 - 1."""
     if number < 128:
         return _SMALL[number]
+    if number < 16_384:
+        return bytes((number & 127 | 128, number >> 7))
+    if number < 2_097_152:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
     out = bytearray()
     while number >= 128:
         out.append(number & 127 | 128)
@@ -91,8 +101,20 @@ def texts(values: Iterable[str]) -> bytes:
 
 def pairs(fields: Iterable[Tuple[str, str]]) -> bytes:
     """A count of fields, and key and value of each."""
-    parts = [text(key) + text(value) for key, value in fields]
-    return varint(len(parts)) + b"".join(parts)
+    parts: "List[bytes]" = []
+    count = 0
+    for key, value in fields:
+        known = _keys.get(key)
+        if known is None:
+            # Keys are few, and come again and again.
+            if len(_keys) >= _KEYS_MAX:
+                _keys.clear()
+            known = _keys[key] = text(key)
+        encoded = value.encode() if value.isascii() else utf8(value)
+        size = len(encoded)
+        parts += (known, _SMALL[size] if size < 128 else varint(size), encoded)
+        count += 1
+    return varint(count) + b"".join(parts)
 
 
 def frame(
@@ -139,7 +161,7 @@ class Key:
 class Datagrams:
     """Writes the datagrams of one sender: its header is made once."""
 
-    __slots__ = ("sender", "_before", "_after", "_key", "body_bytes_max")
+    __slots__ = ("sender", "_before", "_after", "_key", "_prefix", "body_bytes_max")
 
     def __init__(
         self, capacity: int, sender: int, pid: int, hostname: str, logger: str, key: Optional[Key] = None
@@ -152,25 +174,23 @@ class Datagrams:
         self._after = after
         self._before = MAGIC + bytes((VERSION, FLAG_SIGNED if key else 0))
         header = len(self._before) + 2 + 32 + len(after)
+        #: What stands before the numbers of every datagram with frames.
+        self._prefix = self._before + (32 + len(after)).to_bytes(2, "little")
         #: Room for frames in a datagram of this size.
         self.body_bytes_max = capacity - header - (MAC_BYTES if key else 0)
 
     def datagram(self, sequence: int, opened_at: int, dropped: int, frames: bytes) -> bytes:
         """A datagram with frames."""
-        return self._signed(self._header(self.sender, sequence, opened_at, dropped, b""), frames)
+        numbers = _NUMBERS(self.sender, sequence & _U64, opened_at & _U64, dropped & _U64)
+        return self._signed(b"".join((self._prefix, numbers, self._after, frames)))
 
     def heartbeat(self, now: int, following: int, dropped: int) -> bytes:
         """Repeats how many datagrams were sent: ``following`` is the sequence of the next one."""
-        more = b"".join((value & _U64).to_bytes(8, "little") for value in (self.sender, following, dropped))
-        return self._signed(self._header(HEARTBEAT_SENDER, 0, now, 0, more), b"")
+        more = _THREE(self.sender, following & _U64, dropped & _U64)
+        header = _NUMBERS(HEARTBEAT_SENDER, 0, now & _U64, 0) + self._after + more
+        return self._signed(self._before + len(header).to_bytes(2, "little") + header)
 
-    def _header(self, sender: int, sequence: int, opened_at: int, dropped: int, more: bytes) -> bytes:
-        numbers = b"".join((value & _U64).to_bytes(8, "little") for value in (sender, sequence, opened_at, dropped))
-        header = numbers + self._after + more
-        return self._before + len(header).to_bytes(2, "little") + header
-
-    def _signed(self, header: bytes, frames: bytes) -> bytes:
+    def _signed(self, unsigned: bytes) -> bytes:
         if self._key is None:
-            return header + frames
-        unsigned = header + frames
+            return unsigned
         return unsigned + hmac.new(self._key.secret, unsigned, hashlib.sha256).digest()

@@ -12,6 +12,9 @@ agent; ``sampling_host`` and ``sampling_port``, where it is asked how much to ke
 ``config.logging`` and ``validate``. A request's id (``x-openstack-request-id``) is the attribute
 ``openstack.request_id``.
 
+``hooks = requests, sqlalchemy`` (or ``all``) makes spans of what the service asks of others: see :mod:`metlog.hooks`.
+``hmac_keys = SECRET_KEY`` accepts the traces that osprofiler's tools begin with one of these keys.
+
 Nothing is kept until the sampling address has answered. No thread and no socket is made before the first request, so
 whatever forks after the pipeline is loaded does no harm.
 """
@@ -21,11 +24,13 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Dict, Iterable, Mapping
 
-from . import wsgi
+from . import hooks, openstack, wsgi
 from ._client import Client
+from ._spans import Span
 
 _OLD = "config.local_agent."
 _KEYS = ("destinations", "statsd", "statsd_destination", "statsd_prefix", "sampling", "key_id", "key", "hostname")
+_OWN = ("hooks", "hmac_keys")
 _IGNORED = ("validate", "paste.filter_factory", "use")
 _LOGGER = logging.getLogger("metlog.paste")
 
@@ -33,9 +38,10 @@ _LOGGER = logging.getLogger("metlog.paste")
 def factory(global_conf: Mapping[str, str], **local_conf: str) -> Callable[[Any], "Filter"]:
     """PasteDeploy's ``paste.filter_factory``. Unknown keys are a warning."""
     config = settings(global_conf, local_conf)
+    own = {key: local_conf.get(key, global_conf.get(key, "")) for key in _OWN}
 
     def filtering(app: Any) -> Filter:
-        return Filter(app, config)
+        return Filter(app, config, **own)
 
     return filtering
 
@@ -46,7 +52,7 @@ def settings(global_conf: Mapping[str, str], local_conf: Mapping[str, str]) -> D
     def get(key: str, otherwise: Any = None) -> Any:
         return local_conf.get(key, global_conf.get(key, otherwise))
 
-    known = {*_KEYS, *_IGNORED, "service_name", "config.logging"}
+    known = {*_KEYS, *_IGNORED, *_OWN, "service_name", "config.logging"}
     known.update(_OLD + name for name in ("reporting_host", "reporting_port", "sampling_host", "sampling_port"))
     for key in sorted(set(local_conf) - known):
         _LOGGER.warning("the key `%s` of the filter is not known, and has no effect", key)
@@ -75,5 +81,27 @@ class Filter(wsgi.Middleware):
 
     response_attributes = (("x-openstack-request-id", "openstack.request_id"),)
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], config: Mapping[str, Any]) -> None:
-        super().__init__(app, Client(**config))
+    def __init__(
+        self, app: Callable[..., Iterable[bytes]], config: Mapping[str, Any], hooks: str = "", hmac_keys: str = ""
+    ) -> None:
+        """``hooks`` and ``hmac_keys`` are lists with commas, as in a section of paste.
+
+        Raises:
+            ValueError: for a name that is no hook.
+        """
+        client = Client(**config)
+        super().__init__(app, client, "http", openstack.signed(hmac_keys.split(",")) if hmac_keys.strip() else None)
+        _install(hooks, client)
+
+    def describe(self, span: Span, environ: "dict[str, Any]") -> None:
+        """The ids that ``oslo.middleware`` has given the request."""
+        known = {key for key, _ in span._attributes}
+        for key, value in openstack.request_ids(environ):
+            if key not in known:
+                span.set(key, value)
+
+
+def _install(names: str, client: Client) -> None:
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if wanted:
+        hooks.install(*(() if wanted == ["all"] else wanted), client=client)

@@ -14,7 +14,7 @@ from . import default
 from ._client import Client
 from ._requests import Measures
 from ._spans import Span
-from .propagation import wsgi_getter
+from .propagation import Context, Get, in_wsgi, wsgi_getter
 
 
 class Middleware:
@@ -24,14 +24,22 @@ class Middleware:
     response_attributes: "tuple[tuple[str, str], ...]" = ()
 
     def __init__(
-        self, app: Callable[..., Iterable[bytes]], client: Optional[Client] = None, prefix: str = "http"
+        self,
+        app: Callable[..., Iterable[bytes]],
+        client: Optional[Client] = None,
+        prefix: str = "http",
+        accept: "Optional[Callable[[Get], Optional[Context]]]" = None,
     ) -> None:
+        """``accept`` reads the trace of a request that has none of the formats: see :func:`metlog.openstack.signed`."""
         self.app = app
-        self._measures = Measures(default if client is None else client, prefix)
+        self._measures = Measures(default if client is None else client, prefix, accept)
+
+    def describe(self, span: Span, environ: "dict[str, Any]") -> None:
+        """For subclasses: attributes of a request that has ended, and is kept."""
 
     def __call__(self, environ: "dict[str, Any]", start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serves one request."""
-        request = _Request(self._measures, environ)
+        request = _Request(self, environ)
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             request.status = _code(status)
@@ -52,25 +60,33 @@ class Middleware:
 
 
 class _Request:
-    __slots__ = ("status", "_began", "_has_ended", "_measures", "_method", "inside", "span")
+    __slots__ = ("status", "_began", "_environ", "_has_ended", "_measures", "_method", "_middleware", "inside", "span")
 
-    def __init__(self, measures: Measures, environ: "dict[str, Any]") -> None:
+    def __init__(self, middleware: Middleware, environ: "dict[str, Any]") -> None:
         self.status: Optional[int] = None
-        self._measures = measures
+        self._middleware = middleware
+        self._environ = environ
+        measures = self._measures = middleware._measures
         self._method = environ.get("REQUEST_METHOD", "")
         self._has_ended = False
         self._began = measures.begin()
-        names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
         #: What the application is run in, piece by piece: the spans that it has open while a piece is sent are not the
         #: server's.
         self.inside = contextvars.copy_context()
         path = environ.get("PATH_INFO", "")
-        self.span: Span = self.inside.run(measures.span, self._method, path, wsgi_getter(environ), names)
+        if not in_wsgi(environ):
+            self.span: Span = self.inside.run(measures.span, self._method, path, None)
+            return
+        names = (name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_UBERCTX_"))
+        self.span = self.inside.run(measures.span, self._method, path, wsgi_getter(environ), names)
 
     def end(self, status: Optional[int], error: Optional[BaseException] = None) -> None:
         if not self._has_ended:
             self._has_ended = True
-            self.inside.run(self._measures.end_span, self.span, status, error)
+            # What is not kept has nothing to be ended: the context that it is current in ends with the request.
+            if self.span.is_recording:
+                self._middleware.describe(self.span, self._environ)
+                self.inside.run(self._measures.end_span, self.span, status, error)
             self._measures.end(self._began, self._method, status)
 
 

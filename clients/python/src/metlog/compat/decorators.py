@@ -10,7 +10,9 @@ from .client import MetlogClient
 from .holder import CLIENT_HOLDER
 
 
-def _decorator(kind: str, measured: Callable[[MetlogClient, Dict[str, Any], Callable[[], Any]], Any], call: str) -> Any:
+def _decorator(
+    kind: str, measured: Callable[[MetlogClient, Dict[str, Any], Callable[[], Any]], Any], call: str, doc: str
+) -> Any:
     """A decorator that takes a function, or arguments for ``MetlogClient``'s method of that name."""
     signature = inspect.signature(getattr(MetlogClient, call))
 
@@ -36,6 +38,7 @@ def _decorator(kind: str, measured: Callable[[MetlogClient, Dict[str, Any], Call
         return decorated
 
     decorator.__name__ = kind
+    decorator.__doc__ = doc
     return decorator
 
 
@@ -51,5 +54,5 @@ def _counted(client: MetlogClient, given: Dict[str, Any], run: Callable[[], Any]
         client.incr(**given)
 
 
-timeit = _decorator("timeit", _timed, "timer")
-incr_count = _decorator("incr_count", _counted, "incr")
+timeit = _decorator("timeit", _timed, "timer", "Times each call of a function, under its own name or another.")
+incr_count = _decorator("incr_count", _counted, "incr", "Counts each call of a function, by its own name or another.")

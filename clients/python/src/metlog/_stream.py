@@ -1,0 +1,72 @@
+"""Sending statsd lines over a stream: TCP, or a Unix stream socket. Only the sending thread waits here, not for long.
+
+What cannot be written is not kept: lines that were in flight when a connection broke cannot be told from those that
+arrived, so they count as lost.
+"""
+
+from __future__ import annotations
+
+import _socket
+import time
+from typing import Any
+
+from ._outlet import REOPEN_UDP_AFTER, REOPEN_UNIX_AFTER, Destination, Outlet
+
+#: How long the sending thread waits for a connection, and for room in it, in seconds.
+STREAM_WAIT = 1.0
+
+
+class StreamOutlet(Outlet):
+    """One stream and its connection, opened when it is first needed."""
+
+    __slots__ = ("_is_prefixed",)
+
+    def __init__(self, destination: Destination) -> None:
+        super().__init__(destination)
+        #: Each block begins with its length (4 bytes, little endian), as Datadog's agents want it, or ends a line.
+        self._is_prefixed = destination.framing == "lengths"
+
+    def send(self, datagram: bytes) -> bool:
+        """False: it was not written as a whole, and is not kept."""
+        try:
+            self._look_up_when_due()
+            if not self._open():
+                return False
+            block = len(datagram).to_bytes(4, "little") + datagram if self._is_prefixed else datagram + b"\n"
+            self._socket.sendall(block)
+        except OSError:
+            # What was written is a part of a block; whatever followed on this connection would be read wrongly.
+            self.close()
+            return False
+        return True
+
+    def _open(self) -> bool:
+        if self._socket is not None:
+            return True
+        now = time.monotonic()
+        path = self.destination.path
+        again = REOPEN_UDP_AFTER if path is None else REOPEN_UNIX_AFTER
+        if self._opened_at is not None and now - self._opened_at < again:
+            return False
+        address = (_socket.AF_UNIX, path) if path is not None else self._address
+        if address is None:
+            return False
+        self._opened_at = now
+        self._socket = _connected(address[0], address[1])
+        return True
+
+
+def _connected(family: int, address: Any) -> Any:
+    opened = _socket.socket(family, _socket.SOCK_STREAM)
+    try:
+        opened.settimeout(STREAM_WAIT)
+        opened.connect(address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def outlet(destination: Destination) -> Outlet:
+    """The outlet of a destination for statsd lines."""
+    return StreamOutlet(destination) if destination.framing is not None else Outlet(destination)

@@ -1,0 +1,87 @@
+"""Statements of SQLAlchemy, by its events: text, never parameters."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from .._spans import Span
+from ._patch import Options, Undo, child, recording
+
+#: Longer statements are cut, in characters.
+STATEMENT_MAX = 2_000
+_WORDS = frozenset(
+    ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "ALTER", "DROP", "PRAGMA", "SHOW", "CALL", "EXPLAIN",
+     "TRUNCATE", "MERGE", "SET", "REPLACE", "GRANT", "REVOKE", "LOCK", "VALUES")
+)  # fmt: skip
+_KEY = "metlog_spans"
+
+
+def _before(conn: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, many: bool) -> None:
+    parent = recording()
+    if parent is None:
+        return
+    word = statement.lstrip("( \n\t\r")[:12].partition(" ")[0].rstrip().upper()
+    span = child(parent, word if word in _WORDS else "SQL")
+    # Not the current one: what runs meanwhile is none of its work.
+    span.start(parent.context)
+    url = conn.engine.url
+    span.set("db.system.name", conn.dialect.name).set("db.query.text", statement[:STATEMENT_MAX])
+    if url.database:
+        span.set("db.namespace", url.database)
+    if url.host:
+        span.set("server.address", url.host)
+    if url.port:
+        span.set("server.port", url.port)
+    if many:
+        span.set("db.operation.batch", True)
+    conn.info.setdefault(_KEY, []).append((context, span))
+
+
+def _open(conn: Any, context: Any) -> "Span | None":
+    """The span of this execution. Those above it on the stack belong to executions that never ended."""
+    stack = conn.info.get(_KEY) if conn is not None else None
+    while stack:
+        of, span = stack.pop()
+        if of is context:
+            return span  # type: ignore[no-any-return]
+        span.end()
+    return None
+
+
+def _after(conn: Any, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    if _KEY not in conn.info:
+        return
+    span = _open(conn, context)
+    if span is not None:
+        rows = getattr(cursor, "rowcount", -1)
+        if isinstance(rows, int) and rows >= 0:
+            span.set("db.response.affected_rows", rows)
+        span.end()
+
+
+def _failed(failure: Any) -> None:
+    conn = failure.connection
+    if conn is None or conn.invalidated or _KEY not in conn.info:
+        return
+    span = _open(conn, failure.execution_context)
+    if span is not None:
+        error = failure.original_exception
+        # Databases quote values in their messages; the type is enough.
+        span.event("exception", {"exception.type": f"{type(error).__module__}.{type(error).__qualname__}"})
+        span.status("error", type(error).__name__).end()
+
+
+def sqlalchemy_library(_options: Options) -> List[Undo]:
+    """Listens to all engines, those that exist and those to come."""
+    import sqlalchemy.event
+    from sqlalchemy.engine import Engine
+
+    listeners = (("before_cursor_execute", _before), ("after_cursor_execute", _after), ("handle_error", _failed))
+    for name, listener in listeners:
+        sqlalchemy.event.listen(Engine, name, listener)
+
+    def undo() -> None:
+        for name, listener in listeners:
+            sqlalchemy.event.remove(Engine, name, listener)
+
+    return [undo]

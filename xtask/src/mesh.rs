@@ -1,0 +1,35 @@
+//! Tests of the mesh that need other programs: a real ZooKeeper.
+use crate::{cargo, run, setup};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Plays agents of the older system.
+const PYTHON: [&str; 1] = ["kazoo==2.11.0"];
+
+/// Installs what is needed and passes them.
+pub fn test(root: &Path, cache: &Path) -> Result<(), String> {
+    install(Path::new("/usr/share/java/zookeeper.jar"), "zookeeper")?;
+    setup::venv(cache, "mesh", &PYTHON)?;
+    let mut tests = Command::new(cache.join("mesh/bin/python"));
+    tests.arg(root.join("xtask/system/mesh_zookeeper.py"));
+    let cargo = cargo(&["test", "--locked", "--package", "metlog-mesh", "zookeeper_real"]);
+    tests.arg(cargo.get_program()).args(cargo.get_args());
+    for (name, value) in cargo.get_envs() {
+        match value {
+            Some(value) => tests.env(name, value),
+            None => tests.env_remove(name),
+        };
+    }
+    run(&mut tests)
+}
+
+/// A package of the system, by a file of it: one that is no program cannot be asked for its version.
+fn install(file: &Path, package: &str) -> Result<(), String> {
+    if file.exists() {
+        return Ok(());
+    }
+    let update = run(Command::new("apt-get").args(["update", "-qq"]).stdin(Stdio::null()));
+    let install =
+        update.and_then(|()| run(Command::new("apt-get").args(["install", "-y", "-qq", package]).stdin(Stdio::null())));
+    install.map_err(|why| format!("{why}\nthe tests of the mesh need {package}: sudo apt-get install {package}"))
+}
