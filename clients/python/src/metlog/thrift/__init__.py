@@ -30,8 +30,8 @@ __all__ = ["ACCEPTED", "CARRIERS", "root", "trace_client", "trace_processor"]
 def trace_client(client: Any, *, service: str = "", carrier: str = "auto", sender: Any = None) -> Any:
     """Makes the calls of a client spans, within a trace that is kept, and gives the same client.
 
-    ``client``: of generated code, of ``thriftpy2`` or of its ``contrib.aio``. ``service``: the name in the spans, if not
-    that of the Thrift service. ``carrier``: see :mod:`metlog.thrift`.
+    ``client``: of generated code, of ``thriftpy2`` or of its ``contrib.aio``. ``service``: the name in the spans, if
+    not that of the Thrift service. ``carrier``: see :mod:`metlog.thrift`.
 
     Raises:
         ValueError: for a carrier that there is not.
