@@ -49,6 +49,7 @@ fn frames(datagrams: &[Vec<u8>]) -> Vec<String> {
     let decoded = datagrams.iter().map(|bytes| Datagram::decode(bytes).unwrap());
     let described = |frame| match frame {
         Frame::Span(span) => format!("span {}", span.name),
+        Frame::Ping(_) | Frame::Probe(_) => panic!("no result of the mesh is sent here"),
         Frame::Message(message) => {
             let message = message.to_message();
             format!("{}: {}", message.logger, message.payload)

@@ -15,10 +15,12 @@ pub mod cell;
 pub mod headers;
 mod layout;
 mod live;
+mod login;
 pub mod number;
 mod page;
 pub mod parameter;
 pub mod part;
+mod partial;
 pub mod range;
 mod site;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod watch;
 
 pub use ask::{Fault, Rows};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
+pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use page::Page;
 pub use range::{Micros, Range, Zone};
 pub use site::Site;

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -248,6 +249,35 @@ def test_what_is_full_or_refused_is_counted(capture):
         nowhere.incr("a")
     nowhere.metlog.flush()
     assert nowhere.metlog.stats().statsd_lost == 3
+
+
+@pytest.mark.parametrize("scheme", ["unix://", ""])
+def test_a_unix_socket_of_either_kind(scheme, tmp_path):
+    """As Datadog's agents have it: a path says nothing of the kind, and a stream has lengths before blocks."""
+    path = str(tmp_path / "dsd.sock")
+    client = DogStatsd(socket_path=scheme + path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(path)
+        server.listen()
+        client.increment("a")
+        client.gauge("b", 2)
+        client.flush()
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(100) == len(b"a:1|c\nb:2|g").to_bytes(4, "little") + b"a:1|c\nb:2|g"
+        client.increment("lost")
+        client.flush()
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(path)
+        server.settimeout(5)
+        for _ in range(100):
+            time.sleep(0.01)
+            client.increment("c")
+            client.flush()
+            if client.metlog.stats().statsd_lost < client.metlog.stats().statsd_queued - 2:
+                break
+        assert server.recv(100) == b"c:1|c"
 
 
 def test_a_fork_has_a_queue_of_its_own(capture):
