@@ -5,7 +5,7 @@
 //! for that reason: every line of it, the whole datagram, or every message in it. A gauge with a sign has a `delta`, and
 //! `dogstatsd` where its line has sections that only DogStatsD has: then the gauge is set, unless configured otherwise.
 #![allow(clippy::unwrap_used)]
-use metlog_schemas::format::wire::describe_span;
+use metlog_schemas::format::wire::{describe_ping, describe_probe, describe_span};
 use metlog_schemas::format::{self, Decoded, Entry, Scratch, oslo_metrics};
 use metlog_schemas::metlog_json::{Decoder, objects};
 use metlog_schemas::rows::{Row, Rows};
@@ -106,6 +106,8 @@ fn wire_that_must_pass() {
                     })
                 }
                 Ok(Frame::Span(view)) => json!({"span": describe_span(&view)}),
+                Ok(Frame::Ping(ping)) => json!({"ping": describe_ping(&ping)}),
+                Ok(Frame::Probe(probe)) => json!({"probe": describe_probe(&probe)}),
                 Err(refusal) => json!({"refused": refusal.reason()}),
             })
             .collect();

@@ -20,6 +20,7 @@ pub mod number;
 mod page;
 pub mod parameter;
 pub mod part;
+mod partial;
 pub mod range;
 mod site;
 #[cfg(test)]
@@ -32,8 +33,8 @@ pub mod visit;
 mod watch;
 
 pub use ask::{Fault, Rows};
-pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
+pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use page::Page;
 pub use range::{Micros, Range, Zone};
 pub use site::Site;

@@ -130,7 +130,7 @@ def described(name, value):
             else:
                 function = inner.__func__ if isinstance(inner, (staticmethod, classmethod)) else inner
                 is_method = not isinstance(inner, staticmethod)
-                yield f"- `{signature(method, function, is_method)}`: {indented(paragraphs(inner))}"
+                yield f"- `{signature(method, function, is_method)}`: {indented(paragraphs(function))}"
         yield ""
     elif inspect.isfunction(value) or inspect.ismethod(value):
         yield f"### `{signature(name, value)}`\n\n{paragraphs(value)}\n"
@@ -154,8 +154,6 @@ def reference():
     """The whole page."""
     out, named = [HEAD], modules()
     for module_name in named:
-        if module_name.startswith("metlog.thrift"):
-            continue  # its page is of its own
         module = importlib.import_module(module_name)
         out.append(f"## `{module_name}`\n\n{paragraphs(module)}\n")
         for name, value in public(module):
