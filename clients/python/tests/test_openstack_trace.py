@@ -275,6 +275,19 @@ def test_what_is_known_of_a_request_is_searchable():
     assert openstack.request_ids({}) == [] and propagation.FORMATS
 
 
+def test_what_a_service_put_into_its_context_fails_no_request():
+    from metlog import paste
+
+    class Strange:
+        @property
+        def request_id(self):
+            raise RuntimeError("x")
+
+    app = paste.factory({}, destinations="127.0.0.1:9", sampling="1.0", statsd="false")(ok)
+    assert ask(app, **{"oslo.context": Strange()}) == b"ok"
+    app._measures.client.close()
+
+
 # oslo.messaging without the pipeline: the public serializer alone, and the hook alone.
 
 
