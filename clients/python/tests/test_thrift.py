@@ -1,5 +1,7 @@
 """Thrift: the real libraries against each other, with and without traces, and every carrier of ids."""
 
+import socket
+import struct
 import threading
 
 import pytest
@@ -250,6 +252,151 @@ def test_a_new_connection_is_asked_for_the_upgrade_again(opened, client, sent, a
         asked.trans.open()
         assert asked.client.ping("b") == "b"
     assert bytes(wire.sent).count(b"__can__finagle__trace__v3__") == 2
-    client.flush()
-    found = [one for one in messages(sent) if one.get("name") == "Shop.ping" and one["kind"] == 2]
+    found = [one for one in messages_of(client, sent, 5) if one.get("name") == "Shop.ping" and one["kind"] == 2]
     assert {one["trace_id"] for one in found} == {f"{front.context.trace_id:032x}"}
+
+
+@pytest.mark.parametrize("asks,serves", PAIRS)
+def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, serves):
+    server = serving(opened, serves, "framed", client)
+    asked = calling(opened, asks, "framed", server.port, carrier="milo")
+    with client.span("front"):
+        asked.client.note("n")
+        assert server.service.arrived.wait(5) and server.service.noted == ["n"]
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - each library has its own
+            asked.client.fail("how")
+    found = spans(client, sent, 5)
+    assert found["Shop.note", "client"]["happened"] == ["CLIENT_SEND"]
+    assert found["Shop.note", "server"]["happened"] == ["SERVER_RECV"]
+    out, served = found["Shop.fail", "client"], found["Shop.fail", "server"]
+    assert served["parent_span_id"] == out["span_id"]
+    assert served["status"] == (2, "'how'") and served["attributes"]["thrift.exception"] == "undeclared"
+    # Apache's server says so; thriftpy2's ends the connection.
+    expected = "application" if serves == "apache" else "transport"
+    assert out["status"][0] == 2 and out["attributes"]["thrift.exception"] == expected
+    assert type(raised.value).__name__ == "T" + expected.capitalize() + "Exception"
+    assert served["happened"].count("exception") == 1
+
+
+def raw(port, *parts, framed=True):
+    """Sends these and gives what comes back, until the server says no more."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as stream:
+        for part in parts:
+            stream.sendall(struct.pack(">i", len(part)) + part if framed else part)
+        stream.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := stream.recv(65_536):
+            received += data
+        return received
+
+
+def head(name, kind=1):
+    return struct.pack(">Ii", 0x80010000 | kind, len(name)) + name + struct.pack(">i", 0)
+
+
+PING = struct.pack(">bhi1sb", 11, 1, 1, b"a", 0)
+
+
+@pytest.mark.parametrize("serves", LIBRARIES)
+def test_names_of_spans_are_bounded(opened, client, sent, serves):
+    server = serving(opened, serves, "framed", client)
+    for n in range(20):
+        assert b"nonsense" in raw(server.port, head(f"nonsense{n}".encode()) + PING)
+    found = [one for one in messages_of(client, sent, 20) if "span_id" in one]
+    assert {one["name"] for one in found} == {"Shop.(unknown)"}
+
+
+def messages_of(client, sent, count):
+    spans(client, sent, count)
+    return messages(sent)
+
+
+@pytest.mark.parametrize("serves", LIBRARIES)
+def test_hostile_heads(opened, client, sent, serves):
+    """Connections of these end; the server goes on, and others notice nothing."""
+    server = serving(opened, serves, "framed", client)
+    upgrade = head(b"__can__finagle__trace__v3__") + b"\0"
+    granted = head(b"__can__finagle__trace__v3__", 2) + b"\0"
+    hostile = [
+        [head(b"ping", 5) + b"\0" * 10],  # ids are cut off
+        [head(b"ping", 5)],
+        [upgrade, b"\x0f\x00\x08\x0c\x7f\xff\xff\xff" + head(b"ping") + PING],  # a list of 2 billion
+        [upgrade, b"\x0b\x00\x09\x7f\xff\xff\xff" + head(b"ping") + PING],
+        [upgrade, b"\x0b\x00\x09\xff\xff\xff\xff" + head(b"ping") + PING],
+        [upgrade, b"\x0c\x00\x08" * 5_000],  # nested without end
+        [upgrade, head(b"ping") + PING],  # no header, though it was agreed upon
+        [upgrade, b"\x0a\x00\x01"],
+        [head(b"__can__finagle__trace__v3__") + b"\x0f\x00\x08\x0c\x7f\xff\xff\xff"],
+    ]
+    for parts in hostile:
+        received = raw(server.port, *parts)
+        assert received in (b"", struct.pack(">i", len(granted)) + granted), parts
+    for ids in (b"\0" * 24, struct.pack(">qqq", 0, 6, 0), struct.pack(">qqq", 5, 0, 0)):
+        assert b"ping" in raw(server.port, head(b"ping", 5) + ids + PING)
+    no_ids = b"\x0a\x00\x01" + b"\0" * 8 + b"\x0a\x00\x02" + b"\0" * 8 + b"\0"
+    assert b"ping" in raw(server.port, upgrade, no_ids + head(b"ping") + PING)
+    asked = opened(Client("apache", "framed", server.port))
+    assert asked.client.ping("still here") == "still here"
+    served = [one for one in messages_of(client, sent, 5) if one.get("name") == "Shop.ping"]
+    assert len(served) == 5
+    assert all(one["trace_id"] != "0" * 32 and one["parent_span_id"] == "0" * 16 for one in served)
+
+
+@pytest.mark.parametrize("serves", LIBRARIES)
+def test_a_server_that_accepts_no_carrier_is_the_plain_one(opened, client, sent, serves):
+    plain = opened(Server(serves, "framed", processor(serves, Service(serves))))
+    server = serving(opened, serves, "framed", client, accept=())
+    for parts in ([head(b"__can__finagle__trace__v3__") + b"\0", head(b"ping") + PING], [head(b"ping") + PING]):
+        assert raw(server.port, *parts) == raw(plain.port, *parts) != b""
+
+
+def test_several_services_on_one_connection_apache(opened, client, sent):
+    from thrift.protocol.TMultiplexedProtocol import TMultiplexedProtocol
+    from thrift.TMultiplexedProcessor import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    traced = metlog.thrift.trace_processor(several, sender=client)
+    several.registerProcessor("First", processor("apache", Service("apache")))
+    several.registerProcessor("Second", metlog.thrift.trace_processor(processor("apache", Service("apache"))))
+    several.registerDefault(processor("apache", Service("apache")))
+    for kind in ("framed", "header"):
+        server = opened(Server("apache", kind, traced))
+        for carrier in ("auto", "milo", "finagle"):
+            for name in ("First", "Second"):
+                asked = opened(
+                    Client("apache", kind, server.port, lambda inner, name=name: TMultiplexedProtocol(inner, name))
+                )
+                metlog.thrift.trace_client(asked.client, carrier=carrier)
+                with client.span("front"):
+                    assert asked.client.ping("a") == "a"
+                    with pytest.raises(asked.sold_out):
+                        asked.client.buy([asked.line("tea", 1)], True)
+    found = spans(client, sent, 60)
+    for name in ("First", "Second"):
+        assert found[name + ".ping", "server"] and found[name + ".ping", "client"]
+        assert found[name + ".buy", "server"]["attributes"]["thrift.exception"] == "declared"
+
+
+def test_several_services_on_one_connection_thriftpy2(opened, client, sent):
+    from thriftpy2.protocol import TMultiplexedProtocol
+    from thriftpy2.thrift import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    several.register_processor("First", processor("thriftpy2", Service("thriftpy2")))
+    traced = metlog.thrift.trace_processor(several, sender=client)
+    several.register_processor("Second", processor("thriftpy2", Service("thriftpy2")))
+    server = opened(Server("thriftpy2", "framed", traced))
+    for carrier in ("auto", "milo", "finagle"):
+        for name in ("First", "Second"):
+            asked = opened(
+                Client("thriftpy2", "framed", server.port, lambda inner, name=name: TMultiplexedProtocol(inner, name))
+            )
+            metlog.thrift.trace_client(asked.client, carrier=carrier)
+            with client.span("front"):
+                assert asked.client.ping("a") == "a"
+                with pytest.raises(asked.sold_out):
+                    asked.client.buy([asked.line("tea", 1)], True)
+    found = spans(client, sent, 30)
+    for name in ("First", "Second"):
+        assert found[name + ".ping", "server"] and found[name + ".ping", "client"]
+        assert found[name + ".buy", "server"]["attributes"]["thrift.exception"] == "declared"

@@ -94,11 +94,9 @@ def request_header(context: Optional[Context], parent_id: int) -> bytes:
     parts = [_i64(1, context.trace_id), _i64(2, context.span_id)]
     if parent_id:
         parts.append(_i64(3, parent_id))
-    flags = _DEBUG if context.is_debug else 0
     if context.is_decided:
         parts.append(_bool(5, context.is_sampled))
-        flags |= _SAMPLING_KNOWN | (_SAMPLED if context.is_sampled else 0)
-    parts.append(_i64(7, flags))
+    parts.append(_i64(7, _DEBUG if context.is_debug else 0))
     if context.trace_id >> 64:
         parts.append(_i64(11, context.trace_id >> 64))
     return b"".join(parts) + EMPTY_STRUCT
