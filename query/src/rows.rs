@@ -3,12 +3,13 @@
 //! The order makes it so: first the hot rows are taken, then the store is listed. A segment that is stored in
 //! between is in both, and its objects are hidden; one that was stored before is in the list, whatever the
 //! listener forgets afterwards.
+use crate::access::is_of_times;
 use crate::hot_scan;
 use crate::partition::Pruning;
 use crate::snapshot::Shared;
 use crate::time_range::{self, Times};
 use crate::trace_index;
-use crate::warehouse::{Object, Warehouse, file_schema};
+use crate::warehouse::{Object, Reading, Warehouse, file_schema};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -93,17 +94,21 @@ impl TableProvider for FactTable {
             let partitions = state.config().target_partitions();
             inputs.extend(hot_scan::scan(hot, self.table, &self.schema, columns.as_ref(), limit_below, partitions)?);
         }
+        // Most rows of the objects that are left are of the time that is asked for.
+        let filters_first = !filters.iter().all(|filter| is_of_times(self.table, filter));
         let is_within = |object: &Object| object.path.partition.hour().is_some_and(|hour| times.hold_throughout(hour));
         let (within, others): (Vec<Object>, Vec<Object>) = objects.into_iter().partition(is_within);
         if !others.is_empty() {
-            inputs.push(self.warehouse.scan(state, self.table, others, columns, limit_below)?);
+            let reading = Reading { projection: columns, limit: limit_below, filters_first };
+            inputs.push(self.warehouse.scan(state, self.table, others, reading)?);
         }
         if !inputs.is_empty() {
             let width = projection.map(Vec::len);
             inputs = vec![times.apply(state, UnionExec::try_new(inputs)?, width)?];
         }
         if !within.is_empty() {
-            inputs.push(self.warehouse.scan(state, self.table, within, projection.cloned(), limit)?);
+            let reading = Reading { projection: projection.cloned(), limit, filters_first };
+            inputs.push(self.warehouse.scan(state, self.table, within, reading)?);
         }
         match inputs.len() {
             0 => {

@@ -62,6 +62,7 @@ _WSGI_NAMES = {
     )
 }  # fmt: skip
 _WSGI_KEYS = frozenset(_WSGI_NAMES.values())
+_ASGI_NAMES = frozenset(name.encode() for name in _WSGI_NAMES)
 
 
 def getter(carrier: Any) -> Get:
@@ -81,6 +82,15 @@ def in_wsgi(environ: Mapping[str, Any]) -> bool:
         return not environ.keys().isdisjoint(_WSGI_KEYS) or "HTTP_UBERCTX_" in "\n".join(environ)
     except TypeError:
         return True  # an application has put something else than a text in
+
+
+def in_asgi(headers: Iterable[Tuple[bytes, bytes]]) -> bool:
+    """True where any header of an ASGI request may be part of a context."""
+    for name, _ in headers:
+        lower = name.lower()
+        if lower in _ASGI_NAMES or lower.startswith(b"uberctx-"):
+            return True
+    return False
 
 
 def wsgi_getter(environ: Mapping[str, Any]) -> Get:
