@@ -27,6 +27,7 @@ cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all,
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
                                              the whole process under load, beside another binary in turns
 cargo xtask bench [--binary FILE] reports    the shipped reports over 10 million messages, beside DuckDB
+cargo xtask bench [--binary FILE] fresh      how long after a send SQL sees the message, beside 100,000 messages a second
 cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
 
 Where no binary is named, the release binary is built.";
@@ -153,6 +154,9 @@ fn bench_reports(choice: &Choice) -> Result<(), String> {
 fn bench(choice: &Choice) -> Result<(), String> {
     if choice.names.iter().any(|name| name == "reports") {
         return bench_reports(choice);
+    }
+    if choice.names.iter().any(|name| name == "fresh") {
+        return run(Command::new("python3").arg(root().join("xtask/system/bench_fresh.py")).arg(choice.binary()?));
     }
     let mut flood = cargo(&["bench", "--locked", "--package", "metlog-cli", "--bench", "flood", "--"]);
     if let Some(binary) = choice.option("--binary") {
