@@ -70,7 +70,7 @@ class Traced(Processor):
     def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TProcessor``."""
         options = self._metlog_options
-        is_upgraded = id(iprot) in self._metlog_upgraded
+        is_upgraded = self._metlog_is_upgraded(iprot)
         can_upgrade = isinstance(iprot, TBinaryProtocol) and "finagle" in options.accept
         can_upgrade = can_upgrade and _proxies.is_connection(iprot, oprot)
         work = Work(options, self._metlog_services, is_upgraded, is_binary(iprot), can_upgrade)
@@ -78,7 +78,7 @@ class Traced(Processor):
         try:
             return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if is_upgraded else oprot)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.writeMessageBegin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.writeMessageEnd()

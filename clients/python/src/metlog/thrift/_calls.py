@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
 import sys
 from typing import Any, FrozenSet, NamedTuple, Optional, Tuple
 
@@ -137,15 +138,14 @@ class Serving:
     def end(self, error: Optional[BaseException]) -> None:
         """The reply was sent, or nothing will be."""
         span = self.span
-        if span is None:
-            return
-        if span.is_recording:
-            if error is not None:
-                if span._status != _spans.STATUSES["error"]:
-                    span.exception(error)
-            elif not self._is_oneway:
-                span.event(SERVER_SEND)
-        span.end()
+        if span is not None:
+            if span.is_recording:
+                if error is not None:
+                    if span._status != _spans.STATUSES["error"]:
+                        span.exception(error)
+                elif not self._is_oneway:
+                    span.event(SERVER_SEND)
+            span.end()
         # Whatever the service left behind belongs to this call, and not to the next one of the thread.
         _spans.current.set(self._before)
         serving.set(self._was)
@@ -177,15 +177,24 @@ class Handler:
 
         def told(*args: Any, **kwargs: Any) -> Any:
             try:
-                return found(*args, **kwargs)
+                result = found(*args, **kwargs)
             except Exception as error:
                 held.raised(error)
                 raise
+            return _awaited(held, result) if inspect.iscoroutine(result) else result
 
         return told
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_metlog_inner"], name, value)
+
+
+async def _awaited(held: Serving, result: Any) -> Any:
+    try:
+        return await result
+    except Exception as error:
+        held.raised(error)
+        raise
 
 
 def module_of(kind: type) -> Any:

@@ -93,12 +93,13 @@ class Work:
             context, kind = _carriers.from_milo(ids), _carriers.CALL
         elif context is None and "header" in options.accept:
             context = quietly(lambda: _carriers.from_info_headers(headers()))
-        quietly(lambda: self.call.begin(*self._named(name, kind), context, self.services.find(name)[2]))
+        if name != _carriers.UPGRADE:  # which is refused, and nothing that anyone has asked of the service
+            quietly(lambda: self._begin(name, kind == _carriers.ONEWAY, context))
         return Message(name, kind, sequence)
 
-    def _named(self, name: str, kind: int) -> "Tuple[str, str, bool]":
-        service, method, _ = self.services.find(name)
-        return service, method, kind == _carriers.ONEWAY
+    def _begin(self, name: str, is_oneway: bool, context: Optional[Context]) -> None:
+        service, method, results = self.services.find(name)
+        self.call.begin(service, method, is_oneway, context, results)
 
 
 def quietly(trace: Callable[[], Any]) -> Any:
@@ -116,7 +117,8 @@ class Processor:
         self._metlog_options = options
         self._metlog_plain = plain(inner)
         self._metlog_inner, self._metlog_services = self._metlog_parts(inner, options)
-        #: Connections that Finagle's upgrade was agreed upon on. Held, so that no other protocol has such an id.
+        #: Connections that Finagle's upgrade was agreed upon on, of protocols that hold no attribute. Held, so that no
+        #: other protocol has such an id, until the connection ends.
         self._metlog_upgraded: Dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -160,6 +162,16 @@ class Processor:
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         raise NotImplementedError
+
+    def _metlog_upgrade(self, iprot: Any) -> None:
+        """From now on requests of this connection begin with a header."""
+        try:
+            iprot._metlog_upgraded = True
+        except AttributeError:
+            self._metlog_upgraded[id(iprot)] = iprot
+
+    def _metlog_is_upgraded(self, iprot: Any) -> bool:
+        return getattr(iprot, "_metlog_upgraded", False) or id(iprot) in self._metlog_upgraded
 
     def _metlog_finish(self, iprot: Any, work: Work, error: Optional[BaseException]) -> None:
         if error is not None and self._metlog_upgraded:

@@ -18,7 +18,7 @@ from ._proxies import Proxy, Upgraded
 from ._serve import HEAD, Processor, Service, Work
 
 _classes: "Dict[type, type]" = {}
-_BINARY = ("TBinaryProtocol", "TCyBinaryProtocol")
+_BINARY = ("TBinaryProtocol", "TCyBinaryProtocol", "TAsyncBinaryProtocol")
 
 
 def is_binary(protocol: Any) -> bool:
@@ -67,7 +67,7 @@ class _Base(Processor):
 
     def _metlog_work(self, iprot: Any, oprot: Any) -> Work:
         options = self._metlog_options
-        is_upgraded = id(iprot) in self._metlog_upgraded
+        is_upgraded = self._metlog_is_upgraded(iprot)
         can_upgrade = "finagle" in options.accept and any(kind.__name__ in _BINARY for kind in type(iprot).__mro__)
         can_upgrade = can_upgrade and _proxies.is_connection(iprot, oprot)
         return Work(options, self._metlog_services, is_upgraded, is_binary(iprot), can_upgrade)
@@ -83,7 +83,7 @@ class Traced(_Base):
         try:
             return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if work.is_upgraded else oprot)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.write_message_begin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.write_message_end()
@@ -106,7 +106,7 @@ class TracedAsync(_Base):
             inside = Out(oprot, work) if work.is_upgraded else oprot
             return await self._metlog_inner.process(_aio.In(iprot, work), inside)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.write_message_begin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.write_message_end()
