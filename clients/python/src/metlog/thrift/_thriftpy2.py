@@ -36,7 +36,12 @@ class In(Proxy):
     def read_message_begin(self) -> Any:
         """See ``TProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work
-        asking = work.head(getattr(inner.trans, "get_headers", dict))
+        begun = None
+        if not work.is_upgraded:
+            begun = inner.read_message_begin()
+            if work.is_plain(begun, inner.trans):
+                return begun
+        asking = work.head(begun, inner.trans)
         try:
             wanted = next(asking)
             while True:
@@ -65,12 +70,11 @@ class _Base(Processor):
         service = inner._service
         return Service(name or service.__name__, service.thrift_services, service)
 
-    def _metlog_work(self, iprot: Any, oprot: Any) -> Work:
-        options = self._metlog_options
-        is_upgraded = self._metlog_is_upgraded(iprot)
-        can_upgrade = "finagle" in options.accept and any(kind.__name__ in _BINARY for kind in type(iprot).__mro__)
-        can_upgrade = can_upgrade and _proxies.is_connection(iprot, oprot)
-        return Work(options, self._metlog_services, is_upgraded, is_binary(iprot), can_upgrade)
+    def _metlog_is_binary(self, iprot: Any) -> bool:
+        return is_binary(iprot)
+
+    def _metlog_can_upgrade(self, iprot: Any, oprot: Any) -> bool:
+        return any(kind.__name__ in _BINARY for kind in type(iprot).__mro__) and _proxies.is_connection(iprot, oprot)
 
 
 class Traced(_Base):
@@ -78,7 +82,7 @@ class Traced(_Base):
 
     def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TProcessor``."""
-        work = self._metlog_work(iprot, oprot)
+        work = Work(self, iprot, oprot)
         error: Optional[BaseException] = None
         try:
             return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if work.is_upgraded else oprot)
@@ -100,7 +104,7 @@ class TracedAsync(_Base):
 
     async def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TAsyncProcessor``."""
-        work = self._metlog_work(iprot, oprot)
+        work = Work(self, iprot, oprot)
         error: Optional[BaseException] = None
         try:
             inside = Out(oprot, work) if work.is_upgraded else oprot
