@@ -31,6 +31,12 @@ def is_binary(protocol: Any) -> bool:
 class In(Proxy):
     """What is read, without carriers."""
 
+    trans = _proxies.passing("trans")
+    readMessageEnd = _proxies.passing("readMessageEnd")
+    _fast_decode = _proxies.passing("_fast_decode")
+    string_length_limit = _proxies.passing("string_length_limit")
+    container_length_limit = _proxies.passing("container_length_limit")
+
     def readMessageBegin(self) -> Any:
         """See ``TProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work

@@ -33,6 +33,9 @@ def is_binary(protocol: Any) -> bool:
 class In(Proxy):
     """What is read, without carriers."""
 
+    read_struct = _proxies.passing("read_struct")
+    read_message_end = _proxies.passing("read_message_end")
+
     def read_message_begin(self) -> Any:
         """See ``TProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work
