@@ -275,6 +275,19 @@ def test_what_is_known_of_a_request_is_searchable():
     assert openstack.request_ids({}) == [] and propagation.FORMATS
 
 
+def test_what_a_service_put_into_its_context_fails_no_request():
+    from metlog import paste
+
+    class Strange:
+        @property
+        def request_id(self):
+            raise RuntimeError("x")
+
+    app = paste.factory({}, destinations="127.0.0.1:9", sampling="1.0", statsd="false")(ok)
+    assert ask(app, **{"oslo.context": Strange()}) == b"ok"
+    app._measures.client.close()
+
+
 # oslo.messaging without the pipeline: the public serializer alone, and the hook alone.
 
 
@@ -369,8 +382,10 @@ def test_the_hook_alone_carries_the_trace_and_ends_what_fails():
             assert endpoint.done.wait(10)
         finally:
             metlog.hooks.uninstall()
-        time.sleep(0.05)  # the server's spans end behind its answers
-        found = spans_of(ours, sent)
+        deadline = time.monotonic() + 10
+        # The server's spans end behind its answers.
+        while len(found := spans_of(ours, sent)) < 11 and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert {span["trace_id"] for span in found} == {f"{root.context.trace_id:032x}"}
         names = Counter((span["name"], span["kind"], span["status"][0]) for span in found)
         assert names == {
