@@ -58,9 +58,9 @@ DROPPED, OVERSIZE, OFF = Outcome.DROPPED, Outcome.OVERSIZE, Outcome.OFF
 class Stats(NamedTuple):
     """The counts of one client in this process. A forked child begins again at zero.
 
-    ``queued`` and ``statsd_queued`` were put into the queue; ``dropped`` were not sent, ``oversize`` of them for their size;
-    ``filtered`` were kept back. ``datagrams`` and ``statsd_datagrams`` were given to sockets, which refused ``send_errors``
-    of them; ``statsd_lost`` values were in those.
+    ``queued`` and ``statsd_queued`` were put into the queue; ``dropped`` were not sent, ``oversize`` of them for their
+    size; ``filtered`` were kept back. ``datagrams`` and ``statsd_datagrams`` were given to sockets, which refused
+    ``send_errors`` of them; ``statsd_lost`` values were in those.
     """
 
     queued: int = 0
