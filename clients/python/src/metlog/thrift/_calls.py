@@ -174,7 +174,8 @@ class Handler:
         self.__dict__["_metlog_inner"] = inner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__dict__["_metlog_inner"], name)
+        # Not as `self._metlog_inner`, which would ask here again in a copy that has none yet.
+        found = getattr(object.__getattribute__(self, "_metlog_inner"), name)
         held = serving.get()
         if held is None or held.method != name:
             return found
