@@ -15,16 +15,27 @@ import thriftpy2.contrib.aio.processor
 import thriftpy2.contrib.aio.protocol
 import thriftpy2.contrib.aio.socket
 import thriftpy2.contrib.aio.transport
-from test_thrift import calling, client, messages_of, opened, sent, serving, spans  # noqa: F401 - fixtures
+from test_thrift import (  # noqa: F401 - fixtures too
+    PING,
+    calling,
+    client,
+    head,
+    messages_of,
+    opened,
+    raw,
+    sent,
+    serving,
+    spans,
+)
 from thrift.protocol import TBinaryProtocol
 from thrift.server import THttpServer, TNonblockingServer
 from thrift.transport import THttpClient, TSocket
-from thrift_peers import GENERATED, LIBRARIES, Client, Server, Service, Shop, other, processor
+from thrift_peers import GENERATED, LIBRARIES, Client, Server, Service, Shop, Wire, other, processor
 
 import metlog
 import metlog.thrift
 from metlog import _spans
-from metlog.thrift import _calls
+from metlog.thrift import _calls, _carriers
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -416,3 +427,101 @@ def test_a_client_that_is_traced_twice_and_otherwise(opened, client, sent, libra
         assert asked.client.ping("a") == "a"
     found = spans(client, sent, 3)
     assert found["Other.ping", "client"]["span_id"] == found["Shop.ping", "server"]["parent_span_id"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_two_clients_on_one_connection(opened, client, sent, library):  # noqa: F811
+    """It is upgraded once, and both know."""
+    server = serving(opened, library, "framed", client)
+    wire = opened(Wire(server.port))
+    asked = calling(opened, library, "framed", wire.port, carrier="finagle")
+    protocol = asked.client._oprot
+    second = Shop.Client(protocol) if library == "apache" else thriftpy2.thrift.TClient(other.Shop, protocol)
+    metlog.thrift.trace_client(second, carrier="finagle")
+    with client.span("front"):
+        assert [asked.client.ping("a"), second.ping("b"), asked.client.ping("c")] == ["a", "b", "c"]
+    well_formed(messages_of(client, sent, 7), True)
+    assert bytes(wire.sent).count(b"__can__finagle__trace__v3__") == 1
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("of_traced", [True, False])
+def test_services_that_are_registered_before_and_after(opened, client, sent, is_before, of_traced):  # noqa: F811
+    from thrift.protocol.TMultiplexedProtocol import TMultiplexedProtocol
+    from thrift.TMultiplexedProcessor import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    traced = metlog.thrift.trace_processor(several, sender=client)
+    target = traced if of_traced else several
+    server = opened(Server("apache", "framed", traced))
+    target.registerDefault(processor("apache", Service("apache")))
+    if is_before:
+        target.registerDefault(processor("apache", Service("apache")))
+    target.registerProcessor("Named", processor("apache", Service("apache")))
+    for wrap in (lambda inner: inner, lambda inner: TMultiplexedProtocol(inner, "Named")):
+        asked = opened(Client("apache", "framed", server.port, wrap))
+        with pytest.raises(asked.sold_out):
+            asked.client.buy([asked.line("tea", 1)], True)
+    found = spans(client, sent, 2)
+    assert set(found) == {("Shop.buy", "server"), ("Named.buy", "server")}
+    for one in found.values():
+        assert one["attributes"]["thrift.exception"] == "declared"
+
+
+def test_a_processor_of_several_services_grants_the_upgrade(opened, client, sent):  # noqa: F811
+    from thrift.TMultiplexedProcessor import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    several.registerProcessor("Named", processor("apache", Service("apache")))
+    server = opened(Server("apache", "framed", metlog.thrift.trace_processor(several, sender=client)))
+    upgrade = head(b"__can__finagle__trace__v3__") + b"\0"
+    header = _carriers.request_header(metlog.Context(5, 6, 1), 0)
+    assert b"ping" in raw(server.port, upgrade, header + head(b"Named:ping") + PING)
+    found = spans(client, sent, 1)["Named.ping", "server"]
+    assert found["trace_id"] == f"{5:032x}" and found["parent_span_id"] == f"{6:016x}"
+
+
+def test_thriftpy2s_own_tracking_goes_on(opened, client, sent):  # noqa: F811
+    from thriftpy2.contrib.tracking import TrackerBase, TTrackedClient, TTrackedProcessor
+
+    class Tracker(TrackerBase):
+        def __init__(self):
+            super().__init__("client", "server")
+            self.noted = []
+
+        def record(self, header, exception):
+            self.noted.append((header.api, header.status))
+
+        def gen_header(self, header):
+            header.request_id, header.seq = "request", "1"
+
+    class PerConnection:
+        """Such a processor is of one connection."""
+
+        def process(self, iprot, oprot):
+            if not hasattr(self, "made"):
+                made = TTrackedProcessor(Tracker(), other.Shop, Service("thriftpy2"))
+                self.made = metlog.thrift.trace_processor(made, sender=client)
+            return self.made.process(iprot, oprot)
+
+    server = opened(Server("thriftpy2", "framed", PerConnection()))
+    plain = opened(Client("thriftpy2", "framed", server.port))
+    tracker = Tracker()
+    asked = TTrackedClient(tracker, other.Shop, plain.client._oprot)
+    metlog.thrift.trace_client(asked)
+    with client.span("front"):
+        assert asked.ping("a") == "a"
+        with pytest.raises(other.SoldOut):
+            asked.buy([other.Line(item="tea", count=1)], True)
+    assert tracker.noted == [("ping", True), ("buy", False)]
+    assert set(spans(client, sent, 5)) == {
+        ("front", "internal"),
+        *((f"Shop.{name}", kind) for name in ("ping", "buy") for kind in ("client", "server")),
+    }
+
+
+def test_carriers_that_asynchronous_clients_do_not_have():
+    made = thriftpy2.contrib.aio.client.TAsyncClient(other.Shop, None)
+    for carrier in ("finagle", "header"):
+        with pytest.raises(ValueError, match=f"do not have the carrier `{carrier}`"):
+            metlog.thrift.trace_client(made, carrier=carrier)

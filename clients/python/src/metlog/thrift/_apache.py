@@ -69,10 +69,8 @@ class Out(Proxy):
 class Traced(Processor):
     """A processor of generated code, or a multiplexed one."""
 
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
-        if not isinstance(inner, TMultiplexedProcessor):
-            return None
-        return "services", inner.services, getattr(inner, "defaultProcessor", None)
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
+        return ("services", inner.services) if isinstance(inner, TMultiplexedProcessor) else None
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         module = type(inner).__module__.rpartition(".")[2]

@@ -46,14 +46,14 @@ class Services:
 
     __slots__ = ("_default", "_named")
 
-    def __init__(self, named: "Callable[[str], Optional[Service]]", default: Optional[Service]) -> None:
+    def __init__(self, named: "Callable[[str], Optional[Service]]", default: "Callable[[], Optional[Service]]") -> None:
         self._named = named
         self._default = default
 
     def find(self, name: str) -> "Tuple[str, str, Any]":
         """Service, method and results of a call; a method that is not there is ``(unknown)``."""
         before, colon, method = name.partition(":")
-        service = self._named(before) if colon else self._default
+        service = self._named(before) if colon else self._default()
         if service is None:
             return "", UNKNOWN, None
         method = method if colon else name
@@ -73,7 +73,7 @@ class Work(Serving):
     def is_plain(self, begun: Any, trans: Any) -> bool:
         """Notes the head of a message. False: it has a carrier that follows it, and :meth:`head` is to be called."""
         name, kind, _ = begun
-        if kind not in (_carriers.CALL, _carriers.ONEWAY) or name == _carriers.UPGRADE:
+        if kind not in (_carriers.CALL, _carriers.ONEWAY) or name in _carriers.HANDSHAKES:
             return False
         try:
             self._begin(name, kind == _carriers.ONEWAY, self._of_headers(trans))
@@ -102,13 +102,15 @@ class Work(Serving):
             context, kind = _carriers.from_milo(ids), _carriers.CALL
         elif context is None:
             context = quietly(lambda: self._of_headers(trans))
-        if name != _carriers.UPGRADE:  # which is refused, and nothing that anyone has asked of the service
+        if name not in _carriers.HANDSHAKES:  # refused or not, nobody has asked anything of the service
             quietly(lambda: self._begin(name, kind == _carriers.ONEWAY, context))
         return Message(name, kind, sequence)
 
     def _of_headers(self, trans: Any) -> Optional[Context]:
         get = getattr(trans, "get_headers", None)
-        return None if get is None or "header" not in self._options.accept else _carriers.from_info_headers(get())
+        if get is None or "header" not in self._options.accept or getattr(trans, "_client_type", 0) != 0:
+            return None  # in Apache's library headers stay when the next message has none
+        return _carriers.from_info_headers(get())
 
     def _begin(self, name: str, is_oneway: bool, context: Optional[Context]) -> None:
         service, method, results = self._owner._metlog_services.find(name)
@@ -148,29 +150,31 @@ class Processor:
             one = self._metlog_service(inner, options.service)
             if hasattr(inner, "_handler"):
                 traced._handler = Handler(inner._handler)
-            return traced, Services(lambda _: None, one)
-        attribute, children, default = named
-        # Services may be registered later, in the processor that was given: it is looked at for each call.
+            return traced, Services(lambda _: None, lambda: one)
+        # Services may be registered later, in either processor: they are looked at for each call.
+        attribute, children = named
         setattr(traced, attribute, Children(children))
-        known: "Dict[str, Tuple[Any, Service]]" = {}
+        known: "Dict[Optional[str], Tuple[Any, Optional[Service]]]" = {None: (None, None)}
 
-        def service(child: Any, name: str) -> Service:
-            found = known.get(name)
-            if found is None or found[0] is not child:
-                found = known[name] = (child, self._metlog_service(plain(child), name))
-            return found[1]
-
-        def find(name: str) -> Optional[Service]:
+        def service(name: str) -> Optional[Service]:
             child = children.get(name)
-            return None if child is None else service(child, name)
+            found = known.get(name)
+            if child is not None and (found is None or found[0] is not child):
+                found = known[name] = (child, self._metlog_service(plain(child), name))
+            return None if child is None or found is None else found[1]
 
-        other = None
-        if default is not None:
-            other = self._metlog_service(plain(default), options.service)
-            traced.defaultProcessor = handled(plain(default))
-        return traced, Services(find, other)
+        def default() -> Optional[Service]:
+            for owner in (inner, traced):
+                child = getattr(owner, "defaultProcessor", None)
+                if child is not None and not isinstance(child, _Handled) and known[None][0] is not child:
+                    known[None] = (child, self._metlog_service(plain(child), options.service))
+                    traced.defaultProcessor = _Handled(child)
+            return known[None][1]
 
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
+        default()
+        return traced, Services(service, default)
+
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
         raise NotImplementedError
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
@@ -241,3 +245,14 @@ def handled(processor: Any) -> Any:
     if hasattr(processor, "_handler"):
         traced._handler = Handler(processor._handler)
     return traced
+
+
+class _Handled:
+    """The processor for calls that name no service, with what notes its exceptions."""
+
+    def __init__(self, processor: Any) -> None:
+        self._inner = handled(plain(processor))
+
+    def process(self, iprot: Any, oprot: Any) -> Any:
+        """See ``TProcessor``."""
+        return self._inner.process(iprot, oprot)

@@ -66,8 +66,8 @@ class Out(Proxy):
 
 
 class _Base(Processor):
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
-        return ("processors", inner.processors, None) if isinstance(inner, TMultiplexedProcessor) else None
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
+        return ("processors", inner.processors) if isinstance(inner, TMultiplexedProcessor) else None
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         service = inner._service
@@ -267,6 +267,8 @@ def trace_client(client: Any, options: Options) -> Any:
     """Makes the calls of a client traced."""
     kind = getattr(type(client), "_metlog_plain", type(client))
     if isinstance(client, TAsyncClient):
+        if options.carrier in ("header", "finagle"):
+            raise ValueError(f"clients of `contrib.aio` do not have the carrier `{options.carrier}`")
         base: Any = _AsyncClient
     elif isinstance(client, TClient):
         base = _Client
