@@ -8,7 +8,7 @@ module.exports = [
     languageOptions: {
       ecmaVersion: 2022,
       globals: Object.fromEntries(
-        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', 'setTimeout', 'clearTimeout', 'setImmediate', 'console', 'fetch', 'URL'].map(
+        ['Buffer', 'process', 'performance', 'require', 'module', '__dirname', '__filename', 'setTimeout', 'clearTimeout', 'setImmediate', 'console', 'fetch', 'URL'].map(
           (name) => [name, 'readonly']
         )
       ),

@@ -5,7 +5,7 @@ use crate::outcome::{Outcome, Stats};
 use crate::pipe::Pipes;
 use crate::statsd::{Number, Statsd, Timer};
 use crate::trace::{self, Context, Entered, Span, To};
-use metlog_wire::v1::Draft;
+use metlog_wire::v1::{Draft, Ping, Probe};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,6 +177,16 @@ impl Client {
 
     pub(crate) fn to(&self) -> To {
         To::Client(Arc::downgrade(self.emitter()))
+    }
+
+    /// Sends a result of the mesh. No filter applies.
+    pub fn ping(&self, ping: &Ping<'_>) -> Outcome {
+        self.emitter().pipes.current().push_ping(ping)
+    }
+
+    /// Sends a single probe of the mesh. No filter applies.
+    pub fn probe(&self, probe: &Probe<'_>) -> Outcome {
+        self.emitter().pipes.current().push_probe(probe)
     }
 
     /// Adds one to a counter.

@@ -101,6 +101,8 @@ mod outcome;
 mod pipe;
 #[cfg(feature = "metrics")]
 mod recorder;
+#[cfg(feature = "log")]
+mod records;
 mod slot;
 mod statsd;
 mod text;
@@ -128,6 +130,8 @@ pub use metlog_wire::{Message, Severity};
 pub use outcome::{Outcome, Stats};
 #[cfg(feature = "metrics")]
 pub use recorder::{RECORDER_SERIES_MAX, Recorder};
+#[cfg(feature = "log")]
+pub use records::{LOG_TYPE_DEFAULT, Log};
 pub use statsd::{Number, Timer};
 pub use trace::{
     Context, Entered, Format, Instrument, Instrumented, SPAN_PARTS_MAX, Sampling, Span, current as current_context,

@@ -49,6 +49,7 @@ fn frames(datagrams: &[Vec<u8>]) -> Vec<String> {
     let decoded = datagrams.iter().map(|bytes| Datagram::decode(bytes).unwrap());
     let described = |frame| match frame {
         Frame::Span(span) => format!("span {}", span.name),
+        Frame::Ping(_) | Frame::Probe(_) => panic!("no result of the mesh is sent here"),
         Frame::Message(message) => {
             let message = message.to_message();
             format!("{}: {}", message.logger, message.payload)
@@ -86,4 +87,11 @@ fn service() {
     let (messages, lines) = run("service");
     assert_eq!(frames(&messages).len(), 30);
     assert_eq!(lines.iter().filter(|line| line.ends_with("requests:1|c")).count(), 30, "{lines:?}");
+}
+
+#[cfg(feature = "log")]
+#[test]
+fn log() {
+    let (messages, _) = run("log");
+    assert_eq!(frames(&messages), ["log: started", "sync::login: bad password", "log: could not store"]);
 }

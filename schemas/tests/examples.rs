@@ -5,7 +5,8 @@
 //! for that reason: every line of it, the whole datagram, or every message in it. A gauge with a sign has a `delta`, and
 //! `dogstatsd` where its line has sections that only DogStatsD has: then the gauge is set, unless configured otherwise.
 #![allow(clippy::unwrap_used)]
-use metlog_schemas::format::wire::describe_span;
+use metlog_schemas::format::wire::{describe_ping, describe_probe, describe_span};
+use metlog_schemas::format::{self, Decoded, Entry, Scratch, oslo_metrics};
 use metlog_schemas::metlog_json::{Decoder, objects};
 use metlog_schemas::rows::{Row, Rows};
 use metlog_schemas::statsd::{self, Annotation, Kind, Lines, Reason, Sample, Value};
@@ -63,9 +64,21 @@ fn every_file_is_one_that_a_test_reads() {
         if name.starts_with("client.") || name == "propagation.vectors.json" {
             continue;
         }
-        let known = ["wire.v1.", "metlog_json.", "statsd."].iter().any(|format| name.starts_with(format));
+        let known =
+            ["wire.v1.", "metlog_json.", "statsd.", "oslo_metrics."].iter().any(|format| name.starts_with(format));
         let outcome = [".pass.", ".fail.", ".message.json"].iter().any(|outcome| name.contains(outcome));
         assert!(known && outcome, "{name}");
+    }
+}
+
+/// Those that pass are in the format's own tests.
+#[test]
+fn oslo_metrics_that_must_fail() {
+    for (case, name) in cases("oslo_metrics.", ".fail.json") {
+        let (mut scratch, mut out) = (Scratch::default(), Decoded::default());
+        format::decode(oslo_metrics::CODE, &read(&name), Entry { index: 0, received_at: 0 }, &mut scratch, &mut out);
+        assert!(out.samples.is_empty());
+        assert_eq!(out.counts.rejected, [(reason_of(&case), 1)], "{name}");
     }
 }
 
@@ -93,6 +106,8 @@ fn wire_that_must_pass() {
                     })
                 }
                 Ok(Frame::Span(view)) => json!({"span": describe_span(&view)}),
+                Ok(Frame::Ping(ping)) => json!({"ping": describe_ping(&ping)}),
+                Ok(Frame::Probe(probe)) => json!({"probe": describe_probe(&probe)}),
                 Err(refusal) => json!({"refused": refusal.reason()}),
             })
             .collect();

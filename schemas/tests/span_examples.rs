@@ -164,6 +164,7 @@ fn described(bytes: &[u8]) -> String {
             })
         }
         Frame::Span(view) => json!({"span": describe_span(&view)}),
+        Frame::Ping(_) | Frame::Probe(_) => json!(null),
     };
     let described = json!({
         "header": {

@@ -1,5 +1,5 @@
 // Explore: the editor, running and cancelling, history, and what is inserted by a click.
-import { enliven } from "./page.js";
+import { ended, enliven } from "./page.js";
 
 const HISTORY_MAX = 100;
 const HISTORY_KEY = "metlog.history";
@@ -49,6 +49,7 @@ async function run(chosen, keepAddress = false) {
   let shown = 0;
   try {
     const response = await fetch(`/explore/result${address.search}`, { signal: mine.signal });
+    if (ended(response)) return;
     const pieces = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { done, value } = await pieces.read();
@@ -122,7 +123,7 @@ function list_history() {
     button.addEventListener("click", () => editor.set(sql));
     const note = document.createElement("span");
     note.className = "note";
-    note.textContent = `${new Date(at).toLocaleTimeString()} · ${rows === null ? "no result" : `${rows} rows, ${ms} ms`}`;
+    note.textContent = `${new Date(at).toLocaleTimeString()} · ${rows === null ? "no result" : `${rows} ${rows === 1 ? "row" : "rows"}, ${ms} ms`}`;
     item.append(button, note);
     return item;
   }));

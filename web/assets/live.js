@@ -1,5 +1,6 @@
 // Live: messages of `/api/tail` as rows. The server filters and keeps the rate; here no more rows are kept than a person
 // scrolls through, also while paused, and nothing is read while nobody looks.
+import { ended } from "./page.js";
 import { readable } from "./time.js";
 import { visible } from "./visible.js";
 
@@ -158,6 +159,7 @@ async function connect() {
   address.searchParams.set("rate", section.dataset.rate);
   try {
     const response = await fetch(address, { signal: mine.signal });
+    if (ended(response)) return;
     if (!response.ok) throw new Error((await response.json()).error?.message ?? response.statusText);
     say("Connected", true);
     wait = AGAIN_FIRST_MS;

@@ -1,5 +1,5 @@
 // Messages: a row opens in place with all that the message holds. Without this, its time leads there.
-import { enliven } from "./page.js";
+import { ended, enliven } from "./page.js";
 
 /** Opens or closes the row below.
  * @param {HTMLButtonElement} button
@@ -24,6 +24,7 @@ async function toggle(button, link) {
   address.pathname = "/messages/row/fields";
   try {
     const response = await fetch(address);
+    if (ended(response)) return;
     if (!response.ok) throw new Error(`the server says ${response.status}`);
     const part = new DOMParser().parseFromString(await response.text(), "text/html");
     cell.replaceChildren(...part.body.childNodes);

@@ -46,6 +46,14 @@ function theme() {
   });
 }
 
+/** True where a session has ended: the page is loaded again, which leads to the login and back here.
+ * @param {Response} response */
+export function ended(response) {
+  if (response.status !== 401) return false;
+  location.reload();
+  return true;
+}
+
 /** Loads the parts of this page again, in place, while it is looked at. */
 function refresh(seconds) {
   setInterval(async () => {
@@ -53,6 +61,7 @@ function refresh(seconds) {
     if (document.hidden || isBusy) return;
     try {
       const response = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (response.redirected && new URL(response.url).pathname === "/login") return location.reload();
       if (!response.ok) return;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       const open = [...document.querySelectorAll("main details[open]")].map((details) => details.closest("[id]")?.id);

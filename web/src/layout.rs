@@ -1,7 +1,7 @@
 //! The frame of every page: head, navigation, time range and zone.
 use crate::assets::address as asset;
 use crate::range::{QUICK, Zone};
-use crate::text::visible_plain;
+use crate::text::{visible, visible_plain};
 use crate::view;
 use crate::visit::Visit;
 use maud::{Markup, html};
@@ -38,6 +38,7 @@ pub(crate) fn open(visit: &Visit, title: &str) -> Markup {
                 }
             }
             (picker(visit))
+            (user(visit))
         }
     };
     let top = html! {
@@ -55,13 +56,39 @@ fn is_here(path: &str, view: &str) -> bool {
 }
 
 /// The mark beside the name, as in the icon: bars that are all accounted for.
-fn mark() -> Markup {
+pub(crate) fn mark() -> Markup {
     html! {
         svg.mark viewBox="0 0 16 16" aria-hidden="true" {
             rect x="1" y="8" width="3" height="7" rx="1" {}
             rect x="6.5" y="4" width="3" height="11" rx="1" {}
             rect x="12" y="1" width="3" height="14" rx="1" {}
         }
+    }
+}
+
+/// Who looks at this, where users are told apart; and the end of their session, where they have one.
+fn user(visit: &Visit) -> Markup {
+    html! {
+        @if let Some(name) = visit.rights.user() {
+            div.user {
+                span.name title=(seen(visit)) { (visible(name)) }
+                @if visit.has_session {
+                    form method="post" action="/logout" { button type="submit" { "Log out" } }
+                }
+            }
+        }
+    }
+}
+
+/// What they see, in words.
+fn seen(visit: &Visit) -> String {
+    match visit.rights.loggers() {
+        Some(loggers) => {
+            let names: Vec<&str> = loggers.iter().map(String::as_str).collect();
+            visible_plain(&format!("sees the loggers {}", names.join(", ")))
+        }
+        None if visit.rights.is_admin() => "sees all loggers, and the server itself".to_owned(),
+        None => "sees all loggers".to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod cell;
 pub mod headers;
 mod layout;
 mod live;
+mod login;
 pub mod number;
 mod page;
 pub mod parameter;
@@ -31,6 +32,7 @@ pub mod visit;
 mod watch;
 
 pub use ask::{Fault, Rows};
+pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
 pub use page::Page;
 pub use range::{Micros, Range, Zone};

@@ -1,4 +1,5 @@
 //! One request for a view: what its address says, and how links are made that keep it.
+use crate::login::Session;
 use crate::page::Page;
 use crate::range::{Micros, Range, Zone};
 use crate::site::Site;
@@ -30,6 +31,8 @@ pub struct Visit {
     pub range_error: Option<String>,
     /// The zone that times are shown in.
     pub zone: Zone,
+    /// True where whoever asks has logged in by the form, and may log out.
+    pub has_session: bool,
 }
 
 impl FromRequestParts<Site> for Visit {
@@ -38,7 +41,8 @@ impl FromRequestParts<Site> for Visit {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Visit, Self::Rejection> {
         let rights = Rights::from_request_parts(parts, site).await?;
         let now = chrono::Utc::now().timestamp_micros();
-        Ok(Visit::new(site.clone(), rights, parts.uri.path(), parts.uri.query().unwrap_or_default(), now))
+        let visit = Visit::new(site.clone(), rights, parts.uri.path(), parts.uri.query().unwrap_or_default(), now);
+        Ok(Visit { has_session: parts.extensions.get::<Session>().is_some(), ..visit })
     }
 }
 
@@ -54,7 +58,7 @@ impl Visit {
         let zone = if find("zone") == Some("local") { Zone::Local } else { Zone::Utc };
         let range_error = range.as_ref().err().cloned();
         let range = range.unwrap_or_else(|_| Range::usual(now));
-        Visit { site, rights, path: path.to_owned(), parameters, now, range, range_error, zone }
+        Visit { site, rights, path: path.to_owned(), parameters, now, range, range_error, zone, has_session: false }
     }
 
     /// A parameter, where it stands in the address and is not empty.

@@ -22,10 +22,10 @@ fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> 
     std::fs::create_dir_all(copy.join("clients/js")).map_err(failed)?;
     let inside = copy.join("clients/js");
     let replace = |from: &Path, to: &Path| run(Command::new("cp").arg("-r").arg(from).arg(to));
-    for name in ["lib", "test"] {
+    for name in ["benchmarks", "lib", "test"] {
         let _ = std::fs::remove_dir_all(inside.join(name));
     }
-    for name in ["lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
+    for name in ["benchmarks", "lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
         replace(&client.join(name), &inside)?;
     }
     // The vectors lie where they lie in the repository, seen from the tests.
@@ -97,7 +97,26 @@ fn python(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     build.arg(&packed).arg(client);
     inside(build)?;
     let files = std::fs::read_dir(&packed).map_err(|error| format!("{}: {error}", packed.display()))?;
+    let files: Vec<_> = files.flatten().map(|file| file.path()).collect();
     let mut check = with("twine", &["check", "--strict"]);
-    check.args(files.flatten().map(|file| file.path()));
-    inside(check)
+    check.args(&files);
+    inside(check)?;
+    python_wheel(client, cache, &tool("mypy"), &files)
+}
+
+/// What a user has who installs the wheel: a package that is typed and works without anything else.
+fn python_wheel(client: &Path, cache: &Path, mypy: &Path, files: &[std::path::PathBuf]) -> Result<(), String> {
+    let venv = cache.join("python-wheel");
+    once(&cache.join("python-wheel.installed"), "venv", || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+    })?;
+    let wheels = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "whl"));
+    let mut install = Command::new(venv.join("bin/pip"));
+    run(install.args(["install", "--quiet", "--force-reinstall", "--no-deps"]).args(wheels))?;
+    let program = client.join("tests/apps/typed.py");
+    // From elsewhere: a folder of the repository has the name of the package.
+    let mut types = Command::new("env");
+    types.arg("--chdir").arg(cache).arg(mypy).args(["--strict", "--cache-dir=/dev/null", "--python-executable"]);
+    run(types.arg(venv.join("bin/python")).arg(&program))?;
+    run(Command::new(venv.join("bin/python")).arg("-I").arg(&program))
 }

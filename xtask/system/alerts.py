@@ -66,6 +66,9 @@ def begin_and_end(binary):
             until("it fires", lambda: any(alert["phase"] == "firing" for rule in rules() for alert in rule["alerts"]))
             page = metlog.get("/").decode()
             assert "Errors: 3" in page and "firing" in page and "<b>shop" not in page, "the overview does not show it as text"
+            banner = page[page.index('<section class="state'):].split("</section>")[0]
+            assert "Attention" in banner and "alert: Errors: 3" in banner, banner
+            assert '<time datetime="20' in banner and 'href="/reports/errors"' in banner, f"not since when, or where to read: {banner}"
             metlog.kill()
             webhook.away = False
             metlog.start()
@@ -74,6 +77,8 @@ def begin_and_end(binary):
             # The rule looks away, and what fired is over.
             rule.write_text(RULE.replace("'over'", "'failed'"))
             until("the end is told", lambda: len(webhook.told) == 2)
+            banner = lambda: (text := metlog.get("/").decode())[text.index('<section class="state'):].split("</section>")[0]
+            until("the overview's word is good again", lambda: "Good" in banner())
             assert webhook.statuses()[1] == ("resolved", ["<b>shop</b>"]), webhook.told
             rule.write_text(RULE.replace("threshold", "treshold"))
             until("a broken rule is told", lambda: len(webhook.told) == 3)

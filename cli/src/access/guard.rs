@@ -67,8 +67,11 @@ async fn admit(access: &Access, mut request: Request, way: Way) -> Result<Reques
         Err(_) if is_open => None,
         Err(refusal) => return Err(unauthenticated(&request, refusal)),
     };
-    let session = login::Connection { is_tls };
-    request.extensions_mut().insert(session);
+    let has_session = rights.is_some() && access.has_session(headers, is_tls);
+    request.extensions_mut().insert(login::Connection { is_tls });
+    if has_session {
+        request.extensions_mut().insert(metlog_web::Session);
+    }
     if let Some(rights) = rights {
         request.extensions_mut().insert(rights);
     }

@@ -5,15 +5,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use maud::{DOCTYPE, html};
 use metlog_query::Rights;
+use metlog_web::{LOGIN_POLICY, Notice, login_page};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-
-/// Of the form's page: it posts to this server and does nothing else.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// How a request came.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +34,18 @@ struct Next {
     next: String,
 }
 
-async fn form(Query(Next { next }): Query<Next>, rights: Option<Extension<Rights>>) -> Response {
+async fn form(
+    Query(Next { next }): Query<Next>,
+    rights: Option<Extension<Rights>>,
+    Extension(Connection { is_tls }): Extension<Connection>,
+    headers: HeaderMap,
+) -> Response {
     if rights.is_some() {
         return Redirect::to(path_of(&next)).into_response();
     }
-    page(&next, "", None)
+    // The cookie is still there, and its session is not: it has expired, or the server was started again.
+    let is_over = credentials::session(&headers, is_tls).is_some();
+    page(&next, "", None, is_over)
 }
 
 #[derive(Deserialize)]
@@ -63,7 +66,7 @@ async fn log_in(
             let (session, seconds) = access.begin_session(rights);
             with_cookie(Redirect::to(path_of(&next)), &credentials::set_cookie(&session, is_tls, seconds))
         }
-        Err(refusal) => page(&next, &user, Some(refusal)),
+        Err(refusal) => page(&next, &user, Some(refusal), false),
     }
 }
 
@@ -100,42 +103,20 @@ fn path_of(next: &str) -> &str {
     if is_ours && next != "/login" { next } else { "/" }
 }
 
-fn page(next: &str, user: &str, refusal: Option<Refusal>) -> Response {
-    let wrong =
-        refusal.map(
-            |refusal| {
-                if refusal == Refusal::TooMany { refusal.message() } else { "The name or the password is wrong." }
-            },
-        );
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Log in · metlog" }
-            }
-            body {
-                main {
-                    h1 { "metlog" }
-                    @if let Some(wrong) = wrong { p role="alert" { (wrong) } }
-                    form method="post" action="/login" {
-                        input type="hidden" name="next" value=(path_of(next));
-                        p { label { "Name " input name="user" value=(user) autocomplete="username" required autofocus; } }
-                        p { label { "Password " input type="password" name="password" autocomplete="current-password" required; } }
-                        p { button { "Log in" } }
-                    }
-                }
-            }
-        }
+fn page(next: &str, user: &str, refusal: Option<Refusal>, is_over: bool) -> Response {
+    let notice = match (refusal, is_over) {
+        (Some(Refusal::TooMany), _) => Some(Notice::Fault(Refusal::TooMany.message())),
+        (Some(_), _) => Some(Notice::Fault("The name or the password is wrong.")),
+        (None, true) => Some(Notice::Note("Your session has ended. Log in again to go on where you were.")),
+        (None, false) => None,
     };
+    let page = login_page(path_of(next), user, notice);
     let status = match refusal {
         None => StatusCode::OK,
         Some(Refusal::TooMany) => StatusCode::TOO_MANY_REQUESTS,
         Some(_) => StatusCode::UNAUTHORIZED,
     };
-    (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(page.into_string())).into_response()
+    (status, [(header::CONTENT_SECURITY_POLICY, LOGIN_POLICY)], Html(page.into_string())).into_response()
 }
 
 #[cfg(test)]

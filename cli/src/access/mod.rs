@@ -139,6 +139,12 @@ impl Access {
         self.sessions.rights(session, Instant::now())
     }
 
+    /// True where it is a session's cookie that lets the request in.
+    pub fn has_session(&self, headers: &HeaderMap, is_tls: bool) -> bool {
+        let session = credentials::session(headers, is_tls).filter(|_| credentials::authorization(headers).is_none());
+        session.is_some_and(|session| self.by_session(session).is_some())
+    }
+
     /// A new session, and how long it lasts, in seconds.
     pub fn begin_session(&self, rights: Rights) -> (String, u64) {
         (self.sessions.begin(rights, Instant::now()), self.sessions.time().as_secs())

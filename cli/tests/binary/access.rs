@@ -170,13 +170,27 @@ fn people_log_in_by_a_form() {
     let expected = json!({"user": "ann", "role": "reader", "loggers": ["sync"]});
     assert_eq!(user(&[("cookie", cookie)]).json(), expected);
     assert_eq!(user(&[("cookie", "metlog_session=0")]).status, 401);
+    // Their name and a way out are on each page; who sends a token has nothing to end.
+    let overview = server.ask("GET", "/", &[("cookie", cookie)], "").body;
+    assert!(overview.contains("sees the loggers sync") && overview.contains("action=\"/logout\""), "{overview}");
+    let by_token = server.get("/", &server.root).body;
+    assert!(by_token.contains("class=\"user\"") && !by_token.contains("/logout"), "{by_token}");
     // A page of another site may neither use the cookie nor end the session.
     let foreign = [("cookie", cookie), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
     assert_eq!(server.ask("POST", "/logout", &foreign, "").status, 403);
+    // Nor log somebody in, whose queries another one could read later.
+    let foreign_login = [kind, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let login = server.ask("POST", "/login", &foreign_login, "user=ann&password=a%3An+n");
+    assert!(login.status == 403 && !login.head.contains("set-cookie"), "{}", login.head);
     let old_browser = [("cookie", cookie), ("host", "127.0.0.1"), ("origin", "http://evil.example.org")];
     assert_eq!(server.ask("POST", "/api/sql", &old_browser, "{\"query\": \"select 1\"}").status, 403);
     assert_eq!(server.ask("POST", "/logout", &[("cookie", cookie)], "").status, 303);
     assert_eq!(user(&[("cookie", cookie)]).status, 401);
+    // The cookie of a session that is over leads to the login, which says so, and back.
+    let over = server.ask("GET", "/explore?sql=select+1", &[("cookie", cookie), ("accept", "text/html")], "");
+    assert!(over.status == 303 && over.head.contains("location: /login?next=%2fexplore"), "{}", over.head);
+    assert!(server.ask("GET", "/login", &[("cookie", cookie)], "").body.contains("session has ended"));
+    assert!(!server.ask("GET", "/login", &[], "").body.contains("session has ended"));
 }
 
 /// Scenario: a page of another site, also one whose name leads to loopback, and no authentication.

@@ -99,8 +99,8 @@ class Outlet {
     const { address, family } = this
     const socket = dgram.createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
-      // Numeric by now; without this even an address goes through a look-up for each datagram.
-      lookup: (_host, _options, callback) => callback(null, address, family),
+      // Numeric by now: the address that is sent to, and the one that is sent from. Without this both are looked up.
+      lookup: (host, _options, callback) => callback(null, host, family),
     })
     this.socket = socket
     if (typeof socket.unref === 'function') socket.unref()
@@ -108,14 +108,23 @@ class Outlet {
       this.onError()
       if (!this.isConnected) this.reopen()
     })
-    socket.on('connect', () => {
-      this.isConnected = true
-      for (const datagram of this.waiting.splice(0)) {
-        this.bytes -= datagram.length
-        this.pass(datagram)
-      }
-    })
-    socket.connect(this.destination.port, address)
+    socket.on('connect', () => this.connected(socket))
+    try {
+      socket.connect(this.destination.port, address)
+      // Node has connected by now, and says so later: too late for a process that ends at once. Others throw here.
+      if (socket.remoteAddress()) this.connected(socket)
+    } catch {
+      // 'connect' or 'error' follows.
+    }
+  }
+
+  connected(socket) {
+    if (socket !== this.socket || this.isConnected) return
+    this.isConnected = true
+    for (const datagram of this.waiting.splice(0)) {
+      this.bytes -= datagram.length
+      this.pass(datagram)
+    }
   }
 
   reopen() {

@@ -214,6 +214,22 @@ test('a listener that is gone shows in the sequence', async (t) => {
   await client.close()
 })
 
+test('the address that is sent from is the kernel\'s choice', async (t) => {
+  const socket = dgram.createSocket('udp4')
+  const from = []
+  socket.on('message', (_datagram, { address }) => from.push(address))
+  socket.bind(0, '127.0.0.2')
+  await once(socket, 'listening')
+  t.after(() => socket.close())
+  const client = new metlog.Client({ destinations: [`127.0.0.2:${socket.address().port}`], statsd: false })
+  client.send(['a'], '1')
+  await client.flush()
+  await until('the datagram', () => from.length > 0)
+  // Not that of the destination, which no other host has.
+  assert.equal(from[0], '127.0.0.1')
+  await client.close()
+})
+
 test('a name is looked up once', async (t) => {
   const server = await sink(t)
   const client = new metlog.Client({ destinations: [`localhost:${server.port}`], statsd: false })
@@ -225,6 +241,7 @@ test('a name is looked up once', async (t) => {
 
 for (const [how, ending] of [
   ['by itself', ''],
+  ['at once', 'process.exit(0)'],
   ['by process.exit', 'setTimeout(() => process.exit(0), 100)'],
   ['by an error', 'setTimeout(() => { throw new Error("x") }, 100)'],
 ]) {
@@ -232,7 +249,9 @@ for (const [how, ending] of [
     const server = await sink(t)
     const program = `const metlog = require(${JSON.stringify(INDEX)})
       metlog.init({ destinations: ['${server.address}'], statsd: false })
-      setTimeout(() => { for (let n = 0; n < 100; n += 1) metlog.send(['a'], String(n)) }, 50)
+      const all = () => { for (let n = 0; n < 100; n += 1) metlog.send(['a'], String(n)) }
+      if (${ending.startsWith('process')}) all()
+      else setTimeout(all, 50)
       ${ending}`
     spawnSync(process.execPath, ['-e', program], { stdio: 'ignore', timeout: 30_000 })
     await until('all', () => server.messages().length === 100)

@@ -130,7 +130,7 @@ def described(name, value):
             else:
                 function = inner.__func__ if isinstance(inner, (staticmethod, classmethod)) else inner
                 is_method = not isinstance(inner, staticmethod)
-                yield f"- `{signature(method, function, is_method)}`: {indented(paragraphs(inner))}"
+                yield f"- `{signature(method, function, is_method)}`: {indented(paragraphs(function))}"
         yield ""
     elif inspect.isfunction(value) or inspect.ismethod(value):
         yield f"### `{signature(name, value)}`\n\n{paragraphs(value)}\n"

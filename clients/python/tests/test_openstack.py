@@ -245,3 +245,37 @@ def test_the_old_filter_into_a_real_listener(tmp_path):
         )
         metlog_process.until("the spans", lambda: listener.one(query) == 50)
         metlog_process.balanced(listener.ledger())
+
+
+def test_osprofilers_requests_are_traced_by_key(caplog):
+    """Through the filter, with sampling at 0: who has a key of the configuration has asked for the trace."""
+    import uuid
+
+    from osprofiler import _utils
+    from reader import messages
+
+    sent = metlog.Captured()
+    app = metlog.paste.factory({}, hmac_keys="OTHER, SECRET_KEY", sampling="0.0", statsd="false")(api_factory({}))
+    app._measures.client.configure({"destinations": sent, "statsd": False, "sampling": 0.0})
+    base, parent = str(uuid.uuid4()), str(uuid.uuid4())
+    for key in ("SECRET_KEY", "GUESSED"):
+        info, signature = _utils.signed_pack({"base_id": base, "parent_id": parent}, key)
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_TRACE_INFO": info.decode()}
+        body = app({**environ, "HTTP_X_TRACE_HMAC": signature}, lambda *_: None)
+        assert b"".join(body) == b"ok"
+        body.close()
+    app._measures.client.close()
+    (span,) = messages(sent)
+    assert span["trace_id"] == uuid.UUID(base).hex and span["parent_span_id"] == uuid.UUID(parent).hex[16:]
+    assert dict(span["attributes"])["openstack.request_id"] == "req-7" and "hmac_keys" not in caplog.text
+
+
+def test_hooks_by_a_key_of_the_section():
+    import requests
+
+    with pytest.raises(ValueError, match="frob"):
+        metlog.paste.factory({}, hooks="frob")(api_factory({}))
+    app = metlog.paste.factory({}, hooks="requests, memcache", statsd="false")(api_factory({}))
+    assert hasattr(requests.Session.send, "__wrapped__")
+    metlog.hooks.uninstall()
+    app._measures.client.close()

@@ -165,3 +165,28 @@ async fn what_no_rule_can_reach_is_refused_and_not_shown() {
     stop(&listener).await;
     assert_eq!(metrics(&store, "hits")[0]["tags"], json!({"a": "b"}));
 }
+
+/// Scenario: the datagrams of a real client, one that is wrong and an empty one, to the socket of oslo.metrics.
+/// Guarantees: each value is in its series, with its labels as tags, and each refusal is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn datagrams_of_oslo_metrics_are_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let listener = start(config(&data), &store);
+    let client = UnixDatagram::unbound().unwrap();
+    let to = address(&listener, "oslo_metrics_unix").replace("unix:", "");
+    let real = include_str!("../../../schemas/examples/oslo_metrics.real.pass.txt");
+    for datagram in real.lines().chain(["{}", ""]) {
+        client.send_to(datagram.as_bytes(), &to).unwrap();
+    }
+    until("all came", || listener.ledger().received == 10).await;
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced() && ledger.rejected == 2, "{ledger:?}");
+    stop(&listener).await;
+    let starts = metrics(&store, "oslo_messaging.rpc_client_invocation_start_total");
+    assert_eq!(starts.iter().map(|row| row["count"].as_f64().unwrap()).sum::<f64>(), 3.0);
+    assert!(starts.iter().any(|row| row["tags"].to_string().contains("boom")), "{starts:?}");
+    let timers = metrics(&store, "oslo_messaging.rpc_client_processing_seconds");
+    assert!(timers.iter().all(|row| row["kind"] == "timer" && row["max"].as_f64().unwrap() < 1.0), "{timers:?}");
+    assert_eq!(timers.iter().map(|row| row["count"].as_f64().unwrap()).sum::<f64>(), 2.0);
+}

@@ -20,7 +20,7 @@ use crate::origin::Origin;
 use crate::outcome::{Outcome, Stats};
 use clock::Clock;
 use lane::{Lane, Lines};
-use metlog_wire::v1::{DoesNotFit, Draft, Encoder, SpanDraft};
+use metlog_wire::v1::{DoesNotFit, Draft, Encoder, Ping, Probe, SpanDraft};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -186,6 +186,35 @@ impl Pipe {
             if pushed.is_err() && part.leave_out(&mut shorter) {
                 pushed = lane.current.push_span(now, &shorter);
             }
+        }
+        self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
+    }
+
+    /// Takes a result of the mesh.
+    pub fn push_ping(&self, ping: &Ping<'_>) -> Outcome {
+        self.push_frame(|encoder, now| encoder.push_ping(now, ping))
+    }
+
+    /// Takes a single probe of the mesh.
+    pub fn push_probe(&self, probe: &Probe<'_>) -> Outcome {
+        self.push_frame(|encoder, now| encoder.push_probe(now, probe))
+    }
+
+    /// Takes what fits a datagram or does not.
+    fn push_frame(&self, push: impl Fn(&mut Encoder, i64) -> Result<(), DoesNotFit>) -> Outcome {
+        let ticks = clock::ticks();
+        let mut guard = self.lock();
+        let State { messages, control, clock, .. } = &mut *guard;
+        let (Some(lane), Life::Running) = (messages, control.life) else { return control.refuse() };
+        let now = clock.micros(ticks);
+        let mut urgent = false;
+        let mut pushed = push(&mut lane.current, now);
+        if pushed == Err(DoesNotFit { never: false }) {
+            if !lane.rotate() {
+                return control.drop_one(Outcome::Dropped);
+            }
+            urgent = lane.is_urgent();
+            pushed = push(&mut lane.current, now);
         }
         self.finish(guard, urgent, pushed, |stats| stats.queued += 1)
     }

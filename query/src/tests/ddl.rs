@@ -57,6 +57,9 @@ async fn datafusion_runs_the_statements_and_counts_the_rows() {
     put(&store, &key(Table::Metrics, next, "a", 1), &counted(next, 4.0)).await;
     put(&store, &key(Table::Spans, HOUR, "a", 1), &span(HOUR)).await;
     put(&store, &key(Table::Spans, next, "a", 1), &span(next)).await;
+    for table in [Table::Pings, Table::Probes] {
+        put(&store, &key(table, HOUR, "a", 1), &no_rows(table)).await;
+    }
     let sql = statements(Dialect::Datafusion, &format!("file://{}", folder.path().display())).unwrap();
     let lines: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--")).collect();
     let context = SessionContext::new();

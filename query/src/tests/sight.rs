@@ -146,9 +146,15 @@ async fn metrics_and_senders_are_tables_too() {
     check(ask(&running, "select count(*) as n from metrics").await, json!([{"n": 0}]));
     check(ask(&running, "select hostname from senders where lost > 2").await, json!([{"hostname": "h1"}]));
     let tables = "select table_name as t from information_schema.tables where table_schema = 'public' order by 1";
-    check(ask(&running, tables).await, json!([{"t": "messages"}, {"t": "metrics"}, {"t": "senders"}, {"t": "spans"}]));
+    check(
+        ask(&running, tables).await,
+        json!([{"t": "messages"}, {"t": "metrics"}, {"t": "pings"}, {"t": "probes"}, {"t": "senders"}, {"t": "spans"}]),
+    );
     let offline = engine(&Arc::new(InMemory::new()), None);
-    check(ask(&offline, tables).await, json!([{"t": "messages"}, {"t": "metrics"}, {"t": "spans"}]));
+    check(
+        ask(&offline, tables).await,
+        json!([{"t": "messages"}, {"t": "metrics"}, {"t": "pings"}, {"t": "probes"}, {"t": "spans"}]),
+    );
     let error = ask(&offline, "select * from senders").await.unwrap_err();
     assert!(error.message.contains("running listener"), "{error}");
 }

@@ -50,7 +50,7 @@ async fn names_that_are_nearly_right() {
         ("select m.loger from messages m", (1, 8), &["no column `loger`", "did you mean `logger`?"]),
         ("select quux from messages", (1, 8), &["no column `quux`", "timestamp, "]),
         ("select * from mesages", (1, 15), &["no table `mesages`", "did you mean `messages`?"]),
-        ("select * from logs", (1, 15), &["no table `logs`", "messages, metrics, spans, senders"]),
+        ("select * from logs", (1, 15), &["no table `logs`", "messages, metrics, spans, pings, probes, senders"]),
         ("select cuont(*) from messages", (1, 8), &["no function `cuont`", "did you mean `count`?"]),
         ("select payload from messages where type = \"wsgi\"", (1, 43), &["no column `wsgi`", "single quotes: 'wsgi'"]),
         ("select strftime('%Y', timestamp) from messages", (1, 8), &["to_char(timestamp, '%Y-%m-%d %H:%M')"]),

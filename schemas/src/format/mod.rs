@@ -236,6 +236,7 @@ formats! {
     otlp_traces: OtlpTraces,
     otlp_logs: OtlpLogs,
     otlp_metrics: OtlpMetrics,
+    oslo_metrics: OsloMetrics,
     #[cfg(feature = "toy")] toy: ToyLines,
 }
 

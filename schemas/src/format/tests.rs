@@ -88,6 +88,7 @@ fn codes_are_those_on_disk_and_each_has_one_name() {
             "jaeger_binary",
             "metlog_unix",
             "statsd_unix",
+            "oslo_metrics_unix",
             "statsd_tcp",
             "statsd_unix_stream"
         ]

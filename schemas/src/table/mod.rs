@@ -63,6 +63,8 @@ tables! {
     messages: Messages,
     metrics: Metrics,
     spans: Spans,
+    pings: Pings,
+    probes: Probes,
     #[cfg(feature = "toy")] toy: Toy,
 }
 

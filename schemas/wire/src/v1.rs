@@ -7,11 +7,13 @@ use crate::limits::MAC_BYTES;
 use crate::message::{ENV_VERSION_WIRE, Message, Severity};
 mod encoder;
 mod heartbeat;
+mod ping;
 mod span;
 mod span_draft;
 
 pub use encoder::{DoesNotFit, Draft, Encoder};
 pub use heartbeat::{HEARTBEAT_SENDER, Heartbeat};
+pub use ping::{Pair, Ping, Probe};
 pub use span::{Attributes, EventView, Events, LinkView, Links, SpanView};
 pub use span_draft::{Encoded, SpanDraft};
 
@@ -205,7 +207,7 @@ impl<'a> Datagram<'a> {
         Frames { header: self.header, rest: self.frames }
     }
 
-    /// The messages, one by one, as readers see them that know no spans: to those a span is of an unknown version.
+    /// The messages, one by one, as readers see them that know nothing else: to those any other frame is of an unknown version.
     pub fn messages(&self) -> Messages<'a> {
         Messages { header: self.header, rest: self.frames }
     }
@@ -218,6 +220,10 @@ pub enum Frame<'a> {
     Message(MessageView<'a>),
     /// A span.
     Span(SpanView<'a>),
+    /// What a pair of the mesh came to in an interval.
+    Ping(Ping<'a>),
+    /// A single probe of the mesh.
+    Probe(Probe<'a>),
 }
 
 /// Reads the frames of a datagram.
@@ -236,8 +242,16 @@ impl<'a> Iterator for Frames<'a> {
             Ok(body) => body,
             Err(refusal) => return Some(Err(refusal)),
         };
-        if body.first().is_some_and(|flags| flags & span::FRAME_SPAN != 0) {
-            return Some(span::span(body, &self.header).map(Frame::Span));
+        match body.first().map_or(0, |flags| flags & MESSAGE_UNKNOWN) {
+            0 => {}
+            ping::FRAME_PING => {
+                return Some(ping::read(body, &self.header).map(|read| match read {
+                    ping::Read::Ping(ping) => Frame::Ping(ping),
+                    ping::Read::Probe(probe) => Frame::Probe(probe),
+                }));
+            }
+            // With both bits it is a span of a later version, which is refused as such.
+            _ => return Some(span::span(body, &self.header).map(Frame::Span)),
         }
         Some(message(body, &self.header).map_err(refusal).and_then(|(_, message)| message).map(Frame::Message))
     }

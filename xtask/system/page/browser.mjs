@@ -39,13 +39,13 @@ export class Browser {
       if (message.type() === "error" && !/Failed to load resource/.test(message.text())) this.faults.push(`${path}: ${message.text()}`);
     });
     page.on("request", (request) => {
-      if (!request.url().startsWith(this.server.base) && !request.url().startsWith("data:") && !request.url().startsWith("blob:")) this.faults.push(`${path}: asks for ${request.url()}`);
+      if (!request.url().startsWith(options.base ?? this.server.base) && !request.url().startsWith("data:") && !request.url().startsWith("blob:")) this.faults.push(`${path}: asks for ${request.url()}`);
     });
     await page.addInitScript(() => {
       window.reports = [];
       document.addEventListener("securitypolicyviolation", (event) => window.reports.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
     });
-    await page.goto(this.server.base + path);
+    await page.goto((options.base ?? this.server.base) + path);
     return page;
   }
 

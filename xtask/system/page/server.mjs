@@ -1,5 +1,5 @@
 // A `metlog up --demo` with a folder and ports of its own, and what is sent to it besides the demo.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -96,6 +96,28 @@ export class Server {
       const ended = new Promise((ended) => { reading.once("exit", ended); });
       reading.kill("SIGTERM");
       await ended;
+    }
+  }
+
+  /** A `metlog up` with users of its own, while something is done with its address: `ann` reads `sync`, with this password. */
+  async guarded(password, work) {
+    const folder = mkdtempSync(join(tmpdir(), "metlog-page-users-"));
+    const line = spawnSync(this.binary, ["password"], { input: `${password}\n`, encoding: "utf8" }).stdout;
+    const config = join(folder, "metlog.toml");
+    const off = ["otlp_grpc", "otlp_http", "jaeger_compact", "jaeger_binary", "jaeger_http", "jaeger_grpc", "zipkin", "scribe", "milo", "sampling"];
+    writeFileSync(config, `[listener]\n${off.map((key) => `${key} = ""\n`).join("")}[[access.users]]\nname = "ann"\n${line}loggers = ["sync"]\n`);
+    const any = "127.0.0.1:0";
+    const guarded = spawn(this.binary, ["up", "--config", config, "--data", join(folder, "data"), "--http", any, "--metlog", any, "--statsd", any], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+    let text = "";
+    guarded.stdout.on("data", (more) => { text += more; });
+    try {
+      await this.until("the guarded server is up", () => /page +(http\S+)/.test(text));
+      await work(text.match(/page +(http\S+)/)[1].replace(/\/$/, ""));
+    } finally {
+      const ended = new Promise((ended) => { guarded.once("exit", ended); });
+      guarded.kill("SIGTERM");
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
     }
   }
 

@@ -145,12 +145,12 @@ class Client:
                 return FILTERED
             item = (
                 time_ns(),
-                _tokens(tokens),
+                () if tokens.__class__ is tuple and not tokens else _tokens(tokens),
                 payload if payload.__class__ is str else _values.as_text(payload),
                 None if timestamp is None else _micros(timestamp),
-                None if type is None else _values.as_text(type),
-                None if logger is None else _values.as_text(logger),
-                None if severity is None else max(0, min(int(severity), 7)),
+                type if type is None or type.__class__ is str else _values.as_text(type),
+                logger if logger is None or logger.__class__ is str else _values.as_text(logger),
+                severity if severity is None else _severity(severity),
                 _values.flat(fields) if fields else None,
             )
             if _current_span() is not None:
@@ -160,9 +160,11 @@ class Client:
             return self._failed(error)
 
     def _put(self, pipe: Pipe, item: "tuple[Any, ...]") -> Outcome:
-        size = len(item[2]) + sum(map(len, item[1]))
-        if item[7]:
-            size += sum(len(key) + len(value) for key, value in item[7])
+        size = len(item[2])
+        for token in item[1]:
+            size += len(token)
+        for key, value in item[7] or ():
+            size += len(key) + len(value)
         if size > pipe.payload_max:
             pipe.count_dropped(is_oversize=True)
             return OVERSIZE
@@ -413,6 +415,10 @@ def _with_ids(item: "tuple[Any, ...]") -> "tuple[Any, ...]":
     fields = item[7] or ()
     known = {key for key, _ in fields}
     return (*item[:7], (*fields, *(pair for pair in ids.items() if pair[0] not in known)))
+
+
+def _severity(given: Any) -> int:
+    return given if given.__class__ is int and 0 <= given <= 7 else max(0, min(int(given), 7))
 
 
 def _tokens(tokens: Any) -> "tuple[str, ...]":

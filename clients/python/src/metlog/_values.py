@@ -46,6 +46,10 @@ def flat(fields: Mapping[Any, Any]) -> "Tuple[Tuple[str, str], ...]":
         kind = type(value)
         if kind is str:
             out.append((key if type(key) is str else as_text(key), value))
+        elif kind is int:
+            out.append((key if type(key) is str else as_text(key), str(value)))
+        elif kind is float or kind is bool or value is None:
+            out.append((key if type(key) is str else as_text(key), as_text(value)))
         else:
             out.extend(_flat(as_text(key), value, 0))
     return tuple(out)

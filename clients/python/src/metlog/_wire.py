@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from typing import Iterable, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 MAGIC = b"\xf5ML"
 VERSION = 1
@@ -32,6 +32,9 @@ _NUMBERS = struct.Struct("<QQQQ").pack
 _THREE = struct.Struct("<QQQ").pack
 #: Varints of one byte, the most frequent ones, made once.
 _SMALL = [bytes((number,)) for number in range(128)]
+#: Keys of fields, as they are written.
+_keys: Dict[str, bytes] = {}
+_KEYS_MAX = 4_096
 
 
 def utf8(text: str) -> bytes:
@@ -98,8 +101,20 @@ def texts(values: Iterable[str]) -> bytes:
 
 def pairs(fields: Iterable[Tuple[str, str]]) -> bytes:
     """A count of fields, and key and value of each."""
-    parts = [text(key) + text(value) for key, value in fields]
-    return varint(len(parts)) + b"".join(parts)
+    parts: "List[bytes]" = []
+    count = 0
+    for key, value in fields:
+        known = _keys.get(key)
+        if known is None:
+            # Keys are few, and come again and again.
+            if len(_keys) >= _KEYS_MAX:
+                _keys.clear()
+            known = _keys[key] = text(key)
+        encoded = value.encode() if value.isascii() else utf8(value)
+        size = len(encoded)
+        parts += (known, _SMALL[size] if size < 128 else varint(size), encoded)
+        count += 1
+    return varint(count) + b"".join(parts)
 
 
 def frame(

@@ -1,12 +1,15 @@
 //! Wire v1 as it is taken in; `crate::wire::v1` reads and writes it.
+mod ping;
 mod redact;
 mod span;
 
+pub use ping::{describe as describe_ping, describe_probe};
 pub use span::describe as describe_span;
 
 use super::{Decoded, Entry, Format, InOrder, Redacted, Redactor, Socket, Transport, Verdict, decoded, describe};
 use crate::rows::MessageRows;
 use crate::span::SpanRows;
+use crate::table::{pings, probes};
 use crate::wire::limits::PORT_METLOG;
 use crate::wire::v1::{Datagram, Frame, MAGIC, SigningKey};
 use serde_json::{Value, json};
@@ -116,6 +119,14 @@ impl Format for Wire {
                     Ok(()) => out.counts.fact(),
                     Err(refusal) => out.reject(at, refusal.reason(), 1, bytes),
                 },
+                Ok(Frame::Ping(view)) => match ping::push(&view, at.received_at, out.rows.of::<pings::Rows>()) {
+                    Ok(()) => out.counts.fact(),
+                    Err(reason) => out.reject(at, reason, 1, bytes),
+                },
+                Ok(Frame::Probe(view)) => match ping::push_probe(&view, at.received_at, out.rows.of::<probes::Rows>()) {
+                    Ok(()) => out.counts.fact(),
+                    Err(reason) => out.reject(at, reason, 1, bytes),
+                },
                 Ok(Frame::Message(_)) => out.reject(at, "timestamp_out_of_range", 1, bytes),
                 Err(refusal) => out.reject(at, refusal.reason(), 1, bytes),
             }
@@ -140,6 +151,8 @@ impl Format for Wire {
         values.extend(datagram.frames().map(|frame| match frame {
             Ok(Frame::Message(message)) => describe::message(&message.to_message(), Some(message.timestamp)),
             Ok(Frame::Span(view)) => describe_span(&view),
+            Ok(Frame::Ping(view)) => describe_ping(&view),
+            Ok(Frame::Probe(view)) => describe_probe(&view),
             Err(refusal) => json!({"refused": refusal.reason()}),
         }));
         Ok(values)

@@ -24,6 +24,17 @@ pub(super) fn redact(datagram: &Datagram<'_>, rules: &dyn Redactor) -> Redacted 
                 redacted.rejected.extend(pushed.err().map(|reason| (reason, 1)));
                 continue;
             }
+            // Names of nodes and counts: nothing that a rule is about.
+            Ok(Frame::Ping(ping)) => {
+                let pushed = encoder.push_ping(opened_at, &ping);
+                redacted.rejected.extend(pushed.err().map(|_| ("too_long_after_privacy", 1)));
+                continue;
+            }
+            Ok(Frame::Probe(probe)) => {
+                let pushed = encoder.push_probe(opened_at, &probe);
+                redacted.rejected.extend(pushed.err().map(|_| ("too_long_after_privacy", 1)));
+                continue;
+            }
             Err(refusal) => {
                 redacted.rejected.push((refusal.reason(), 1));
                 continue;

@@ -1,7 +1,7 @@
 //! Writing a datagram: the other half of the parent module, with its constants and its order of values.
 use super::{
     FLAG_SIGNED, HEARTBEAT_SENDER, Heartbeat, MAGIC, MESSAGE_ENV_VERSION, MESSAGE_LOGGER, MESSAGE_ORIGIN,
-    PREAMBLE_BYTES, SigningKey, SpanDraft, VERSION, mac_of, zigzag,
+    PREAMBLE_BYTES, Ping, Probe, SigningKey, SpanDraft, VERSION, mac_of, zigzag,
 };
 use crate::limits::{MAC_BYTES, NAME_BYTES_MAX};
 use crate::message::Severity;
@@ -127,21 +127,41 @@ impl Encoder {
     /// # Errors
     /// [`DoesNotFit`]: nothing was added.
     pub fn push_span(&mut self, now: i64, span: &SpanDraft<'_>) -> Result<(), DoesNotFit> {
+        self.push_frame(now, |opened_at, room| span.put(opened_at, room))
+    }
+
+    /// Adds a result of the mesh; otherwise as [`Encoder::push`]. It counts as a message.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]: nothing was added.
+    pub fn push_ping(&mut self, now: i64, ping: &Ping<'_>) -> Result<(), DoesNotFit> {
+        self.push_frame(now, |opened_at, room| ping.put(opened_at, room))
+    }
+
+    /// Adds a single probe of the mesh; otherwise as [`Encoder::push`]. It counts as a message.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]: nothing was added.
+    pub fn push_probe(&mut self, now: i64, probe: &Probe<'_>) -> Result<(), DoesNotFit> {
+        self.push_frame(now, |opened_at, room| probe.put(opened_at, room))
+    }
+
+    fn push_frame(&mut self, now: i64, put: impl FnOnce(i64, &mut Room<'_>) -> Option<()>) -> Result<(), DoesNotFit> {
         if self.messages == 0 {
             self.opened_at = now;
         }
-        let Some(end) = self.put_span(span) else { return Err(DoesNotFit { never: self.messages == 0 }) };
+        let Some(end) = self.put_frame(put) else { return Err(DoesNotFit { never: self.messages == 0 }) };
         self.body_end = end;
         self.messages += 1;
         Ok(())
     }
 
-    fn put_span(&mut self, span: &SpanDraft<'_>) -> Option<usize> {
+    fn put_frame(&mut self, put: impl FnOnce(i64, &mut Room<'_>) -> Option<()>) -> Option<usize> {
         let start = self.body_end;
         let mut room = Room { left: self.bytes.get_mut(start..self.capacity)? };
         let size = room.left.len();
         room.bytes(&[0, 0])?;
-        span.put(self.opened_at, &mut room)?;
+        put(self.opened_at, &mut room)?;
         let written = size - room.left.len();
         let length = u16::try_from(written - 2).ok()?;
         *self.bytes.get_mut(start..)?.first_chunk_mut()? = length.to_le_bytes();

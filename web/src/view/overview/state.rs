@@ -1,10 +1,11 @@
 //! One word for the state and, where it is not good, what is wrong, since when, and where to read about it.
 use super::REJECTED;
+use crate::alert::{Alert, Phase, Seen};
 use crate::cell::time;
 use crate::live::Status;
 use crate::number::grouped;
 use crate::text::visible;
-use crate::visit::Visit;
+use crate::visit::{Visit, segment};
 use maud::{Markup, html};
 
 /// The state in one word.
@@ -28,6 +29,37 @@ struct Wrong {
     read: (String, &'static str),
 }
 
+/// Alerts that are listed one by one in the banner.
+const ALERTS_MAX: usize = 5;
+
+/// What fires, the first to do so first, and a webhook that does not accept it.
+fn firing(visit: &Visit, rules: &[Seen], webhook_error: Option<&str>) -> Vec<Wrong> {
+    let of_rule = |rule: &Seen| {
+        let (name, title) = (rule.rule.clone(), rule.title.clone());
+        let fires = rule.alerts.iter().filter(|alert| alert.phase == Phase::Firing).cloned();
+        fires.map(move |alert| (name.clone(), title.clone(), alert)).collect::<Vec<_>>()
+    };
+    let mut firing: Vec<(String, String, Alert)> = rules.iter().flat_map(of_rule).collect();
+    firing.sort_by_key(|(.., alert)| alert.since);
+    let more = firing.len().saturating_sub(ALERTS_MAX);
+    let mut wrong: Vec<Wrong> = firing
+        .into_iter()
+        .take(ALERTS_MAX)
+        .map(|(rule, title, alert)| {
+            let what = if alert.summary.is_empty() { title } else { alert.summary };
+            let read = (visit.link(&format!("/reports/{}", segment(&rule)), &[]), "Report");
+            Wrong { what: format!("alert: {what}"), since: Some(alert.since), read }
+        })
+        .collect();
+    if more > 0 {
+        let what = format!("{more} more alert{}", if more == 1 { "" } else { "s" });
+        wrong.push(Wrong { what, since: None, read: ("#alerts".to_owned(), "Alerts") });
+    }
+    let webhook = webhook_error.map(|why| format!("alerts are not accepted by the webhook: {why}"));
+    wrong.extend(webhook.map(|what| Wrong { what, since: None, read: ("#alerts".to_owned(), "Alerts") }));
+    wrong
+}
+
 fn judge(visit: &Visit, status: &Status) -> (State, Vec<Wrong>) {
     let watch = &visit.site.watch;
     let mut wrong: Vec<Wrong> = status
@@ -49,6 +81,9 @@ fn judge(visit: &Visit, status: &Status) -> (State, Vec<Wrong>) {
             let what = format!("{} {noun}{plural} {what}", grouped(count));
             wrong.push(Wrong { what, since: None, read: (place.to_owned(), title) });
         }
+    }
+    if let Some(alerts) = &visit.site.alerts {
+        wrong.extend(firing(visit, &alerts.seen(), alerts.webhook_error().as_deref()));
     }
     let state = match (status.ok, wrong.is_empty()) {
         (false, _) => State::Losing,
@@ -125,6 +160,26 @@ mod tests {
         ] {
             assert_eq!(judged(&Status { ledger: ledger.clone(), ..good.clone() }).0, State::Attention, "{ledger:?}");
         }
+    }
+
+    fn alert(summary: &str, phase: Phase, since: i64) -> Alert {
+        let (labels, value, until, told) = (Default::default(), Some(1.0), None, None);
+        Alert { labels, summary: summary.to_owned(), value, phase, since, until, told }
+    }
+
+    #[test]
+    fn what_fires_is_wrong_since_when_and_leads_to_its_report() {
+        let rule = |name: &str, alerts| Seen { rule: name.to_owned(), title: "Errors".to_owned(), evaluated: None, error: None, alerts };
+        let visit = Visit::new(Site::new(None, None, None, String::new()), Rights::everything(), "/", "zone=local", 0);
+        let quiet = [rule("a", vec![alert("x", Phase::Pending, 1), alert("y", Phase::Resolved, 2)])];
+        assert_eq!(firing(&visit, &quiet, None), []);
+        let rules = [rule("b", vec![alert("late", Phase::Firing, 9)]), rule("a/<b>", vec![alert("Errors: 3", Phase::Firing, 5)])];
+        let wrong = firing(&visit, &rules, Some("503"));
+        assert_eq!(wrong[0], Wrong { what: "alert: Errors: 3".to_owned(), since: Some(5), read: ("/reports/a%2F%3Cb%3E?zone=local".to_owned(), "Report") });
+        assert_eq!((wrong[1].since, wrong.len()), (Some(9), 3));
+        assert!(wrong[2].what.contains("webhook: 503") && wrong[2].read.0 == "#alerts");
+        let many = [rule("a", (0..8).map(|at| alert("x", Phase::Firing, at)).collect())];
+        assert_eq!(firing(&visit, &many, None).last().map(|wrong| wrong.what.as_str()), Some("3 more alerts"));
     }
 
     #[test]
