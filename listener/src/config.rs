@@ -24,6 +24,8 @@ pub struct Config {
     pub sockets: Vec<Listen>,
     /// TCP addresses for Metlog JSON by HTTP.
     pub http: Vec<SocketAddr>,
+    /// TLS at every TCP address of the listener, `http` included, but for those that stay without.
+    pub tls: Option<TlsConfig>,
     /// Who may post to which logger at those addresses.
     pub submit: SubmitConfig,
     /// Where each server of the registry of servers listens (`intake/server`); those that are left out do not.
@@ -71,6 +73,17 @@ impl Config {
         }
         true
     }
+}
+
+/// The certificate of the TCP addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// PEM: the certificate, then those that vouch for it.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
+    /// Keys of `[listener]` whose addresses have no TLS.
+    pub plain: Vec<String>,
 }
 
 /// A socket and where it listens.

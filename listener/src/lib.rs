@@ -44,6 +44,7 @@ use config::Config;
 use deliver::SinkStates;
 use intake::SocketState;
 use intake::server::BoundServer;
+use intake::tls::PortTls;
 use metlog_sink::{Role, Sink};
 use pipeline::Pipeline;
 use recover::Damage;
@@ -84,6 +85,9 @@ pub enum StartError {
     /// Exactly one sink must be the store.
     #[error("a listener needs exactly one sink that stores")]
     Store,
+    /// The certificate cannot be used.
+    #[error("listener.tls: {0}")]
+    Tls(String),
     /// The file of sampling strategies cannot be used.
     #[error("{0}")]
     Sampling(String),
@@ -151,6 +155,7 @@ impl Listener {
         let names: Vec<&'static str> = sinks.iter().map(|sink| sink.name()).collect();
         let data = |source| StartError::Data { folder: config.data.clone(), source };
         let sampling = Arc::new(Sampling::open(&config.sampling, &config.data).map_err(StartError::Sampling)?);
+        let tls = PortTls::load(config.tls.as_ref()).map_err(StartError::Tls)?;
         let folder_lock = recover::lock(&config.data).map_err(data)?;
         let mut left_out = Vec::new();
         let sources = intake::bind_all(&config, &mut left_out).map_err(StartError::Bind)?;
@@ -181,7 +186,7 @@ impl Listener {
             _lock: folder_lock,
             pipeline: pipeline.clone(),
         };
-        let started = inner.start_clock().and_then(|()| inner.start_intake(sources));
+        let started = inner.start_clock().and_then(|()| inner.start_intake(sources, &tls));
         if let Err(error) = started {
             inner.end_intake.store(true, Ordering::Relaxed);
             inner.end_clock.store(true, Ordering::Relaxed);
@@ -196,12 +201,17 @@ impl Listener {
         }
         inner.addresses.extend(servers.iter().map(|bound| (bound.server.key.to_owned(), bound.address.to_string())));
         let listener = Listener { inner: Arc::new(inner) };
-        listener.serve_http(http, runtime).map_err(StartError::Bind)?;
-        listener.serve_servers(servers, runtime).map_err(StartError::Bind)?;
+        listener.serve_http(http, &tls, runtime).map_err(StartError::Bind)?;
+        listener.serve_servers(servers, &tls, runtime).map_err(StartError::Bind)?;
         Ok(listener)
     }
 
-    fn serve_http(&self, bound: Vec<(SocketAddr, std::net::TcpListener)>, runtime: &Handle) -> std::io::Result<()> {
+    fn serve_http(
+        &self,
+        bound: Vec<(SocketAddr, std::net::TcpListener)>,
+        tls: &PortTls,
+        runtime: &Handle,
+    ) -> std::io::Result<()> {
         let _runtime = runtime.enter();
         let submit = Arc::new(self.inner.pipeline.config().submit.clone());
         if submit.is_on() && bound.is_empty() {
@@ -211,16 +221,16 @@ impl Listener {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let router = intake::http::router(self.submit(), Arc::clone(&submit));
-            runtime.spawn(serve(listener, router, "listener.http", Limits::default(), None));
+            runtime.spawn(serve(listener, router, "listener.http", Limits::default(), tls.of("http")));
         }
         Ok(())
     }
 
-    fn serve_servers(&self, servers: Vec<BoundServer>, runtime: &Handle) -> std::io::Result<()> {
+    fn serve_servers(&self, servers: Vec<BoundServer>, tls: &PortTls, runtime: &Handle) -> std::io::Result<()> {
         let _runtime = runtime.enter();
         for BoundServer { server, listener, .. } in servers {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            runtime.spawn(server.serve(listener, self.submit(), Limits::default()));
+            runtime.spawn(server.serve(listener, self.submit(), Limits::default(), tls.of(server.key)));
         }
         Ok(())
     }
@@ -350,11 +360,11 @@ impl Inner {
         lost(&self.end_intake, &self.intake) || lost(&self.end_clock, &self.clock)
     }
 
-    fn start_intake(&mut self, sources: Vec<intake::Source>) -> std::io::Result<()> {
+    fn start_intake(&mut self, sources: Vec<intake::Source>, tls: &PortTls) -> std::io::Result<()> {
         for (worker, source) in sources.into_iter().enumerate() {
             let state = source.state();
             self.sockets.extend(state.clone());
-            let thread = source.start(self.pipeline.clone(), worker, state, self.end_intake.clone())?;
+            let thread = source.start(self.pipeline.clone(), worker, state, self.end_intake.clone(), tls)?;
             lock(&self.intake).push(thread);
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::result::{Bounds, ResultRows};
 use crate::snapshot::{CATALOG, SCHEMA, Snapshot};
 use crate::store::Gaps;
 use crate::warehouse::{OnlyStore, Warehouse};
-use crate::{functions, held, lenient, prepare};
+use crate::{functions, held, lenient, prepare, single};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -149,6 +149,7 @@ impl Engine {
         let plan = prepare::plan(&state, sql).await?;
         access::check(&plan, rights)?;
         let plan = held::count_windows(state.create_physical_plan(&plan).await?)?;
+        let plan = single::large_aggregates(plan)?;
         let plan = lenient::leave_out_what_fails(plan, gaps)?;
         let runtime = RuntimeEnv { memory_pool, ..state.runtime_env().as_ref().clone() };
         let context = Arc::new(TaskContext::from(&state).with_runtime(Arc::new(runtime)));

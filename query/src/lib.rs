@@ -33,6 +33,7 @@ mod prepare;
 mod result;
 mod rows;
 mod scanned;
+mod single;
 mod snapshot;
 mod store;
 mod strays;

@@ -3,11 +3,12 @@
 //! The order makes it so: first the hot rows are taken, then the store is listed. A segment that is stored in
 //! between is in both, and its objects are hidden; one that was stored before is in the list, whatever the
 //! listener forgets afterwards.
+use crate::access::is_of_times;
 use crate::hot_scan;
 use crate::partition::Pruning;
 use crate::snapshot::Shared;
 use crate::trace_index;
-use crate::warehouse::{Warehouse, file_schema};
+use crate::warehouse::{Reading, Warehouse, file_schema};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -83,7 +84,10 @@ impl TableProvider for FactTable {
             inputs.extend(hot_scan::scan(hot, self.table, &self.schema, projection, limit, partitions)?);
         }
         if !objects.is_empty() {
-            inputs.push(self.warehouse.scan(state, self.table, objects, projection.cloned(), limit)?);
+            // Most rows of the objects that are left are of the time that is asked for.
+            let filters_first = !filters.iter().all(|filter| is_of_times(self.table, filter));
+            let reading = Reading { projection: projection.cloned(), limit, filters_first };
+            inputs.push(self.warehouse.scan(state, self.table, objects, reading)?);
         }
         match inputs.len() {
             0 => {

@@ -77,7 +77,9 @@ fn document(root: &Path, file: &Path, text: &str, breaches: &mut Vec<String>) {
     for quoted in text.split('`').skip(1).step_by(2) {
         let named = quoted.split_once('/').is_some_and(|(first, _)| root.join(first).is_dir() && !first.is_empty());
         let plain = quoted.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-        if named && plain && !quoted.starts_with("data/") && !root.join(quoted).exists() {
+        // From the root, or from a package's own folder, as its users see it.
+        let is_there = file.ancestors().skip(1).any(|folder| root.join(folder).join(quoted).exists());
+        if named && plain && !quoted.starts_with("data/") && !is_there {
             breaches.push(format!("{}: names `{quoted}`, which is not there", file.display()));
         }
     }

@@ -100,7 +100,7 @@ pub fn read(root: &mut Section<'_>) -> AccessConfig {
         session_time: section
             .read("session_time", values::duration(Duration::from_secs(60)..=90 * day))
             .unwrap_or(Duration::from_secs(12 * 3_600)),
-        tls: tls(&mut section),
+        tls: tls(&mut section, |_| ()).0,
     };
     if !config.trusted_proxies.is_empty() && config.users.is_empty() {
         section.problem("trusted_proxies", "needs [[access.users]]: a user whom nobody named has no rights");
@@ -125,7 +125,8 @@ pub fn check(document: &Document<'_>, access: &AccessConfig, query: &QueryConfig
     }
 }
 
-fn tls(section: &mut Section<'_>) -> Option<TlsFiles> {
+/// Reads a table `tls`; `more` reads its other keys.
+pub(super) fn tls<T>(section: &mut Section<'_>, more: impl FnOnce(&mut Section<'_>) -> T) -> (Option<TlsFiles>, T) {
     let mut tls = section.section("tls");
     let files = (tls.read("certificate", values::path), tls.read("key", values::path));
     let has = (tls.has("certificate"), tls.has("key"));
@@ -134,9 +135,10 @@ fn tls(section: &mut Section<'_>) -> Option<TlsFiles> {
         (false, true) => tls.problem("key", "needs a `certificate` as well"),
         _ => (),
     }
+    let more = more(&mut tls);
     tls.finish();
-    let (Some(certificate), Some(key)) = files else { return None };
-    Some(TlsFiles { certificate, key })
+    let (Some(certificate), Some(key)) = files else { return (None, more) };
+    (Some(TlsFiles { certificate, key }), more)
 }
 
 fn users(section: &mut Section<'_>, may_lack_passwords: bool) -> Vec<User> {

@@ -1,10 +1,10 @@
 //! The sections `[listener]`, `[journal]`, `[statsd]` and `[privacy]`: their keys, defaults, bounds and relations.
 use super::document::{Document, Section};
 use super::sinks::ParquetConfig;
-use super::{Context, values};
+use super::{Context, TlsFiles, values};
 use crate::arguments::AddressOptions;
 use metlog_listener::SERVERS;
-use metlog_listener::config::{At, Config, JournalConfig, Listen, Serve, WindowConfig};
+use metlog_listener::config::{At, Config, JournalConfig, Listen, Serve, TlsConfig, WindowConfig};
 use metlog_listener::privacy::{Action, Rule, Target};
 use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Transport};
@@ -39,6 +39,7 @@ pub fn read(
         data,
         sockets: sockets(&mut section, &context.addresses),
         http: section.read("http", values::addresses).unwrap_or_default(),
+        tls: tls(&mut section),
         submit: super::submit::read(&mut section),
         servers: servers(&mut section, &context.addresses),
         sampling: super::sampling::read(root, &context.folder),
@@ -60,6 +61,25 @@ pub fn read(
     }
     section.finish();
     config
+}
+
+/// The certificate of the TCP addresses.
+fn tls(section: &mut Section<'_>) -> Option<TlsConfig> {
+    let (tls, plain) = super::access::tls(section, |tls| tls.read("plain", tcp_keys).unwrap_or_default());
+    tls.map(|TlsFiles { certificate, key }| TlsConfig { certificate, key, plain })
+}
+
+/// Names of keys that have TCP addresses.
+fn tcp_keys(value: &toml::de::DeValue<'_>) -> Result<Vec<String>, String> {
+    let is_tcp = |socket: &format::Socket| socket.transport == Transport::TcpLines;
+    let lines = format::sockets().into_iter().filter(is_tcp).map(|socket| socket.key);
+    let known: Vec<&str> =
+        std::iter::once("http").chain(lines).chain(SERVERS.iter().map(|server| server.key)).collect();
+    let keys = values::texts(value)?;
+    match keys.iter().find(|key| !known.contains(&key.as_str())) {
+        Some(unknown) => Err(format!("`{unknown}` is none of the TCP addresses of [listener]: {}", known.join(", "))),
+        None => Ok(keys),
+    }
 }
 
 /// The addresses of every socket of the registry of formats; those that have none are left out.

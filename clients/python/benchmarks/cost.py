@@ -244,6 +244,29 @@ def oslo_tracing_unsampled(port):
     return request(tracing.TracingMiddleware(application, cfg.CONF)), nothing
 
 
+def select(port, **more):
+    """A statement in a span, which is kept or not."""
+    import sqlalchemy
+
+    import metlog.hooks
+
+    if more:
+        metlog.hooks.install("sqlalchemy")
+    ours = client(port, statsd=False, **more)
+    connection = sqlalchemy.create_engine("sqlite://").connect()
+    statement = sqlalchemy.text("select 1")
+    span = ours.span("root").begin()
+    return (lambda: connection.execute(statement)), ours.flush if span else nothing
+
+
+def select_unsampled(port):
+    return select(port, sampling=0.0)
+
+
+def select_sampled(port):
+    return select(port, sampling=1.0)
+
+
 #: Name, what makes it, and the row that it is compared with.
 SUBJECTS = {
     "an empty function": (empty, None),
@@ -271,6 +294,9 @@ SUBJECTS = {
     "metlog WSGI request, not kept, timed and counted": (metlog_wsgi_unsampled_timed, None),
     "metlog WSGI request, kept, timed and counted": (metlog_wsgi, None),
     "oslo_middleware.tracing request, not kept": (oslo_tracing_unsampled, None),
+    "SQLAlchemy select 1, without hook": (select, None),
+    "SQLAlchemy select 1, with hook, not kept": (select_unsampled, "SQLAlchemy select 1, without hook"),
+    "SQLAlchemy select 1, with hook, kept": (select_sampled, "SQLAlchemy select 1, without hook"),
 }
 
 

@@ -66,6 +66,22 @@ def test_never_raises():
     assert "<Bad>" in [message["payload"] for message in messages(capture)]
 
 
+def test_whatever_callers_pass_costs_nothing_that_comes_behind():
+    """What has no text of its own gets one, also where the sending thread finds out."""
+    client, capture = captured(statsd_destination=(lines := metlog.Captured()))
+    for _ in range(3):
+        client.send((["x"], 3, {"a": 1}), "strange")
+        client.send(("a",), "plain")
+        client.timing(["x"], 1.5)
+        client.timing("b", 1.5)
+        client.incr(["x"])
+    client.close()
+    found = [(message["tokens"], message["payload"]) for message in messages(capture)]
+    assert found == [(["['x']", "3", "{'a': 1}"], "strange"), (["a"], "plain")] * 3
+    sent = b"\n".join(lines.datagrams).split(b"\n")
+    assert sent == [b"['x']:1.5|ms", b"b:1.5|ms", b"['x']:1|c"] * 3
+
+
 def test_off_until_it_is_configured():
     client = metlog.Client()
     assert client.send(("a",), "x") is Outcome.OFF

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -85,6 +86,16 @@ def test_datadogs_own_tests_of_what_is_sent(tmp_path):
     theirs = sources() / "tests" / "unit" / "dogstatsd" / "test_statsd.py"
     (tmp_path / "test_theirs.py").write_text(converted(theirs.read_text()))
     assert run_their_tests(tmp_path, words=NOT_OURS, path=[sources()]) >= 85
+
+
+def test_datadogs_own_tests_of_forks(tmp_path):
+    theirs = (sources() / "tests" / "integration" / "dogstatsd" / "test_statsd_fork.py").read_text()
+    ours = "from metlog.compat.datadog.dogstatsd import DogStatsd\nSUPPORTS_FORKING = True"
+    text, count = re.subn(r"^from datadog\.dogstatsd\.base import .*$", ours, theirs, flags=re.MULTILINE)
+    assert count == 1
+    (tmp_path / "test_theirs.py").write_text(text)
+    # The others are about its hooks around forks, of which there are none here, and about its log.
+    assert run_their_tests(tmp_path, words=("register_at_fork", "does_not_log"), path=[sources()]) == 8
 
 
 def lines(capture):
@@ -248,6 +259,35 @@ def test_what_is_full_or_refused_is_counted(capture):
         nowhere.incr("a")
     nowhere.metlog.flush()
     assert nowhere.metlog.stats().statsd_lost == 3
+
+
+@pytest.mark.parametrize("scheme", ["unix://", ""])
+def test_a_unix_socket_of_either_kind(scheme, tmp_path):
+    """As Datadog's agents have it: a path says nothing of the kind, and a stream has lengths before blocks."""
+    path = str(tmp_path / "dsd.sock")
+    client = DogStatsd(socket_path=scheme + path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(path)
+        server.listen()
+        client.increment("a")
+        client.gauge("b", 2)
+        client.flush()
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(100) == len(b"a:1|c\nb:2|g").to_bytes(4, "little") + b"a:1|c\nb:2|g"
+        client.increment("lost")
+        client.flush()
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(path)
+        server.settimeout(5)
+        for _ in range(100):
+            time.sleep(0.01)
+            client.increment("c")
+            client.flush()
+            if client.metlog.stats().statsd_lost < client.metlog.stats().statsd_queued - 2:
+                break
+        assert server.recv(100) == b"c:1|c"
 
 
 def test_a_fork_has_a_queue_of_its_own(capture):

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 /// What an HTTP/2 client sends first, in bytes.
@@ -93,13 +94,10 @@ pub async fn serve(listener: TcpListener, router: Router, name: &'static str, li
         async move {
             // gRPC comes without TLS as HTTP/2 from its first byte.
             let Some(tls) = tls else { return http1_or_2(stream, peer, router, limits).await };
-            match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN) => {
-                    http2_from_start(stream, peer, router, limits).await;
-                }
-                Ok(Ok(stream)) => http1(stream, peer, router, limits).await,
-                Ok(Err(error)) => tracing::debug!("{name}: {peer}: {error}"),
-                Err(_) => (),
+            let Some(stream) = handshake(&tls, stream, peer, name, limits).await else { return };
+            match stream.get_ref().1.alpn_protocol() == Some(HTTP2_ALPN) {
+                true => http2_from_start(stream, peer, router, limits).await,
+                false => http1(stream, peer, router, limits).await,
             }
         }
     };
@@ -112,14 +110,23 @@ pub async fn serve_grpc(listener: TcpListener, router: Router, name: &'static st
         let (router, tls) = (router.clone(), tls.clone());
         async move {
             let Some(tls) = tls else { return http2(stream, peer, router, limits).await };
-            match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-                Ok(Ok(stream)) => http2_from_start(stream, peer, router, limits).await,
-                Ok(Err(error)) => tracing::debug!("{name}: {peer}: {error}"),
-                Err(_) => (),
-            }
+            let Some(stream) = handshake(&tls, stream, peer, name, limits).await else { return };
+            http2_from_start(stream, peer, router, limits).await;
         }
     };
     accept_each(listener, name, limits, serve).await;
+}
+
+/// TLS of a connection, or nothing where there is none in time.
+pub(super) async fn handshake(
+    tls: &Tls,
+    stream: TcpStream,
+    peer: SocketAddr,
+    name: &'static str,
+    limits: Limits,
+) -> Option<TlsStream<TcpStream>> {
+    let accepted = tokio::time::timeout(limits.head, tls.accept(stream)).await.ok()?;
+    accepted.inspect_err(|error| tracing::debug!("{name}: {peer}: {error}")).ok()
 }
 
 /// Accepts connections within the limits, each served by a task of its own.

@@ -29,6 +29,7 @@ use metlog_schemas::format::{Socket, Transport};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
+use tls::PortTls;
 
 /// A socket that is bound.
 #[derive(Debug)]
@@ -126,6 +127,7 @@ impl Source {
         worker: usize,
         state: Option<Arc<SocketState>>,
         end: Arc<AtomicBool>,
+        tls: &PortTls,
     ) -> std::io::Result<JoinHandle<()>> {
         let Source { socket, address, kind } = self;
         let thread = std::thread::Builder::new().name(format!("{}-{worker}", socket.name));
@@ -134,11 +136,14 @@ impl Source {
                 thread.spawn(move || receive::receive(&pipeline, worker, socket.code, &bound, &state, &end))
             }
             (SourceKind::Datagrams(_), None) => Err(std::io::ErrorKind::InvalidInput.into()),
-            (SourceKind::Lines(listener), _) => thread.spawn(move || {
-                if let Err(error) = stream::accept(&pipeline, worker, &socket, &listener, &end) {
-                    tracing::error!("{} on {address}: {error}", socket.name);
-                }
-            }),
+            (SourceKind::Lines(listener), _) => {
+                let tls = tls.of(socket.key).filter(|_| socket.transport == Transport::TcpLines);
+                thread.spawn(move || {
+                    if let Err(error) = stream::accept(&pipeline, worker, &socket, &listener, &end, tls.as_ref()) {
+                        tracing::error!("{} on {address}: {error}", socket.name);
+                    }
+                })
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Lines over TCP and Unix stream sockets, for senders that must not lose: where the journal is full we stop reading, and
 //! they wait.
 use super::connections::{Limits, TurnedAway};
+use super::tls::Tls;
 use crate::pipeline::{Pipeline, Source, Taken};
 use metlog_schemas::format;
 use socket2::Socket;
@@ -19,6 +20,7 @@ const BUFFER_BYTES_MIN: usize = 4 * 1024;
 /// Of a connection's thread. Rules of privacy recurse into JSON, within half of it: see `metlog_json::nested`.
 const STACK_BYTES: usize = 1 << 20;
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// At the end, data that the kernel has already received is still read, from a sender that never pauses this long.
 const LAST_READS: Duration = Duration::from_millis(500);
 
@@ -29,6 +31,7 @@ pub fn accept(
     socket: &format::Socket,
     listener: &Socket,
     end: &Arc<AtomicBool>,
+    tls: Option<&Tls>,
 ) -> io::Result<()> {
     let (code, name) = (socket.code, socket.name);
     listener.set_nonblocking(true)?;
@@ -39,12 +42,12 @@ pub fn accept(
             Ok((stream, peer)) if open.load(Ordering::Relaxed) < most => {
                 let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
                 open.fetch_add(1, Ordering::Relaxed);
-                let (counted, peer) = (open.clone(), peer.as_socket());
+                let (counted, peer, tls) = (open.clone(), peer.as_socket(), tls.cloned());
                 let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
                 let spawned = thread.spawn(move || {
                     let many = || open.load(Ordering::Relaxed) > most / 2;
                     let intake = Lines { pipeline: &pipeline, worker, code, source: peer, end: &end };
-                    if let Err(error) = intake.read(stream, many) {
+                    if let Err(error) = intake.serve(stream, tls.as_ref(), many) {
                         tracing::debug!("{name} from {peer:?}: {error}");
                     }
                     open.fetch_sub(1, Ordering::Relaxed);
@@ -73,14 +76,24 @@ struct Lines<'p> {
 }
 
 impl Lines<'_> {
+    /// Reads a connection to its end, over TLS where there is some.
+    fn serve(&self, stream: Socket, tls: Option<&Tls>, many: impl Fn() -> bool) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        // A handshake writes, to a peer that may not read.
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        match tls {
+            Some(tls) => self.read(tls.blocking(stream)?, many),
+            None => self.read(stream, many),
+        }
+    }
+
     /// Takes whole lines; what is left without an end of line when the sender closes is a line too. What is left when we
     /// or an error end it may be half a line, and is refused: it could be read as another value. What the journal does
     /// not take is offered again, and not read further.
     ///
     /// `many`: whether there are so many connections that an idle one is in the way.
-    fn read(&self, mut stream: Socket, many: impl Fn() -> bool) -> io::Result<()> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    fn read(&self, mut stream: impl Read, many: impl Fn() -> bool) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER_BYTES_MIN];
         let mut held = 0;
         let mut give_up_at = None;

@@ -1,4 +1,5 @@
 //! TLS of the addresses that are served: one certificate, read again when its file has changed.
+use crate::config::TlsConfig;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 use tokio_rustls::server::TlsStream;
 
 /// HTTP/2 among the protocols that a client offers.
@@ -20,7 +22,37 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Accepts TLS connections, TLS 1.2 and 1.3.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    /// Without tickets: who only sends never reads them, and closing a connection with something unread resets it.
+    of_lines: Arc<ServerConfig>,
+}
+
+/// A stream that blocks, over TLS.
+pub(super) type Blocking<S> = StreamOwned<ServerConnection, S>;
+
+/// The TLS of each port of a listener.
+#[derive(Debug, Clone, Default)]
+pub struct PortTls {
+    tls: Option<Tls>,
+    plain: Vec<String>,
+}
+
+impl PortTls {
+    /// As configured.
+    ///
+    /// # Errors
+    /// As [`Tls::load`].
+    pub fn load(config: Option<&TlsConfig>) -> Result<PortTls, String> {
+        let Some(TlsConfig { certificate, key, plain }) = config else { return Ok(PortTls::default()) };
+        Ok(PortTls { tls: Some(Tls::load(certificate, key)?), plain: plain.clone() })
+    }
+
+    /// That of the addresses of a key.
+    pub fn of(&self, key: &str) -> Option<Tls> {
+        self.tls.clone().filter(|_| !self.plain.iter().any(|plain| plain == key))
+    }
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,7 +75,9 @@ impl Tls {
             .map_err(|error| error.to_string())?;
         let mut config = config.with_no_client_auth().with_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = vec![HTTP2_ALPN.to_vec(), b"http/1.1".to_vec()];
-        Ok(Tls(TlsAcceptor::from(Arc::new(config))))
+        let mut of_lines = config.clone();
+        of_lines.send_tls13_tickets = 0;
+        Ok(Tls { config: Arc::new(config), of_lines: Arc::new(of_lines) })
     }
 
     /// The handshake. Whoever calls bounds its time.
@@ -51,7 +85,16 @@ impl Tls {
     /// # Errors
     /// Where the client and this server find no common ground.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        self.0.accept(stream).await
+        TlsAcceptor::from(Arc::clone(&self.config)).accept(stream).await
+    }
+
+    /// TLS over a stream that blocks; the handshake is a part of the first read.
+    ///
+    /// # Errors
+    /// If the configuration is faulty.
+    pub(super) fn blocking<S: io::Read + io::Write>(&self, stream: S) -> io::Result<Blocking<S>> {
+        let connection = ServerConnection::new(Arc::clone(&self.of_lines)).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(connection, stream))
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn config(data: &Path) -> Config {
         data: data.to_owned(),
         sockets: Vec::new(),
         http: Vec::new(),
+        tls: None,
         submit: crate::SubmitConfig::default(),
         servers: Vec::new(),
         sampling: crate::sampling::SamplingConfig::default(),

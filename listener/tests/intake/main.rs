@@ -9,6 +9,7 @@ mod otlp;
 mod privacy;
 mod probe;
 mod submit;
+mod tls;
 mod upgrade;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -104,6 +105,7 @@ fn config(data: &Path) -> Config {
         data: data.to_owned(),
         sockets: sockets(data),
         http: Vec::new(),
+        tls: None,
         submit: metlog_listener::SubmitConfig::default(),
         servers: Vec::new(),
         sampling: metlog_listener::sampling::SamplingConfig::default(),

@@ -66,7 +66,7 @@ impl TableProvider for Filtered {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| match is_harmless(self.table, filter) {
+        let of = |filter: &&Expr| match is_of_times(self.table, filter) {
             true => TableProviderFilterPushDown::Inexact,
             false => TableProviderFilterPushDown::Unsupported,
         };
@@ -82,7 +82,7 @@ impl TableProvider for Filtered {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.schema();
         let wanted = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let filters: Vec<Expr> = filters.iter().filter(|filter| is_harmless(self.table, filter)).cloned().collect();
+        let filters: Vec<Expr> = filters.iter().filter(|filter| is_of_times(self.table, filter)).cloned().collect();
         let mut read = wanted.clone();
         let mut add = |name: &str| -> Result<()> {
             let at = schema.index_of(name)?;
@@ -121,7 +121,7 @@ fn filter(rows: SendableRecordBatchStream, table: Table, rights: Arc<Rights>) ->
 
 /// True for a comparison of the time or the partition of a row with constants: it can tell nobody anything of a row but
 /// when it was, and never fails.
-fn is_harmless(table: Table, filter: &Expr) -> bool {
+pub(crate) fn is_of_times(table: Table, filter: &Expr) -> bool {
     let is_time = |expr: &Expr| {
         let Expr::Column(column) = expr else { return false };
         let partition = PARTITION_COLUMNS.iter().any(|(name, _)| *name == column.name);
@@ -130,7 +130,7 @@ fn is_harmless(table: Table, filter: &Expr) -> bool {
     let is_constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
-            is_harmless(table, left) && is_harmless(table, right)
+            is_of_times(table, left) && is_of_times(table, right)
         }
         Expr::BinaryExpr(BinaryExpr {
             left,

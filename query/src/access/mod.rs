@@ -10,7 +10,7 @@ mod filtered;
 mod plans;
 mod request;
 
-pub(crate) use filtered::{Filtered, senders};
+pub(crate) use filtered::{Filtered, is_of_times, senders};
 pub(crate) use plans::check;
 
 use crate::error::{Error, Kind};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Name, form, and what it gives.
-const OWN: [(&str, &str, &str); 20] = [
+const OWN: [(&str, &str, &str); 21] = [
     ("arg_max", "arg_max(x, y)", "The x of the row with the largest y."),
     ("arg_min", "arg_min(x, y)", "The x of the row with the smallest y."),
     ("array_regexp_like", "array_regexp_like(list, pattern)", "True where the pattern is found in one of the texts."),
@@ -28,6 +28,11 @@ const OWN: [(&str, &str, &str); 20] = [
         "The value below which the part q, from 0 to 1, of the samples lies.",
     ),
     ("time_bucket", "time_bucket(interval, timestamp[, origin])", "The start of the interval that a time is in."),
+    (
+        "trace_calls",
+        "trace_calls(trace_id, span_id, parent_span_id, service, kind, status)",
+        "Which services called which, in all of these traces: parent, child, calls and errors of each pair.",
+    ),
     (
         "trace_tree",
         "trace_tree(span_id, parent_span_id, start_unix_nanos, duration_nanos)",

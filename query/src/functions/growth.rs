@@ -1,7 +1,7 @@
 //! Functions that make much out of little, guarded: what a call would make of a batch is estimated from what it is
 //! given, and refused where it is too much. DataFusion counts the memory of operators, not of expressions.
 use super::listed::Growth;
-use super::{documents, formats, json, types};
+use super::{documents, formats, json, regex, types};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue, resources_datafusion_err};
@@ -25,6 +25,7 @@ pub(super) fn guarded(function: Arc<ScalarUDF>, growth: Growth) -> Arc<ScalarUDF
     match (function.name(), growth) {
         ("arrow_cast" | "arrow_try_cast", _) => types::guarded(function),
         ("to_char", _) => formats::guarded(Arc::new(ScalarUDF::new_from_impl(Guarded::new(function, growth)))),
+        ("regexp_like", _) => regex::like(function),
         (_, Growth::Fixed) => function,
         (_, Growth::Text | Growth::Pairs) => Arc::new(ScalarUDF::new_from_impl(Guarded::new(function, growth))),
     }
@@ -210,6 +211,13 @@ impl ExprPlanner for Operators {
             BinaryOperator::StringConcat => {
                 raw.left = self.short.call(vec![raw.left]);
                 raw.right = self.short.call(vec![raw.right]);
+                Ok(PlannerResult::Original(raw))
+            }
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => {
+                raw.right = regex::kept(raw.right);
                 Ok(PlannerResult::Original(raw))
             }
             BinaryOperator::Arrow => Ok(PlannerResult::Planned(self.json.call(vec![raw.left, raw.right]))),

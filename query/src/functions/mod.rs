@@ -15,6 +15,7 @@ mod regex;
 mod regex_list;
 mod sketch;
 mod time;
+mod trace_calls;
 mod trace_tree;
 mod types;
 
@@ -39,7 +40,9 @@ fn own_scalar() -> Vec<Arc<ScalarUDF>> {
 }
 
 fn own_aggregate() -> Vec<Arc<AggregateUDF>> {
-    [sketch::merge(), extreme::arg_max(), extreme::arg_min(), trace_tree::function()].map(Arc::new).to_vec()
+    [sketch::merge(), extreme::arg_max(), extreme::arg_min(), trace_calls::function(), trace_tree::function()]
+        .map(Arc::new)
+        .to_vec()
 }
 
 /// DataFusion's defaults with the functions that are allowed, guarded, and with metlog's own.

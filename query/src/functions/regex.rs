@@ -3,13 +3,76 @@
 use super::documents;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{exec_datafusion_err, exec_err};
+use datafusion::common::{ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::error::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, Documentation, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 use regex::Regex;
 use std::sync::Arc;
+
+/// A pattern of `~` such that it keeps its meaning: DataFusion writes literal patterns as those of LIKE, in which a backslash
+/// escapes what is behind it. Patterns with groups it leaves alone.
+pub(super) fn kept(pattern: Expr) -> Expr {
+    match pattern {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), metadata) if may_be_backslash(&text) => {
+            Expr::Literal(ScalarValue::Utf8(Some(format!("({text})"))), metadata)
+        }
+        other => other,
+    }
+}
+
+/// True for each pattern that finds a backslash: as `\\`, or by its number.
+fn may_be_backslash(pattern: &str) -> bool {
+    [r"\\", r"\x", r"\u", r"\U"].iter().any(|part| pattern.contains(part))
+}
+
+/// `regexp_like`, which DataFusion writes as `~`: not where that would become a LIKE with a backslash.
+pub(super) fn like(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(Like { inner }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Like {
+    inner: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for Like {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arguments)
+    }
+
+    fn simplify(&self, arguments: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let is_plain =
+            |text: &Expr| matches!(text, Expr::Literal(ScalarValue::Utf8(Some(text)), _) if !may_be_backslash(text));
+        match arguments.get(1).is_some_and(is_plain) {
+            true => self.inner.simplify(arguments, info),
+            false => Ok(ExprSimplifyResult::Original(arguments)),
+        }
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.inner.invoke_with_args(call)
+    }
+}
 
 pub(super) fn extract() -> ScalarUDF {
     let forms = vec![

@@ -105,6 +105,25 @@ async fn groups_of_regular_expressions() {
     }
 }
 
+/// A backslash in a literal pattern is one, not an escape of LIKE.
+#[tokio::test]
+async fn regular_expressions_find_backslashes() {
+    for (condition, expected) in [
+        (r"t ~ '\\=b'", vec![r"\=b"]),
+        (r"t !~ '\\=b'", vec!["=b", r"a\x"]),
+        (r"t ~* '\x5C=B'", vec![r"\=b"]),
+        (r"t ~ '^\\=b$'", vec![r"\=b"]),
+        (r"t ~ 'a|\\='", vec![r"\=b", r"a\x"]),
+        (r"regexp_like(t, '\\=b')", vec![r"\=b"]),
+        ("t ~ '=b'", vec!["=b", r"\=b"]),
+    ] {
+        let engine = engine(&Arc::new(InMemory::new()), None);
+        let sql = format!(r"select t from (values ('=b'), ('\=b'), ('a\x')) as v(t) where {condition} order by t");
+        let expected: Vec<_> = expected.into_iter().map(|t| json!({"t": t})).collect();
+        assert_eq!(ask(&engine, &sql).await, Ok(json!(expected)), "{condition}");
+    }
+}
+
 #[tokio::test]
 async fn the_value_of_the_largest_and_smallest() {
     let sql = "select arg_max(a, b) as v from (values ('x', 1), ('y', 3), ('z', 2), ('n', null)) as t(a, b)";

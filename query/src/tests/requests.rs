@@ -40,7 +40,9 @@ async fn the_last_hour_costs_a_handful() {
             let n = if filter.contains("05:10") { 0 } else { 4 };
             check(ask(&engine, &sql).await, json!([{"n": n}]));
             let (listed, reads) = store.requests();
-            assert!(listed.len() <= 4 && reads <= 4 * 3, "{filter}: {listed:?}, {reads} reads");
+            // Of each object its footer, twice, and its columns; those of a condition before the others.
+            let of_each = if filter.contains("payload") { 4 } else { 3 };
+            assert!(listed.len() <= 4 && reads <= 4 * of_each, "{filter}: {listed:?}, {reads} reads");
             counts.push((listed.len(), reads));
         }
         assert_eq!(counts[0], counts[1], "{filter}");

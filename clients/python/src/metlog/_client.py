@@ -20,7 +20,8 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, TypeV
 
 from . import _config, _lines, _spans, _values, sampling
 from ._lines import Number
-from ._pipe import Pipe, complain
+from ._pipe import Pipe
+from ._stderr import complain
 from .propagation import Context
 
 _getpid = os.getpid
@@ -317,14 +318,14 @@ class Client:
             return Stats()
         return Stats(
             queued=pipe.taken + len(pipe.messages),
-            statsd_queued=pipe.values_taken + len(pipe.values),
+            statsd_queued=pipe.lines.taken + len(pipe.values),
             filtered=pipe.filtered,
             dropped=pipe.dropped,
             oversize=pipe.oversize,
             datagrams=pipe.sequence,
-            statsd_datagrams=pipe.values_sent,
-            send_errors=pipe.send_errors,
-            statsd_lost=pipe.values_lost,
+            statsd_datagrams=pipe.lines.sent,
+            send_errors=pipe.refused + pipe.lines.refused,
+            statsd_lost=pipe.lines.lost,
         )
 
     def _of_this_process(self) -> Any:

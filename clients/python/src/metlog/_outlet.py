@@ -44,7 +44,8 @@ class Destination:
     __slots__ = ("captured", "family", "framing", "host", "is_jaeger", "path", "port")
 
     def __init__(self, where: Any, framing: Optional[str] = None, family: Optional[int] = None) -> None:
-        """``framing``: ``None`` for datagrams; a stream of statsd has "lines", or "lengths" before blocks of them.
+        """``framing``: ``None`` for datagrams; a stream of statsd has "lines", or "lengths" before blocks of them;
+        "either": a Unix socket of datagrams, or a stream with "lengths".
         ``family``: of the addresses that a name may have."""
         self.framing, self.family = framing, family
         self.host: Optional[str] = None

@@ -10,16 +10,16 @@ sending thread looks every :data:`TICK` while there is traffic, and sleeps while
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-from . import _lines, _native, _process, _wire
+from . import _native, _process, _values, _wire
 from ._config import Settings
 from ._jaeger import Agent
 from ._outlet import Outlet
-from ._stream import outlet as outlet_of
+from ._statsd import Lines
+from ._stderr import complain
 
 #: How often the sending thread looks while there is traffic, in seconds.
 TICK = 0.02
@@ -73,15 +73,13 @@ class Pipe:
             for destination in settings.destinations
             if destination.is_jaeger
         ]
-        where = settings.statsd_destination
-        self._statsd_outlet = outlet_of(where) if where is not None else None
+        #: Of statsd values.
+        self.lines = Lines(settings, self.count_dropped)
         self.dropped = self.oversize = self.filtered = 0
-        self.taken = self.values_taken = self.values_sent = self.values_lost = self.send_errors = 0
+        self.taken = self.refused = 0
         self.sequence = 0
         self._frames: List[bytes] = []
         self._frames_bytes = self._opened_at = 0
-        self._packed: List[bytes] = []
-        self._packed_bytes = 0
         self._inline_since = 0
         self._names: Dict[str, bytes] = {}
         self._tokens: Dict[Tuple[str, ...], bytes] = {}
@@ -90,9 +88,6 @@ class Pipe:
         #: Severity and time of plain messages that follow within 63 µs.
         self._soon = [bytes((settings.severity, ahead << 1)) for ahead in range(64)]
         self._severity = bytes((settings.severity,))
-        #: Prefix and name of values, with the colon.
-        self._heads: Dict[str, bytes] = {}
-        self._counted: Dict[str, bytes] = {}
         self._was_busy = False
         self._announced = 0
         self._next_heartbeat: Optional[Tuple[float, int]] = None
@@ -205,12 +200,12 @@ class Pipe:
         if not self._draining.acquire(True, seconds):
             return False
         try:
-            before = self.sequence + self.values_sent
+            before = self.sequence + self.lines.sent
             self._take()
             self._send_open()
             if is_asked and self.dropped > self._announced and self._outlets:
                 self._send_datagram(time.time_ns() // 1_000, b"")
-            self._was_busy = self.sequence + self.values_sent != before
+            self._was_busy = self.sequence + self.lines.sent != before
             self._beat(is_asked)
             return True
         finally:
@@ -219,41 +214,9 @@ class Pipe:
     def _take(self) -> None:
         """Encodes what waits. What comes in meanwhile waits for the next time, so that this one ends."""
         if self.values:
-            self._take_values(len(self.values))
+            self.lines.take(self.values, len(self.values))
         if self.messages:
             self._take_messages(len(self.messages))
-
-    def _take_values(self, count: int) -> None:
-        """The two most frequent kinds are written here, without a call: this runs for each value."""
-        popleft, counted, heads = self.values.popleft, self._counted, self._heads
-        packed, used, room = self._packed, self._packed_bytes, self.settings.statsd_datagram_bytes
-        prefix = self.settings.statsd_prefix
-        for _ in range(count):
-            item = popleft()
-            lines = None
-            if type(item) is str:
-                lines = counted.get(item)
-            elif item[3] == 1.0:
-                kind, name, value, _rate = item
-                head = heads.get(name)
-                if head is not None and type(value) is float:
-                    text = repr(value)
-                    if "e" not in text:
-                        lines = head + (f"{text[:-2]}|{kind}" if text[-2:] == ".0" else f"{text}|{kind}").encode()
-            elif item[3] is None:
-                try:
-                    lines = item[0](prefix, item[1], item[2])
-                except Exception:  # noqa: BLE001 - tried again below, where it is counted
-                    lines = None
-            if lines is not None and used + len(lines) <= room:
-                self.values_taken += 1
-                packed.append(lines)
-                used += len(lines) + 1
-                continue
-            self._packed_bytes = used
-            self._pack(item)
-            packed, used = self._packed, self._packed_bytes
-        self._packed_bytes = used
 
     def _take_messages(self, count: int) -> None:
         """Messages of :meth:`_frame`'s first form, the most frequent ones, are written here, without a call."""
@@ -267,7 +230,10 @@ class Pipe:
             if len(item) == 3 and has_outlets:
                 time_ns, tokens, payload = item
                 if tokens is not last:
-                    behind = self._plain.get(tokens)
+                    try:
+                        behind = self._plain.get(tokens)
+                    except TypeError:
+                        behind = None  # there is something in it that is no text
                     last = tokens
                 try:
                     text = payload.encode()
@@ -300,10 +266,10 @@ class Pipe:
         self._frames_bytes = used
 
     def _send_open(self) -> None:
-        self._send_lines()
+        self.lines.send()
         self._send_frames()
         for agent in self._agents:
-            self.send_errors += agent.send(self.dropped) is False
+            self.refused += agent.send(self.dropped) is False
 
     # Messages.
 
@@ -367,8 +333,14 @@ class Pipe:
         return known
 
     def _encoded(self, tokens: "Tuple[str, ...]") -> bytes:
-        known = self._tokens.get(tokens)
+        try:
+            known = self._tokens.get(tokens)
+        except TypeError:
+            return _wire.texts(map(_values.as_text, tokens))
         if known is None:
+            if not all(type(token) is str for token in tokens):
+                # Not kept: 1 and True are equal, and not the same text.
+                return _wire.texts(map(_values.as_text, tokens))
             if len(self._tokens) >= _KEPT_MAX:
                 self._tokens.clear()
                 self._plain.clear()
@@ -389,7 +361,7 @@ class Pipe:
         self.sequence += 1
         for outlet in self._outlets:
             if not outlet.send(datagram):
-                self.send_errors += 1
+                self.refused += 1
 
     def _beat(self, is_asked: bool) -> None:
         """Heartbeats, for as long as there was any datagram. None where datagrams are captured."""
@@ -412,89 +384,9 @@ class Pipe:
             if outlet.destination.captured is None:
                 outlet.send(datagram)
 
-    # statsd values.
-
-    def _pack(self, item: Any) -> None:
-        self.values_taken += 1
-        try:
-            if type(item) is str:
-                lines = self._counted.get(item) or self._once(item)
-            else:
-                make, name, value, rate = item
-                if rate is None:
-                    lines = make(self.settings.statsd_prefix, name, value)
-                elif rate >= 1.0:
-                    text = value if type(value) is str else _lines.number(value) or ""
-                    lines = (self._heads.get(name) or self._head(name)) + f"{text}|{make}".encode()
-                else:
-                    text = value if type(value) is str else _lines.number(value) or ""
-                    lines = _lines.line(self.settings.statsd_prefix, name, text, make, rate)
-        except Exception as error:  # noqa: BLE001 - one value that cannot be written costs that value
-            self.count_dropped()
-            complain(f"a value cannot be written: {error!r}")
-            return
-        room = self.settings.statsd_datagram_bytes
-        if len(lines) > room:
-            self._send_alone(lines)
-            return
-        if self._packed_bytes + len(lines) > room:
-            self._send_lines()
-        self._packed.append(lines)
-        self._packed_bytes += len(lines) + 1
-
-    def _send_alone(self, lines: bytes) -> None:
-        """Lines that fit no datagram of the configured size: those of facades leave by themselves, as ever."""
-        if type(lines) is not _lines.Alone or len(lines) > _wire.DATAGRAM_BYTES_MAX:
-            self.count_dropped(is_oversize=True)
-            return
-        self._send_lines()
-        self._packed.append(lines)
-        self._send_lines()
-
-    def _once(self, name: str) -> bytes:
-        """``<name>:1|c``: the most frequent line, made once for each name."""
-        if len(self._counted) >= _KEPT_MAX:
-            self._counted.clear()
-        known = self._counted[name] = _lines.line(self.settings.statsd_prefix, name, "1", "c")
-        return known
-
-    def _head(self, name: Any) -> bytes:
-        """``<name>:`` with the prefix."""
-        head = _wire.utf8(f"{self.settings.statsd_prefix}{_lines.clean_name(name)}:")
-        if type(name) is str:
-            if len(self._heads) >= _KEPT_MAX:
-                self._heads.clear()
-            self._heads[name] = head
-        return head
-
-    def _send_lines(self) -> None:
-        if not self._packed:
-            return
-        packed, self._packed = self._packed, []
-        self._packed_bytes = 0
-        self.values_sent += 1
-        if self._statsd_outlet is not None and not self._statsd_outlet.send(b"\n".join(packed)):
-            self.send_errors += 1
-            self.values_lost += len(packed)
-
     def _all_outlets(self) -> List[Outlet]:
         return (
             self._outlets
             + [agent.outlet for agent in self._agents]
-            + ([self._statsd_outlet] if self._statsd_outlet is not None else [])
+            + ([self.lines.outlet] if self.lines.outlet is not None else [])
         )
-
-
-_complained_at = 0.0
-
-
-def complain(what: str) -> None:
-    """Tells an operator, on stderr, at most once a minute. Never by ``logging``: our own handler would send it."""
-    global _complained_at
-    now = time.monotonic()
-    if _complained_at == 0.0 or now - _complained_at > 60.0:
-        _complained_at = now
-        try:
-            sys.stderr.write(f"metlog: {what}\n")
-        except (OSError, ValueError, AttributeError):
-            pass  # no stderr: nobody to tell

@@ -7,6 +7,7 @@ arrived, so they count as lost.
 from __future__ import annotations
 
 import _socket
+import errno
 import time
 from typing import Any
 
@@ -56,6 +57,38 @@ class StreamOutlet(Outlet):
         return True
 
 
+class EitherOutlet(StreamOutlet):
+    """A Unix socket of which only the path is known: datagrams, unless it turns out to be a stream, with lengths."""
+
+    __slots__ = ("_is_stream",)
+
+    def __init__(self, destination: Destination) -> None:
+        super().__init__(destination)
+        self._is_prefixed = True
+        self._is_stream = False
+
+    def send(self, datagram: bytes) -> bool:
+        """False: it was refused, and is not kept."""
+        if self._socket is None:
+            self._is_stream = _is_stream(str(self.destination.path))
+        return super().send(datagram) if self._is_stream else Outlet.send(self, datagram)
+
+    def _open(self) -> bool:
+        return super()._open() if self._is_stream else Outlet._open(self)
+
+
+def _is_stream(path: str) -> bool:
+    asking = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM)
+    try:
+        asking.setblocking(False)
+        asking.connect(path)
+    except OSError as error:
+        return error.errno == errno.EPROTOTYPE
+    finally:
+        asking.close()
+    return False
+
+
 def _connected(family: int, address: Any) -> Any:
     opened = _socket.socket(family, _socket.SOCK_STREAM)
     try:
@@ -69,4 +102,6 @@ def _connected(family: int, address: Any) -> Any:
 
 def outlet(destination: Destination) -> Outlet:
     """The outlet of a destination for statsd lines."""
+    if destination.framing == "either":
+        return EitherOutlet(destination)
     return StreamOutlet(destination) if destination.framing is not None else Outlet(destination)

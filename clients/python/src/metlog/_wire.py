@@ -54,6 +54,8 @@ def varint(number: int) -> bytes:
         return bytes((number & 127 | 128, number >> 7))
     if number < 2_097_152:
         return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
+    if number < 268_435_456:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14 & 127 | 128, number >> 21))
     out = bytearray()
     while number >= 128:
         out.append(number & 127 | 128)
@@ -99,17 +101,22 @@ def texts(values: Iterable[str]) -> bytes:
     return varint(len(parts)) + b"".join(parts)
 
 
+def key(value: str) -> bytes:
+    """A text that comes again and again, such as the key of a field or the name of a span: it is written once."""
+    known = _keys.get(value)
+    if known is None:
+        if len(_keys) >= _KEYS_MAX:
+            _keys.clear()
+        known = _keys[value] = text(value)
+    return known
+
+
 def pairs(fields: Iterable[Tuple[str, str]]) -> bytes:
     """A count of fields, and key and value of each."""
     parts: "List[bytes]" = []
     count = 0
-    for key, value in fields:
-        known = _keys.get(key)
-        if known is None:
-            # Keys are few, and come again and again.
-            if len(_keys) >= _KEYS_MAX:
-                _keys.clear()
-            known = _keys[key] = text(key)
+    for name_of, value in fields:
+        known = _keys.get(name_of) or key(name_of)
         encoded = value.encode() if value.isascii() else utf8(value)
         size = len(encoded)
         parts += (known, _SMALL[size] if size < 128 else varint(size), encoded)

@@ -13,7 +13,7 @@ from typing import Any, Awaitable, Callable, MutableMapping, Optional
 from . import default
 from ._client import Client
 from ._requests import Measures
-from .propagation import getter
+from .propagation import getter, in_asgi
 
 Message = MutableMapping[str, Any]
 
@@ -48,8 +48,11 @@ class Middleware:
             await send(message)
 
         headers = scope["headers"]
-        names = [name.decode("latin-1").lower() for name, _ in headers if name[:8].lower() == b"uberctx-"]
-        span = measures.span(scope["method"], scope["path"], getter(headers), names)
+        if in_asgi(headers):
+            names = [name.decode("latin-1").lower() for name, _ in headers if name[:8].lower() == b"uberctx-"]
+            span = measures.span(scope["method"], scope["path"], getter(headers), names)
+        else:
+            span = measures.span(scope["method"], scope["path"], None)
         try:
             await self.app(scope, receive, sending)
         except BaseException as error:

@@ -4,16 +4,18 @@ mod bind;
 
 pub use bind::{BoundServer, bind_all, in_use};
 
-use super::connections::{Limits, accept_each, http1, http1_or_2, http2};
+use super::connections::{self, Limits, accept_each, http1};
 use super::otlp;
 use super::submit::Submit;
+use super::tls::Tls;
 use super::traces;
 use crate::sampling::serve::SAMPLING;
 use axum::Router;
 use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 
 /// A server, as it is registered.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub struct Server {
 pub enum Service {
     /// Requests over HTTP/1.1.
     Http(Router),
-    /// Requests over HTTP/2 without TLS, as gRPC has them.
+    /// Requests over HTTP/2 from the first byte, as gRPC has them.
     Grpc(Router),
     /// Either, by the first bytes of a connection.
     HttpOrGrpc(Router),
@@ -41,7 +43,15 @@ pub enum Service {
 }
 
 /// Serves one connection to its end.
-pub type ServeStream = Arc<dyn Fn(TcpStream, SocketAddr) -> BoxFuture<'static, ()> + Send + Sync>;
+pub type ServeStream = Arc<dyn Fn(Stream, SocketAddr) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A connection, with or without TLS.
+pub type Stream = Box<dyn Connection>;
+
+/// What a connection must be.
+pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection for S {}
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,29 +82,33 @@ pub fn of_key(key: &str) -> Option<&'static Server> {
 }
 
 impl Server {
-    /// Serves a bound address until the task ends.
-    pub(crate) async fn serve(&'static self, listener: TcpListener, submit: Submit, limits: Limits) {
-        match (self.service)(submit) {
-            Service::Http(router) => {
+    /// Serves a bound address until the task ends, over TLS where there is some.
+    pub(crate) async fn serve(&'static self, listener: TcpListener, submit: Submit, limits: Limits, tls: Option<Tls>) {
+        match ((self.service)(submit), tls) {
+            (Service::Http(router), None) => {
                 accept_each(listener, self.name, limits, move |stream, peer| {
                     http1(stream, peer, router.clone(), limits)
                 })
                 .await;
             }
-            Service::Grpc(router) => {
-                accept_each(listener, self.name, limits, move |stream, peer| {
-                    http2(stream, peer, router.clone(), limits)
-                })
-                .await;
+            (Service::Grpc(router), tls) => {
+                connections::serve_grpc(listener, router, self.name, limits, tls).await;
             }
-            Service::HttpOrGrpc(router) => {
-                accept_each(listener, self.name, limits, move |stream, peer| {
-                    http1_or_2(stream, peer, router.clone(), limits)
-                })
-                .await;
+            (Service::Http(router) | Service::HttpOrGrpc(router), tls) => {
+                connections::serve(listener, router, self.name, limits, tls).await;
             }
-            Service::Stream(serve) => {
-                accept_each(listener, self.name, limits, move |stream, peer| serve(stream, peer)).await;
+            (Service::Stream(serve), tls) => {
+                let name = self.name;
+                let served = move |stream, peer| {
+                    let (serve, tls) = (Arc::clone(&serve), tls.clone());
+                    async move {
+                        let Some(tls) = tls else { return serve(Box::new(stream), peer).await };
+                        if let Some(stream) = connections::handshake(&tls, stream, peer, name, limits).await {
+                            serve(Box::new(stream), peer).await;
+                        }
+                    }
+                };
+                accept_each(listener, name, limits, served).await;
             }
         }
     }

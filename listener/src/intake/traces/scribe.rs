@@ -1,7 +1,7 @@
 //! Scribe: `Log` over framed Thrift in the binary protocol. OK when all entries are on disk, TRY_LATER when none is.
 use super::{Failed, Kind, REQUEST_BYTES_MAX, take};
 use crate::intake::inflate::Encoding;
-use crate::intake::server::{Server, Service};
+use crate::intake::server::{Server, Service, Stream};
 use crate::intake::submit::Submit;
 use futures::FutureExt;
 use metlog_schemas::format::scribe;
@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// As it is registered.
@@ -55,7 +54,7 @@ fn service(submit: Submit) -> Service {
 }
 
 /// Serves one call after the other.
-async fn serve(mut stream: TcpStream, peer: SocketAddr, submit: Submit) -> std::io::Result<()> {
+async fn serve(mut stream: Stream, peer: SocketAddr, submit: Submit) -> std::io::Result<()> {
     loop {
         let Ok(length) = timeout(IDLE, stream.read_u32()).await else { return Ok(()) };
         let length = match length {
@@ -99,7 +98,7 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, submit: Submit) -> std::
 /// Bytes of a call that are kept where the rest is passed by: its head.
 const HEAD_BYTES: usize = 256;
 
-async fn pass(stream: &mut TcpStream, length: usize) -> std::io::Result<Vec<u8>> {
+async fn pass(stream: &mut Stream, length: usize) -> std::io::Result<Vec<u8>> {
     let mut head = vec![0; length.min(HEAD_BYTES)];
     stream.read_exact(&mut head).await?;
     let mut left = length - head.len();
@@ -113,7 +112,7 @@ async fn pass(stream: &mut TcpStream, length: usize) -> std::io::Result<Vec<u8>>
 
 /// Reads a frame, as memory is granted for what has come; `None` where there is none.
 async fn read(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     length: usize,
     room: &mut crate::intake::submit::Room,
 ) -> std::io::Result<Option<Vec<u8>>> {
@@ -161,7 +160,7 @@ enum Reply {
 }
 
 /// Replies to a call, in the form that it has.
-async fn reply(stream: &mut TcpStream, frame: &[u8], with: Reply) -> std::io::Result<()> {
+async fn reply(stream: &mut Stream, frame: &[u8], with: Reply) -> std::io::Result<()> {
     let Ok(Call { name, sequence, .. }) = Binary::new(frame).call() else {
         return Err(std::io::Error::other("the call has no head"));
     };

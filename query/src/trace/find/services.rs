@@ -1,6 +1,13 @@
 //! Services, their operations, and who calls whom: from the spans themselves, at once.
 use super::{Columns, Traces, sql, text};
-use crate::Error;
+use crate::{Error, Kind};
+use std::collections::BTreeMap;
+
+/// Spans whose calls are counted at a time: some 180 MiB.
+const SPANS_A_PASS: usize = 6_000_000;
+
+/// Most passes, of traces whose ids end in the same two digits.
+const PASSES_MAX: usize = 256;
 
 /// An operation of a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,39 +69,61 @@ impl Traces {
     /// Who called whom in a time, in nanoseconds, sorted. A server's span that shares its client's id is called by that
     /// client.
     ///
+    /// Traces are taken in several passes, by the last digits of their ids, so that those of a pass fit in a query's memory.
+    ///
     /// # Errors
     /// Those of the query.
     pub async fn dependencies(&self, from: u64, until: u64) -> Result<Vec<Dependency>, Error> {
         let within = sql::within(from, until);
-        let query = format!(
-            "with s as (select trace_id, span_id, parent_span_id, service, kind, status from spans where {within}), \
-             shared as (select p.trace_id, p.span_id, p.service as parent, c.service as child, c.status \
-               from s c join s p on c.trace_id = p.trace_id and c.span_id = p.span_id \
-               where c.kind = 'server' and p.kind = 'client'), \
-             called as (select p.service as parent, c.service as child, c.status \
-               from s c join s p on c.trace_id = p.trace_id and c.parent_span_id = p.span_id \
-               where c.parent_span_id != '' and c.span_id != c.parent_span_id \
-                 and not (c.kind = 'server' and exists (select 1 from shared h \
-                   where h.trace_id = c.trace_id and h.span_id = c.span_id)) \
-                 and not (p.kind = 'client' and exists (select 1 from shared h \
-                   where h.trace_id = p.trace_id and h.span_id = p.span_id)) \
-               union all select parent, child, status from shared) \
-             select parent, child, count(*) as calls, sum(case when status = 'error' then 1 else 0 end) as errors \
-             from called where parent != '' and child != '' group by parent, child order by parent, child"
-        );
-        let found = self.sql(query).await?;
-        let mut dependencies = Vec::with_capacity(found.rows());
-        for batch in &found.batches {
-            let columns = Columns(batch);
-            let (parents, children) = (columns.texts("parent")?, columns.texts("child")?);
-            let (calls, errors) = (columns.numbers("calls")?, columns.numbers("errors")?);
-            dependencies.extend((0..batch.num_rows()).map(|row| Dependency {
-                parent: text(&parents, row).to_owned(),
-                child: text(&children, row).to_owned(),
-                calls: calls[row].unsigned_abs(),
-                errors: errors[row].unsigned_abs(),
-            }));
+        // How many about, from the one column that is quickly read.
+        let about = sql::near(from, until);
+        let found = self.sql(format!("select count(*) as n from spans where {about}")).await?;
+        let spans: i64 = match found.batches.first() {
+            Some(batch) => Columns(batch).numbers("n")?.iter().sum(),
+            None => 0,
+        };
+        let mut passes = usize::try_from(spans).unwrap_or(0).div_ceil(SPANS_A_PASS).next_power_of_two();
+        loop {
+            match self.dependencies_in(&within, passes.min(PASSES_MAX)).await {
+                // There is less memory than usual, or more of it is taken by what is read.
+                Err(error) if error.kind == Kind::Limit && passes < PASSES_MAX => passes *= 2,
+                found => return found,
+            }
         }
-        Ok(dependencies)
     }
+
+    async fn dependencies_in(&self, within: &str, passes: usize) -> Result<Vec<Dependency>, Error> {
+        let mut calls: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+        for pass in 0..passes {
+            let found = self.sql(of_pass(within, pass, passes)).await?;
+            for batch in &found.batches {
+                let columns = Columns(batch);
+                let (parents, children) = (columns.texts("parent")?, columns.texts("child")?);
+                let (counts, errors) = (columns.numbers("calls")?, columns.numbers("errors")?);
+                for row in 0..batch.num_rows() {
+                    let pair = (text(&parents, row).to_owned(), text(&children, row).to_owned());
+                    let sum = calls.entry(pair).or_default();
+                    *sum = (sum.0 + counts[row].unsigned_abs(), sum.1 + errors[row].unsigned_abs());
+                }
+            }
+        }
+        let dependency = |((parent, child), (calls, errors))| Dependency { parent, child, calls, errors };
+        Ok(calls.into_iter().map(dependency).collect())
+    }
+}
+
+/// The calls of the traces of one pass.
+fn of_pass(within: &str, pass: usize, passes: usize) -> String {
+    let digits = if passes <= 16 { 1 } else { 2 };
+    let endings = (0..16_usize.pow(digits)).filter(|value| value % passes == pass);
+    let endings: Vec<String> = endings.map(|value| format!("'{value:0w$x}'", w = digits as usize)).collect();
+    let of_pass = match passes {
+        1 => "true".to_owned(),
+        _ => format!("right(trace_id, {digits}) in ({})", endings.join(", ")),
+    };
+    format!(
+        "select c['parent'] as parent, c['child'] as child, c['calls'] as calls, c['errors'] as errors from \
+         (select unnest(trace_calls(trace_id, span_id, parent_span_id, service, kind, status)) as c from spans \
+         where {within} and {of_pass})"
+    )
 }

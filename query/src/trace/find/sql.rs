@@ -10,9 +10,18 @@ pub(crate) fn literal(text: &str) -> String {
 /// Spans that start within a time, in nanoseconds, both ends included. `timestamp` chooses what is read, the exact
 /// column what is meant.
 pub(crate) fn within(from: u64, until: u64) -> String {
-    let [from, until] = [from, until].map(|nanos| i64::try_from(nanos).unwrap_or(i64::MAX));
-    let [first, last] = [from, until].map(|nanos| literal(&rfc3339(nanos.div_euclid(1_000))));
-    format!("timestamp >= {first} and timestamp <= {last} and start_unix_nanos between {from} and {until}")
+    let [first, last] = [from, until].map(signed);
+    format!("{} and start_unix_nanos between {first} and {last}", near(from, until))
+}
+
+/// Likewise to the microsecond.
+pub(super) fn near(from: u64, until: u64) -> String {
+    let [first, last] = [from, until].map(|nanos| literal(&rfc3339(signed(nanos).div_euclid(1_000))));
+    format!("timestamp >= {first} and timestamp <= {last}")
+}
+
+fn signed(nanos: u64) -> i64 {
+    i64::try_from(nanos).unwrap_or(i64::MAX)
 }
 
 /// Spans of these traces.

@@ -30,7 +30,7 @@ _ENV_TAGS = (
     ("DD_SERVICE", "service"),
     ("DD_VERSION", "version"),
 )
-_SCHEMES = {"unix://": None, "unixgram://": None, "unixstream://": "lengths"}
+_SCHEMES = {"unix://": "either", "unixgram://": None, "unixstream://": "lengths"}
 _TRUE = ("True", "true", "yes", "1")
 
 
@@ -114,7 +114,7 @@ class DogStatsd(Direct):
         for scheme, framing in _SCHEMES.items():
             if path.startswith(scheme):
                 return Destination(f"unix:{path[len(scheme) :]}", framing)
-        return Destination(f"unix:{path}")
+        return Destination(f"unix:{path}", "either")
 
     @staticmethod
     def resolve_host(host: Optional[str], use_default_route: bool) -> Optional[str]:
