@@ -1,5 +1,7 @@
 """Thrift: the real libraries against each other, with and without traces, and every carrier of ids."""
 
+import json
+import pathlib
 import socket
 import struct
 import threading
@@ -12,6 +14,7 @@ from thrift_peers import KINDS, LIBRARIES, Client, Server, Service, Wire, proces
 import metlog
 import metlog.thrift
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "schemas" / "examples"
 KIND = {2: "server", 3: "client", 1: "internal"}
 
 
@@ -400,3 +403,26 @@ def test_several_services_on_one_connection_thriftpy2(opened, client, sent):
     for name in ("First", "Second"):
         assert found[name + ".ping", "server"] and found[name + ".ping", "client"]
         assert found[name + ".buy", "server"]["attributes"]["thrift.exception"] == "declared"
+
+
+@pytest.mark.parametrize("asks", LIBRARIES)
+@pytest.mark.parametrize("serves", LIBRARIES)
+def test_the_upgrade_is_that_of_finagle_byte_for_byte(opened, client, sent, asks, serves):
+    """As a client and a server of Finagle's spoke: see `schemas/examples/client.thrift.json`."""
+    vectors = json.loads((EXAMPLES / "client.thrift.json").read_text())["finagle"]
+    call, reply = (bytes.fromhex(vectors["upgrade"][one]) for one in ("call", "reply"))
+    server = serving(opened, serves, "framed", client)
+    wire = opened(Wire(server.port))
+    asked = calling(opened, asks, "framed", wire.port, carrier="finagle")
+    with client.span("front"):
+        assert asked.client.ping("a") == "a"
+    spans(client, sent, 3)
+    assert bytes(wire.sent).startswith(call)
+    assert bytes(wire.received).startswith(reply)
+    # A request as Finagle's client wrote it: its header, and then a message.
+    header = bytes.fromhex(next(one["header"] for one in vectors["headers"] if one["name"].startswith("from Finagle")))
+    received = raw(server.port, call[4:], header + head(b"ping") + PING)
+    # The reply has a header of no fields, as that of Finagle's server had.
+    assert received.startswith(reply) and received[len(reply) + 4 :].startswith(b"\0" + head(b"ping", 2)[:12])
+    found = [one for one in messages_of(client, sent, 4) if one.get("span_id") and one["kind"] == 2]
+    assert found[-1]["trace_id"] == "0" * 16 + "8d21d1099b20df99" and found[-1]["parent_span_id"] == "8d21d1099b20df99"

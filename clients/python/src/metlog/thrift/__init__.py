@@ -34,7 +34,7 @@ def trace_client(client: Any, *, service: str = "", carrier: str = "auto", sende
     not that of the Thrift service. ``carrier``: see :mod:`metlog.thrift`.
 
     Raises:
-        ValueError: for a carrier that there is not.
+        ValueError: for a carrier that there is not, or that clients of ``contrib.aio`` do not have.
         TypeError: for what is no client of either library.
     """
     if carrier not in CARRIERS:
