@@ -96,14 +96,7 @@ fn ping<'n>(at: i64, (source, target): (&'n Node, &'n Node), random: &mut StdRng
     let lost_forward = lost(PROBES, leaves(source, target));
     let lost_reverse = lost(PROBES - lost_forward, leaves(target, source));
     let received = PROBES - lost_forward - lost_reverse;
-    // Within a rack, a zone, between zones.
-    let median: u64 = if source.zone != target.zone {
-        1_800
-    } else if source.rack != target.rack {
-        240
-    } else {
-        110
-    };
+    let median = median(source, target);
     let (rtt_min, rtt_max) = (median - median / 10, median + random.random_range(median / 10..median));
     Ping {
         timestamp: at * 1_000_000,
