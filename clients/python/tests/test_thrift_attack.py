@@ -1,6 +1,7 @@
 """Thrift under attack by its own surroundings: threads, greenlets, forks, and faults of ours."""
 
 import copy
+import gc
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 import thriftpy2.contrib.aio.client
@@ -427,3 +429,32 @@ def test_frames_that_are_broken(opened, client, sent):  # noqa: F811
         assert raw(server.port, struct.pack(">i", size) + b"\x0f\xff" * 10, framed=False) == b""
     asked = opened(Client("apache", "header", server.port))
     assert asked.client.ping("still here") == "still here"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_exceptions_are_held_by_nobody(opened, client, sent, library):  # noqa: F811
+    """What a call raised, and all that it refers to, is freed without the garbage collector."""
+    server = serving(opened, library, "framed", client)
+    asked = calling(opened, library, "framed", server.port, carrier="milo")
+
+    class Large:
+        """An argument."""
+
+    def fails():
+        large = Large()
+        held = weakref.ref(large)
+        with client.span("front"):
+            try:
+                # Both libraries' own exceptions hold themselves; this one is raised while it writes.
+                asked.client.ping(large)
+            except Exception:  # noqa: BLE001 - each library has its own
+                pass
+        return held
+
+    fails()
+    gc.collect()
+    gc.disable()
+    try:
+        assert fails()() is None
+    finally:
+        gc.enable()

@@ -167,3 +167,25 @@ def test_an_asynchronous_server_and_others_clients(opened, client, sent, carrier
     asyncio.run(asynchronous(traced, work))
     well_formed(messages_of(client, sent, 7), True)
     assert not traced._metlog_upgraded
+
+
+def test_calls_are_not_below_the_span_that_the_server_was_started_in(client, sent):  # noqa: F811
+    """Tasks of connections have a copy of its context."""
+    made = thriftpy2.contrib.aio.processor.TAsyncProcessor(other.Shop, AsyncService())
+    traced = metlog.thrift.trace_processor(made, sender=client, accept="milo")
+    starting = client.span("start")
+
+    async def work(port):
+        starting.end()
+        asked = await asynchronous_client(port)
+        assert await asked.ping("a") == "a"
+        asked.close()
+
+    async def start():
+        starting.begin()
+        await asynchronous(traced, work)
+
+    asyncio.run(start())
+    found = spans(client, sent, 2)
+    assert found["Shop.ping", "server"]["parent_span_id"] == "0" * 16
+    assert found["Shop.ping", "server"]["trace_id"] != found["start", "internal"]["trace_id"]

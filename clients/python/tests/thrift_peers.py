@@ -11,7 +11,7 @@ import thriftpy2.protocol
 import thriftpy2.server
 import thriftpy2.thrift
 import thriftpy2.transport
-from thrift.protocol import TBinaryProtocol, TCompactProtocol, THeaderProtocol
+from thrift.protocol import TBinaryProtocol, TCompactProtocol, THeaderProtocol, TJSONProtocol
 from thrift.server import TServer
 from thrift.transport import TSocket, TTransport
 from thrift.transport.THeaderTransport import THeaderClientType, THeaderSubprotocolID
@@ -68,6 +68,7 @@ def factories(library, kind):
             "binary": (TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolAcceleratedFactory()),
             "slow": (TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()),
             "framed": (TTransport.TFramedTransportFactory(), TBinaryProtocol.TBinaryProtocolAcceleratedFactory()),
+            "json": (TTransport.TFramedTransportFactory(), TJSONProtocol.TJSONProtocolFactory()),
             "compact": (TTransport.TFramedTransportFactory(), TCompactProtocol.TCompactProtocolAcceleratedFactory()),
             "header": (TTransport.TTransportFactoryBase(), THeaderProtocol.THeaderProtocolFactory(ANY)),
             "header compact": (

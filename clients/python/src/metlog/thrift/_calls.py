@@ -122,6 +122,8 @@ class Serving:
         if context is not None and context.is_valid and context.is_decided and not context.is_sampled:
             _spans.current.set(context)  # nothing of it is sent, but the ids go on
             return
+        if context is None and isinstance(self._before, Span) and self._before._duration is not None:
+            context = Context(is_decided=False)  # of the span in which the server was started, which is over
         name = f"{service}.{method}" if service else method
         make = ShortSpan if options.short_ids else Span
         self.span = span = make(options.client, name, "server", None, context).begin()
