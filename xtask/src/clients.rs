@@ -1,6 +1,6 @@
 //! The clients in other languages: each is linted, tested beside a running metlog, and packed as it would be published.
 use crate::run;
-use crate::setup::once;
+use crate::setup::{node, once};
 use std::path::Path;
 use std::process::Command;
 
@@ -65,19 +65,16 @@ fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> 
 
 /// The core's tests under Bun and Deno.
 fn other_runtimes(inside: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
-    // Their binaries are packages of npm; Bun's has to be put in its place, once.
-    let packages = ["bun@1.4.5", "deno@2.9.6"];
-    let folder = cache.join("js-runtimes");
-    once(&cache.join("js-runtimes.installed"), &packages.join(" "), || {
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let mut install = Command::new("npm");
-        install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
-        run(install.args(packages))?;
-        run(Command::new("env").arg("--chdir").arg(folder.join("node_modules/bun")).args(["node", "install.js"]))
-    })?;
+    // Their binaries are packages of npm. Whether npm runs their scripts depends on its version; Bun's puts its binary where
+    // its command looks for it.
+    node(cache, "js-runtimes", &["--ignore-scripts"], &["bun@1.4.5", "deno@2.9.6"])?;
+    let modules = cache.join("js-runtimes/node_modules");
+    // It moves the binary, and can do so once.
+    if modules.join("@oven/bun-linux-x64/bin/bun").exists() {
+        run(Command::new("env").arg("--chdir").arg(modules.join("bun")).args(["node", "install.js"]))?;
+    }
     let tests = ["client", "ledger", "spans", "vectors"].map(|name| format!("./test/{name}.test.js"));
-    let programs = folder.join("node_modules/.bin");
+    let programs = modules.join(".bin");
     for (name, arguments) in [
         ("bun", &["test", "--timeout", "60000"][..]),
         ("deno", &["test", "--no-prompt", "--no-check", "--allow-all"][..]),
