@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -133,6 +134,23 @@ def test_the_factory_says_what_it_does_not_know(tmp_path, caplog):
     assert get(app)[0] == "200 OK"
     assert not metlog.paste.is_true("False") and metlog.paste.is_true("yes")
     app._measures.client.close()
+
+
+def test_the_old_filter_has_its_hooks(tmp_path):
+    import requests
+
+    with pytest.raises(ValueError, match="frob"):
+        metlog.paste.factory({}, hooks="all", propagation="frob")(api_factory({}))
+    sent = metlog.Captured()
+    app = application(tmp_path, "jaeger_v1", 9, 9)
+    client = app._measures.client
+    client.configure({"destinations": sent, "statsd": False})
+    with client.span("root"), pytest.raises(requests.ConnectionError) as failed:
+        requests.get("http://127.0.0.1:1/")
+    assert {"traceparent", "uber-trace-id"} <= set(failed.value.request.headers)
+    client.close()
+    metlog.hooks.uninstall()
+    assert not hasattr(requests.Session.send, "__wrapped__")
 
 
 def test_strategies():
@@ -279,3 +297,14 @@ def test_hooks_by_a_key_of_the_section():
     assert hasattr(requests.Session.send, "__wrapped__")
     metlog.hooks.uninstall()
     app._measures.client.close()
+
+
+@pytest.mark.parametrize("kind", ["threads", "eventlet", "gevent"])
+def test_the_sampling_server_is_asked_by_a_native_thread(kind, server):
+    """It is asked while a handler computes: a green thread would wait until the handler pauses."""
+    server.answer = {"strategyType": "PROBABILISTIC", "probabilisticSampling": {"samplingRate": 1.0}}
+    command = [sys.executable, "-W", "ignore", str(HERE / "apps" / "remote.py"), kind]
+    command.append(f"http://127.0.0.1:{server.port}/sampling")
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.stdout.strip() == b"True", done.stderr.decode()[-1_000:]
