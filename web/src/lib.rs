@@ -32,8 +32,8 @@ pub mod visit;
 mod watch;
 
 pub use ask::{Fault, Rows};
-pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use live::{Journal, Ledger, Live, LiveRows, Rejected, Sender, Sink, Status};
+pub use login::{LOGIN_POLICY, Notice, Session, login_page};
 pub use page::Page;
 pub use range::{Micros, Range, Zone};
 pub use site::Site;

@@ -179,7 +179,8 @@ fn people_log_in_by_a_form() {
     let foreign = [("cookie", cookie), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
     assert_eq!(server.ask("POST", "/logout", &foreign, "").status, 403);
     // Nor log somebody in, whose queries another one could read later.
-    let foreign_login = [kind, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let foreign_login =
+        [kind, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
     let login = server.ask("POST", "/login", &foreign_login, "user=ann&password=a%3An+n");
     assert!(login.status == 403 && !login.head.contains("set-cookie"), "{}", login.head);
     let old_browser = [("cookie", cookie), ("host", "127.0.0.1"), ("origin", "http://evil.example.org")];
