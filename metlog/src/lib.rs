@@ -106,6 +106,8 @@ mod records;
 mod slot;
 mod statsd;
 mod text;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod trace;
 
 #[cfg(feature = "cadence")]

@@ -77,6 +77,7 @@ impl Visit {
             return Err(Fault::new("there is no SQL here: this server was started with `metlog listen`"));
         };
         let Batches { schema, batches, partial } = pool.batches(Query::batches(sql, &self.rights)).await?;
+        crate::partial::note(partial.as_deref());
         Ok(Rows { schema, batches, partial })
     }
 }

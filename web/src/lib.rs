@@ -20,6 +20,7 @@ pub mod number;
 mod page;
 pub mod parameter;
 pub mod part;
+mod partial;
 pub mod range;
 mod site;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use crate::ask::Fault;
 use crate::layout;
 use crate::part::block;
+use crate::partial;
 use crate::visit::Visit;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -84,7 +85,8 @@ impl Page {
             (block::loading())
         };
         self.push(format!("<section class=\"card\" id=\"{}\">{}", slug(title), head.into_string()));
-        let body = part.map(|made| made.unwrap_or_else(|fault| block::fault(&fault)).into_string() + "</section>");
+        let part = part.map(|made| made.unwrap_or_else(|fault| block::fault(&fault)));
+        let body = partial::said(part).map(|part| part.into_string() + "</section>");
         self.parts.push(Part::Later(body.boxed()));
     }
 

@@ -1,6 +1,6 @@
 //! The clients in other languages: each is linted, tested beside a running metlog, and packed as it would be published.
 use crate::run;
-use crate::setup::once;
+use crate::setup::{node, once};
 use std::path::Path;
 use std::process::Command;
 
@@ -45,11 +45,29 @@ fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> 
     tool("eslint/bin/eslint.js", &["."])?;
     tool("typescript/bin/tsc", &["-p", "test"])?;
     run(Command::new("node").arg("--test").args(tests(&inside.join("test"))?).env("METLOG_BINARY", binary))?;
+    other_runtimes(&inside, cache, binary)?;
     tool("publint/src/cli.js", &["--strict"])?;
     tool(
         "@arethetypeswrong/cli/dist/index.js",
         &["--pack", ".", "--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm"],
     )
+}
+
+/// The core's tests under Bun and Deno.
+fn other_runtimes(inside: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
+    // Their binaries are packages of npm; no script has to run to install them.
+    node(cache, "js-runtimes", &["--ignore-scripts"], &["bun@1.4.5", "deno@2.9.6"])?;
+    let tests = ["client", "ledger", "spans", "vectors"].map(|name| format!("./test/{name}.test.js"));
+    let programs = cache.join("js-runtimes/node_modules/.bin");
+    for (name, arguments) in [
+        ("bun", &["test", "--timeout", "60000"][..]),
+        ("deno", &["test", "--no-prompt", "--no-check", "--allow-all"][..]),
+    ] {
+        let mut command = Command::new("env");
+        command.arg("--chdir").arg(inside).arg(programs.join(name)).args(arguments).args(&tests);
+        run(command.env("METLOG_BINARY", binary).env("NO_COLOR", "1").env("DENO_NO_UPDATE_CHECK", "1"))?;
+    }
+    Ok(())
 }
 
 /// The files that are tests.

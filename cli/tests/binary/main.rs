@@ -12,6 +12,7 @@ mod running;
 mod s3;
 mod shipping;
 mod sight;
+mod states;
 mod strays;
 mod top;
 #[cfg(feature = "toy")]

@@ -16,7 +16,7 @@ const OTHER: &str = "browserid";
 
 /// What is expected of a request.
 #[derive(Clone, Copy, PartialEq)]
-enum Expect {
+pub enum Expect {
     /// The admin sees the secret, and the reader something of `sync`.
     Rows,
     /// The admin sees the secret; there is nothing of it that the reader may see.
@@ -33,7 +33,7 @@ const SHARED: &str = "00000000000000000000000000000011";
 const ALONE: &str = "00000000000000000000000000000022";
 
 /// The address as it is described or routed, and a request to it: `METHOD path`, where a body follows after a space.
-type Line = (&'static str, Expect, &'static str);
+pub type Line = (&'static str, Expect, &'static str);
 
 const OWN: &[Line] = &[
     ("GET /api", Nothing, "/api"),
@@ -156,7 +156,7 @@ const ZIPKIN: &[Line] = &[
 ];
 
 /// Of the page. `{row}` is the message of `browserid`.
-const VIEWS: &[Line] = &[
+pub const VIEWS: &[Line] = &[
     ("GET /", Rows, "/"),
     ("GET /overview/rejected", NotTheirs, "/overview/rejected"),
     ("GET /reports", Nothing, "/reports"),

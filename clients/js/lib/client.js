@@ -283,8 +283,12 @@ function takes(rate) {
 }
 
 if (typeof process.on === 'function') {
+  // Nothing here keeps a process alive, but what it put in before its end.
+  process.on('beforeExit', () => {
+    for (const { pipe } of open) if (pipe) pipe.beforeExit()
+  })
   process.on('exit', () => {
-    for (const client of open) if (client.pipe) client.pipe.exit()
+    for (const { pipe } of open) if (pipe) pipe.exit()
   })
 }
 

@@ -63,7 +63,7 @@ function settings(given) {
     logger: name('logger', get('logger', '')),
     severity: severity('severity', get('severity', 6)),
     type: name('type', get('type', 'metlog')),
-    hostname: name('hostname', get('hostname', os.hostname() || 'localhost')),
+    hostname: name('hostname', get('hostname', allowed(os.hostname) || 'localhost')),
     datagramBytes: datagramBytes('datagramBytes', get('datagramBytes', DATAGRAM_BYTES_DEFAULT)),
     queueBytes: whole('queueBytes', get('queueBytes', QUEUE_BYTES_DEFAULT)),
     key: signingKey(get('keyId'), get('key')),
@@ -83,14 +83,23 @@ function settings(given) {
   return result
 }
 
+/** What Deno does not allow is as if it were not there. */
+function allowed(read) {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
 /** What the variables `METLOG_…` say. */
 function fromEnvironment(environment = process.env) {
   const given = {}
-  const variable = (key) => environment[`METLOG_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`]
+  const variable = (key) => allowed(() => environment[`METLOG_${key.replace(/[A-Z]/g, '_$&').toUpperCase()}`])
   for (const key of KEYS) {
     if (key !== 'filters' && key !== 'destinations' && variable(key) !== undefined) given[key] = variable(key)
   }
-  if (environment.METLOG_DESTINATION !== undefined) given.destinations = environment.METLOG_DESTINATION
+  if (variable('destination') !== undefined) given.destinations = variable('destination')
   const rules = FILTERS.filter((key) => variable(key) !== undefined).map((key) => [key, variable(key)])
   if (rules.length > 0) given.filters = Object.fromEntries(rules)
   return given

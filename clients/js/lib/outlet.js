@@ -11,6 +11,9 @@ const dns = require('node:dns')
 
 const LOOK_UP_AGAIN_AFTER_MS = 60_000
 const REOPEN_AFTER_MS = 5_000
+const FLUSH_WITHIN_MS = 1_000
+/** Of the datagram that was being filled when there was no room for more, and of heartbeats. */
+const ACCEPTED_BYTES_MAX = 65_536
 
 class Outlet {
   /**
@@ -48,15 +51,15 @@ class Outlet {
     }
     this.refresh()
     if (this.isConnected) this.pass(datagram)
-    else if (this.hasRoom && !this.isClosed) {
+    else if (this.bytes < this.bytesMax + ACCEPTED_BYTES_MAX && !this.isClosed) {
       this.bytes += datagram.length
       this.waiting.push(datagram)
     } else this.onError()
   }
 
   /** Resolves when nothing waits any more. */
-  async drained() {
-    const until = Date.now() + 1_000
+  async drained(withinMs = FLUSH_WITHIN_MS) {
+    const until = Date.now() + withinMs
     while (this.bytes > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 1))
     return this.bytes === 0
   }

@@ -15,6 +15,8 @@ const TICK_MS = 20
 /** From one heartbeat to the next, in milliseconds: see `schemas/wire.v1.md`. The first three follow a flush. */
 const HEARTBEAT_PAUSES_MS = [0, 5, 15, 100, 1_000, 5_000, 30_000]
 const AFTER_TRAFFIC = 3
+/** How long the end of a process waits for what is queued. */
+const EXIT_WITHIN_MS = 250
 const MICROS = 1_000
 
 /** Now, in µs since 1970. The wall clock, with the resolution of the monotonic one. */
@@ -59,6 +61,7 @@ class Pipe {
     this.beat = AFTER_TRAFFIC
     this.beatTimer = undefined
     this.isClosed = false
+    this.hasEnded = false
   }
 
   /** Puts a message in, by the datagram's method `push`, or a span, by `pushSpan`. */
@@ -165,8 +168,15 @@ class Pipe {
   async flush() {
     this.flushNow()
     if (this.stats.datagrams > 0) this.schedule(0)
-    const all = [...this.outlets, ...(this.statsdOutlet ? [this.statsdOutlet] : [])]
-    const drained = await Promise.all(all.map((outlet) => outlet.drained()))
+    return this.drained()
+  }
+
+  all() {
+    return this.statsdOutlet ? [...this.outlets, this.statsdOutlet] : this.outlets
+  }
+
+  async drained(withinMs) {
+    const drained = await Promise.all(this.all().map((outlet) => outlet.drained(withinMs)))
     return drained.every(Boolean)
   }
 
@@ -190,10 +200,18 @@ class Pipe {
     }
     clearTimeout(this.timer)
     clearTimeout(this.beatTimer)
-    const all = [...this.outlets, ...(this.statsdOutlet ? [this.statsdOutlet] : [])]
-    const drained = await Promise.all(all.map((outlet) => outlet.drained()))
-    for (const outlet of all) outlet.close()
-    return drained.every(Boolean)
+    const isDone = await this.drained()
+    for (const outlet of this.all()) outlet.close()
+    return isDone
+  }
+
+  /** The process would end now: it lives on until what is queued has left, once. */
+  beforeExit() {
+    if (this.hasEnded || (this.datagram.isEmpty && this.lines === '' && this.all().every((outlet) => outlet.bytes === 0))) return
+    this.flushNow()
+    this.drained(EXIT_WITHIN_MS).then((isDone) => {
+      this.hasEnded = !isDone
+    })
   }
 
   /** At the end of the process nothing can be waited for: what the socket takes at once is sent. */

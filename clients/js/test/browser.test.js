@@ -53,7 +53,8 @@ async function browser(t) {
 
 test('in Chromium', { skip: WITH_BINARY.skip || (CHROMIUM ? false : 'there is no Chromium') }, async (t) => {
   const origin = await pages(t)
-  const listener = await Metlog.start(t, `[listener.submit]\nloggers = ["web*"]\norigins = ["${origin}"]\n`)
+  const listener = await Metlog.start(`[listener.submit]\nloggers = ["web*"]\norigins = ["${origin}"]\n`)
+  t.after(() => listener.end())
   const context = await browser(t)
   /** A page in which the client is set up as `metlog`. */
   const open = async (config = {}) => {

@@ -7,6 +7,8 @@ const metlog = require('../lib/index.js')
 
 const [name, destination] = isMainThread ? process.argv.slice(2) : workerData
 const THREADS = 3
+/** What Bun and Deno send is on its way only some turns of the event loop later. */
+const IS_NODE = !globalThis.Bun && !globalThis.Deno
 const CALLS = 200
 
 function begin(more) {
@@ -18,10 +20,11 @@ function calls(count, text) {
 }
 
 /** Main thread and workers, of which each ends in its own way. */
-function threads() {
+async function threads() {
   begin()
   if (!isMainThread) {
     calls(CALLS, 'thread')
+    if (!IS_NODE) await metlog.flush()
     if (workerData[2] === 0) process.exit(0) // of a worker: ends the thread
     return
   }
@@ -45,10 +48,8 @@ async function clustered() {
     console.log(CALLS * (THREADS + 1))
     return
   }
-  if (process.env.NUMBER === '0') {
-    await metlog.flush()
-    process.kill(process.pid, 'SIGKILL')
-  }
+  if (process.env.NUMBER === '0' || !IS_NODE) await metlog.flush()
+  if (process.env.NUMBER === '0') process.kill(process.pid, 'SIGKILL')
   if (process.env.NUMBER === '1') process.exit(0)
   process.disconnect()
 }

@@ -41,8 +41,8 @@ async function until(what, holds) {
 }
 
 class Metlog {
-  /** Starts one for a test, which ends with it. `more` stands at the end of the configuration. */
-  static async start(t, more = '') {
+  /** Starts one, which `end` ends. `more` stands at the end of the configuration. */
+  static async start(more = '') {
     const metlog = new Metlog()
     metlog.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'metlog-js-'))
     metlog.ports = { metlog: await freePort('udp'), statsd: await freePort('udp'), http: await freePort(), query: await freePort() }
@@ -66,12 +66,13 @@ roll_after = "1s"
 listen = "127.0.0.1:${ports.query}"
 ${more}`
     )
-    t.after(async () => {
-      await metlog.kill()
-      fs.rmSync(folder, { recursive: true, force: true })
-    })
     await metlog.run()
     return metlog
+  }
+
+  async end() {
+    await this.kill()
+    fs.rmSync(this.folder, { recursive: true, force: true })
   }
 
   get destination() {

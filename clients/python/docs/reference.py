@@ -154,8 +154,6 @@ def reference():
     """The whole page."""
     out, named = [HEAD], modules()
     for module_name in named:
-        if module_name.startswith("metlog.thrift"):
-            continue  # its page is of its own
         module = importlib.import_module(module_name)
         out.append(f"## `{module_name}`\n\n{paragraphs(module)}\n")
         for name, value in public(module):

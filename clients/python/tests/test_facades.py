@@ -88,6 +88,16 @@ def test_datadogs_own_tests_of_what_is_sent(tmp_path):
     assert run_their_tests(tmp_path, words=NOT_OURS, path=[sources()]) >= 85
 
 
+def test_datadogs_own_tests_of_forks(tmp_path):
+    theirs = (sources() / "tests" / "integration" / "dogstatsd" / "test_statsd_fork.py").read_text()
+    ours = "from metlog.compat.datadog.dogstatsd import DogStatsd\nSUPPORTS_FORKING = True"
+    text, count = re.subn(r"^from datadog\.dogstatsd\.base import .*$", ours, theirs, flags=re.MULTILINE)
+    assert count == 1
+    (tmp_path / "test_theirs.py").write_text(text)
+    # The others are about its hooks around forks, of which there are none here, and about its log.
+    assert run_their_tests(tmp_path, words=("register_at_fork", "does_not_log"), path=[sources()]) == 8
+
+
 def lines(capture):
     return [line for datagram in capture.datagrams for line in datagram.decode().split("\n")]
 

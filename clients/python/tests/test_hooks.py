@@ -66,6 +66,7 @@ def web():
 
         def do_GET(self):
             Answers.seen.append(dict(self.headers))
+            Answers.repeated = self.headers.get_all("X-One")
             self.send_response({"/redirect": 302, "/404": 404}.get(self.path.partition("?")[0], 200))
             self.send_header("Location", "/")
             self.send_header("Content-Length", "0")
@@ -149,6 +150,26 @@ def test_redirects_and_failures(web, client, sent):
     assert failed["events"][0][1] == "exception" and failed["status"][0] == 2
 
 
+def test_repeated_headers_stay_repeated(web, client, sent):
+    metlog.hooks.install("urllib3")
+    headers = urllib3.HTTPHeaderDict([("X-One", "1")])
+    headers.add("X-One", "2")
+    with client.span("root"):
+        urllib3.PoolManager().request("GET", web.url, headers=headers)
+    assert "traceparent" not in headers, "what the caller passes is not changed"
+    assert web.repeated == ["1", "2"] and "traceparent" in web.seen[-1]
+
+
+def test_addresses_that_cannot_be_fail_as_ever(client, sent):
+    metlog.hooks.install("requests")
+    prepared = requests.Request("GET", "http://127.0.0.1:1/").prepare()
+    prepared.url = "http://[::1"
+    with client.span("root"), pytest.raises(Exception, match="IPv6"):
+        requests.Session().send(prepared)
+    failed, _ = spans(client, sent)
+    assert failed["status"][0] == 2
+
+
 def test_statements_have_no_parameters(client, sent):
     metlog.hooks.install("sqlalchemy")
     engine = sqlalchemy.create_engine("sqlite://")
@@ -174,8 +195,9 @@ def test_statements_outside_of_a_kept_trace_cost_nothing(unsampled):
     metlog.hooks.install("sqlalchemy")
     engine = sqlalchemy.create_engine("sqlite://")
     with unsampled.span("root"), engine.connect() as connection:
-        connection.execute(sqlalchemy.text("select 1"))
-        assert "metlog_spans" not in connection.info
+        result = connection.execute(sqlalchemy.text("select 1"))
+        assert not hasattr(result.context, "_metlog_span")
+    assert unsampled.stats().queued == 0
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -279,3 +280,14 @@ def test_hooks_by_a_key_of_the_section():
     assert hasattr(requests.Session.send, "__wrapped__")
     metlog.hooks.uninstall()
     app._measures.client.close()
+
+
+@pytest.mark.parametrize("kind", ["threads", "eventlet", "gevent"])
+def test_the_sampling_server_is_asked_by_a_native_thread(kind, server):
+    """It is asked while a handler computes: a green thread would wait until the handler pauses."""
+    server.answer = {"strategyType": "PROBABILISTIC", "probabilisticSampling": {"samplingRate": 1.0}}
+    command = [sys.executable, "-W", "ignore", str(HERE / "apps" / "remote.py"), kind]
+    command.append(f"http://127.0.0.1:{server.port}/sampling")
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.stdout.strip() == b"True", done.stderr.decode()[-1_000:]

@@ -1,10 +1,13 @@
 """Three services, made of OpenStack's own parts, make one trace of known shape; and oslo.middleware's own tracing,
 whose faults this one must not have."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -183,8 +186,6 @@ def test_an_exception_in_the_application_ends_the_span():
 
 
 def test_a_streamed_body_is_a_part_of_the_request():
-    import time
-
     def streaming(environ, start_response):
         start_response("200 OK", [])
 
@@ -272,3 +273,131 @@ def test_what_is_known_of_a_request_is_searchable():
     assert found["openstack.request_id"] == "req-1" and found["openstack.project_id"] == "p"
     assert found["openstack.global_request_id"] == "req-0"
     assert openstack.request_ids({}) == [] and propagation.FORMATS
+
+
+def test_what_a_service_put_into_its_context_fails_no_request():
+    from metlog import paste
+
+    class Strange:
+        @property
+        def request_id(self):
+            raise RuntimeError("x")
+
+    app = paste.factory({}, destinations="127.0.0.1:9", sampling="1.0", statsd="false")(ok)
+    assert ask(app, **{"oslo.context": Strange()}) == b"ok"
+    app._measures.client.close()
+
+
+# oslo.messaging without the pipeline: the public serializer alone, and the hook alone.
+
+
+class Endpoint:
+    """Notes the trace that its methods run in."""
+
+    def __init__(self, client):
+        self.client, self.seen, self.done = client, [], threading.Event()
+
+    def note(self, ctxt):
+        context = metlog.current_context()
+        with self.client.span("inside"):
+            self.seen.append((ctxt, f"{context.trace_id:032x}" if context else None))
+
+    def work(self, ctxt):
+        self.note(ctxt)
+
+    def fail(self, ctxt):
+        raise KeyError("secret")
+
+    def info(self, ctxt, publisher_id, event_type, payload, metadata):
+        self.note(ctxt)
+        self.done.set()
+
+
+@contextlib.contextmanager
+def messaging(serializer):
+    """A client, a notifier and the endpoint that both reach."""
+    import oslo_messaging
+    from oslo_config import cfg
+
+    cfg.CONF([])
+    sent = metlog.Captured()
+    ours = metlog.Client(destinations=sent, statsd=False, logger="x")
+    endpoint = Endpoint(ours)
+    topic = f"topic-{id(endpoint)}"
+    transport = oslo_messaging.get_rpc_transport(cfg.CONF, "fake://")
+    notifications = oslo_messaging.get_notification_transport(cfg.CONF, "fake://")
+    target = oslo_messaging.Target(topic=topic, server="s")
+    servers = [
+        oslo_messaging.get_rpc_server(transport, target, [endpoint], "threading", serializer=serializer),
+        oslo_messaging.get_notification_listener(
+            notifications, [oslo_messaging.Target(topic="n" + topic)], [endpoint], "threading", serializer=serializer
+        ),
+    ]
+    for server in servers:
+        server.start()
+    client = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(topic=topic), serializer=serializer)
+    notifier = oslo_messaging.Notifier(
+        notifications, "p", driver="messaging", topics=["n" + topic], serializer=serializer
+    )
+    try:
+        yield ours, sent, client, notifier, endpoint
+    finally:
+        for server in servers:
+            server.stop()
+            server.wait()
+        ours.close()
+
+
+def test_the_serializer_alone_carries_the_trace():
+    import metlog.openstack
+
+    with messaging(metlog.openstack.Serializer()) as (ours, sent, client, notifier, endpoint):
+        with ours.span("root") as root:
+            client.call({"request_id": "r"}, "work")
+            notifier.info({"request_id": "r"}, "e", {})
+        assert endpoint.done.wait(10)
+        client.call({"request_id": "r"}, "work")
+        trace_id = f"{root.context.trace_id:032x}"
+        # oslo.messaging empties a notification's context that is a plain dictionary, before it is serialized.
+        assert [ctxt for ctxt, _ in endpoint.seen] == [{"request_id": "r"}, {}, {"request_id": "r"}]
+        assert [seen for _, seen in endpoint.seen] == [trace_id, trace_id, None]
+        found = spans_of(ours, sent)
+        inside = [span for span in found if span["name"] == "inside"]
+        assert [span["parent_span_id"] for span in inside[:2]] == [f"{root.context.span_id:016x}"] * 2
+        assert inside[2]["trace_id"] != trace_id, "no trace is left over in the thread"
+
+
+def test_the_hook_alone_carries_the_trace_and_ends_what_fails():
+    import metlog.hooks
+
+    with messaging(None) as (ours, sent, client, notifier, endpoint):
+        metlog.hooks.install("oslo_messaging", client=ours)
+        try:
+            with ours.span("root") as root:
+                client.call({"request_id": "req-1"}, "work")
+                notifier.info({}, "e", {})
+                for method in ("fail", "no_such_method"):
+                    with pytest.raises(Exception, match="secret|no_such"):
+                        client.call({}, method)
+            assert endpoint.done.wait(10)
+        finally:
+            metlog.hooks.uninstall()
+        deadline = time.monotonic() + 10
+        # The server's spans end behind its answers.
+        while len(found := spans_of(ours, sent)) < 11 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert {span["trace_id"] for span in found} == {f"{root.context.trace_id:032x}"}
+        names = Counter((span["name"], span["kind"], span["status"][0]) for span in found)
+        assert names == {
+            ("root", 1, 0): 1, ("RPC_CALL", 3, 0): 1, ("work", 2, 0): 1, ("inside", 1, 0): 2, ("NOTIFY", 4, 0): 1,
+            ("notification", 5, 0): 1, ("RPC_CALL", 3, 2): 2, ("fail", 2, 2): 1, ("RPC", 2, 2): 1,
+        }  # fmt: skip
+        (work,) = (span for span in found if span["name"] == "work")
+        assert dict(work["attributes"])["openstack.request_id"] == "req-1"
+
+
+def spans_of(ours, sent):
+    from reader import messages
+
+    ours.flush()
+    return [message for message in messages(sent) if "span_id" in message]

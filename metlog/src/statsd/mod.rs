@@ -91,6 +91,11 @@ impl Statsd {
         statsd.as_ref().map_or(Outcome::Off, call)
     }
 
+    #[cfg(feature = "tower")]
+    pub fn incr(&self, name: &str) -> Outcome {
+        self.count(name, Quantity::Unsigned(1), 1.0)
+    }
+
     pub fn count(&self, name: &str, increment: Quantity, rate: f64) -> Outcome {
         if !number::is_finite(&increment) {
             return self.pipes.current().count_dropped();

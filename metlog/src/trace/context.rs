@@ -70,6 +70,11 @@ impl Context {
         self.baggage.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    #[cfg(feature = "tower")]
+    pub(crate) fn with_baggage(self, baggage: Vec<(String, String)>) -> Context {
+        Context { baggage, ..self }
+    }
+
     /// W3C's flags.
     pub(super) fn flags(&self) -> u8 {
         u8::from(self.sampled == Some(true)) | u8::from(self.random) << 1

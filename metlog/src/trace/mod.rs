@@ -20,6 +20,8 @@ pub use span::{Entered, Instrument, Instrumented, Span};
 
 pub(crate) use context::hex;
 pub(crate) use current::{ids_of_current, is_in_use};
+#[cfg(feature = "tower")]
+pub(crate) use propagation::extract;
 pub(crate) use sampling::parse as parse_sampling;
 pub(crate) use span::To;
 

@@ -31,20 +31,8 @@ impl Context {
     /// assert_eq!(context.map(|context| context.is_sampled()), Some(Some(true)));
     /// ```
     pub fn extract<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Option<Context> {
-        let headers: Vec<(&str, &str)> = headers.into_iter().take(HEADERS_MAX).collect();
-        let mut context =
-            w3c(&headers).or_else(|| jaeger(&headers)).or_else(|| b3(&headers)).or_else(|| b3_multi(&headers))?;
-        for value in named(&headers, "baggage") {
-            baggage::parse(value, &mut context.baggage);
-        }
-        for (name, value) in headers.iter().filter(|(_, value)| value.len() <= VALUE_BYTES_MAX) {
-            let is_uber = name.get(..UBER_BAGGAGE.len()).is_some_and(|start| start.eq_ignore_ascii_case(UBER_BAGGAGE));
-            if is_uber {
-                let key = name[UBER_BAGGAGE.len()..].to_ascii_lowercase();
-                baggage::add(&key, &baggage::decoded(value), &mut context.baggage);
-            }
-        }
-        Some(context)
+        let (context, baggage) = extract(headers);
+        context.map(|context| Context { baggage, ..context })
     }
 
     /// Gives each header that carries it in a format, by name and value.
@@ -79,6 +67,29 @@ impl Context {
             }
         }
     }
+}
+
+/// The context of a request, and what else travels with it, also where there is no context.
+pub(crate) fn extract<'h>(
+    headers: impl IntoIterator<Item = (&'h str, &'h str)>,
+) -> (Option<Context>, Vec<(String, String)>) {
+    let headers: Vec<(&str, &str)> = headers.into_iter().take(HEADERS_MAX).collect();
+    let mut items = Vec::new();
+    if headers.is_empty() {
+        return (None, items);
+    }
+    let context = w3c(&headers).or_else(|| jaeger(&headers)).or_else(|| b3(&headers)).or_else(|| b3_multi(&headers));
+    for value in named(&headers, "baggage") {
+        baggage::parse(value, &mut items);
+    }
+    for (name, value) in headers.iter().filter(|(_, value)| value.len() <= VALUE_BYTES_MAX) {
+        let is_uber = name.get(..UBER_BAGGAGE.len()).is_some_and(|start| start.eq_ignore_ascii_case(UBER_BAGGAGE));
+        if is_uber {
+            let key = name[UBER_BAGGAGE.len()..].to_ascii_lowercase();
+            baggage::add(&key, &baggage::decoded(value), &mut items);
+        }
+    }
+    (context, items)
 }
 
 fn named<'h>(headers: &'h [(&'h str, &'h str)], name: &'h str) -> impl Iterator<Item = &'h str> {

@@ -77,6 +77,11 @@ pub struct Span {
 impl Span {
     /// A child of a span, or else the root of a new trace.
     pub(crate) fn start(to: To, parent: Option<&Context>, name: &str) -> Span {
+        Span::start_with(to, parent, Vec::new(), name)
+    }
+
+    /// Likewise; a root carries this baggage, a child its parent's.
+    pub(crate) fn start_with(to: To, parent: Option<&Context>, baggage: Vec<(String, String)>, name: &str) -> Span {
         let sampling = to.with(|emitter| emitter.settings.sampling);
         let context = match parent {
             Some(parent) => Context {
@@ -89,7 +94,7 @@ impl Span {
                 let trace_id = ids::trace_id();
                 let (sampled, trace_state) = sampling.map(|sampling| sampling.decide(trace_id)).unwrap_or_default();
                 let (span_id, sampled) = (ids::span_id(), Some(sampled));
-                let (random, debug, baggage, remote) = (true, false, Vec::new(), false);
+                let (random, debug, remote) = (true, false, false);
                 Context { trace_id, span_id, sampled, random, debug, trace_state, baggage, remote }
             }
         };
@@ -163,6 +168,17 @@ impl Span {
     #[cfg(feature = "tracing")]
     pub(crate) fn set_status_message(&self, message: &str) -> &Self {
         self.change(|record| message.clone_into(&mut record.message))
+    }
+
+    /// How it ends, where nobody has said that yet.
+    #[cfg(feature = "tower")]
+    pub(crate) fn status_unless_set(&self, status: Status, message: &str) -> &Self {
+        self.change(|record| {
+            if record.status == Status::Unset {
+                record.status = status;
+                message.clone_into(&mut record.message);
+            }
+        })
     }
 
     /// It failed, because of this.
@@ -240,6 +256,12 @@ impl Span {
     /// Ends it now, and says what became of it. Dropping it does the same.
     pub fn end(self) -> Outcome {
         self.finish()
+    }
+
+    /// Ends it now, while others still hold it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn end_here(&self) {
+        self.finish();
     }
 
     fn finish(&self) -> Outcome {

@@ -24,9 +24,12 @@ pub fn fault(fault: &Fault) -> Markup {
     }
 }
 
+/// The classes of [`partial`], by which it is found.
+pub(crate) const PARTIAL: &str = "banner warn partial";
+
 /// The result is a part of the rows.
 pub fn partial(why: Option<&str>) -> Markup {
-    html! { @if let Some(why) = why { p.banner.warn { "A part of the rows only: " (visible(why)) } } }
+    html! { @if let Some(why) = why { p class=(PARTIAL) { "A part of the rows only: " (visible(why)) } } }
 }
 
 /// More was found than is shown.

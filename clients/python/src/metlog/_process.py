@@ -6,11 +6,15 @@ Linux empties in a child (``MADV_WIPEONFORK``), by ``os.fork``, in C as uWSGI do
 
 from __future__ import annotations
 
-import mmap
 import os
 import random
 import sys
 from typing import Any
+
+try:
+    import mmap
+except ImportError:  # a Python without it
+    mmap = None  # type: ignore[assignment]
 
 _getpid = os.getpid
 #: ``MADV_WIPEONFORK`` of Linux, which the module does not name.
@@ -32,7 +36,7 @@ class Asked:
 def mark() -> Any:
     """Something whose item 0 is 1 in this process, and 0 in each of its children."""
     try:
-        if sys.platform != "linux":
+        if sys.platform != "linux" or mmap is None:
             return Asked()
         page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         # An older kernel refuses it.

@@ -14,6 +14,7 @@ from . import default
 from ._client import Client
 from ._requests import Measures
 from ._spans import Span
+from ._stderr import complain
 from .propagation import Context, Get, in_wsgi, wsgi_getter
 
 
@@ -85,7 +86,10 @@ class _Request:
             self._has_ended = True
             # What is not kept has nothing to be ended: the context that it is current in ends with the request.
             if self.span.is_recording:
-                self._middleware.describe(self.span, self._environ)
+                try:
+                    self._middleware.describe(self.span, self._environ)
+                except Exception as why:  # noqa: BLE001 - what an application put there is not its problem now
+                    complain(f"a request cannot be described: {why!r}")
                 self.inside.run(self._measures.end_span, self.span, status, error)
             self._measures.end(self._began, self._method, status)
 

@@ -94,10 +94,22 @@ async fn try_run(visit: &Visit, sql: &str, filled: &Filled, began: Instant, piec
     say_text(pieces, head(&streamed.schema)).await;
     loop {
         let batch = tokio::select! {
-            next = streamed.next() => next?,
-            _ = ticks.tick(), if count > SHOWN_MAX => {
+            next = streamed.next() => match next {
+                Ok(batch) => batch,
+                Err(error) => {
+                    if count < SHOWN_MAX {
+                        say_text(pieces, FOOT.to_owned()).await;
+                    }
+                    return Err(error.into());
+                }
+            },
+            _ = ticks.tick() => {
                 let scanned = *progress.borrow();
-                say(pieces, running(began, scanned, count)).await;
+                let so_far = running(began, scanned, count);
+                // Before the last of the rows that are shown, it stands between them.
+                let is_open = count < SHOWN_MAX;
+                let row = html! { tr.progress { td colspan=(kept.schema.fields().len().max(1)) { (so_far) } } };
+                say(pieces, if is_open { row } else { so_far }).await;
                 continue;
             }
         };
@@ -124,7 +136,7 @@ async fn try_run(visit: &Visit, sql: &str, filled: &Filled, began: Instant, piec
 fn running(began: Instant, scanned: Scanned, rows: usize) -> Markup {
     html! {
         p.progress role="status" {
-            "Running for " (span(began.elapsed().as_secs_f64()))
+            "Running for " (format!("{:.1} s", began.elapsed().as_secs_f64()))
             @if scanned.objects > 0 { ", " (grouped(scanned.rows)) " rows and " (bytes(scanned.bytes)) " read of " (grouped(scanned.objects)) " objects" }
             @if rows > 0 { ", " (grouped(rows as u64)) " rows of the result" }
         }

@@ -18,6 +18,7 @@ mod upload;
 mod waterfall;
 
 use crate::ask::Fault;
+use crate::partial::Noting;
 use crate::site::Site;
 use crate::visit::Visit;
 use axum::Router;
@@ -44,7 +45,7 @@ pub(crate) fn routes() -> Router<Site> {
 fn traces(visit: &Visit) -> Result<Traces, Fault> {
     let pool = visit.site.pool.clone();
     let pool = pool.ok_or_else(|| Fault::new("there is no SQL here: this server was started with `metlog listen`"))?;
-    Ok(Traces::new(Arc::new(pool) as Arc<dyn Rows>, visit.rights.clone()))
+    Ok(Traces::new(Arc::new(Noting(pool)) as Arc<dyn Rows>, visit.rights.clone()))
 }
 
 /// Another path with the parameters of this address, some of them replaced.

@@ -49,9 +49,18 @@ export default async function explore(browser, server) {
   await page.locator(".editor .cm-tooltip-autocomplete").waitFor();
   await page.keyboard.press("Escape");
 
+  // More rows than are shown, and a few that come long before the end.
+  await type("select value from range(2500)");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#result .banner", { hasText: "first 1,000 of 2,500 rows" }).waitFor();
+  await type("select 1 as n where false");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#result .empty", { hasText: "no rows" }).waitFor();
+
   await type(SLOW);
   await page.keyboard.press("Control+Enter");
-  await page.locator("#result .progress").last().waitFor({ state: "attached" });
+  await page.locator("#result .progress", { hasText: /Running for [0-9.]+ s/ }).last().waitFor();
+  check(await page.locator("#result table").count() === 0, "progress comes before the first row");
   await page.locator("[data-cancel]").click();
   await page.locator("#result .banner", { hasText: "Cancelled" }).waitFor();
   const left = async () => Number((await (await fetch(`${server.base}/metrics`)).text()).match(/ended_total\{reason="left"\} (\d+)/)[1]);

@@ -13,15 +13,16 @@ from ._patch import Options, Undo, child, held, recording, wrap
 def _begin(parent: Span, method: Any, url: str) -> Span:
     word = str(method).upper()
     span = child(parent, word if word.lower() in _requests.METHODS else "HTTP").begin()
-    parts = urllib.parse.urlsplit(url)
-    span.set("http.request.method", word[:32]).set("server.address", parts.hostname or "")
+    span.set("http.request.method", word[:32])
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        parts = urllib.parse.urlsplit(url)
+        # Neither passwords nor what is asked for: both may be secret.
+        host = parts.netloc.rpartition("@")[2]
+        span.set("url.full", f"{parts.scheme}://{host}{parts.path}").set("server.address", parts.hostname or "")
+        span.set("server.port", parts.port or (443 if parts.scheme == "https" else 80))
     except ValueError:
-        port = 0
-    # Neither passwords nor what is asked for: both may be secret.
-    host = parts.netloc.rpartition("@")[2]
-    return span.set("server.port", port).set("url.full", f"{parts.scheme}://{host}{parts.path}")
+        pass  # an address that cannot be: the library will say so
+    return span
 
 
 def _end(span: Span, status: Any) -> None:
@@ -34,7 +35,7 @@ def _end(span: Span, status: Any) -> None:
 
 def _inject(headers: Any, options: Options) -> None:
     context = _spans.current_context()
-    if context is not None:
+    if context is not None and headers is not None:
         propagation.inject(context, headers, options.formats)
 
 
@@ -75,7 +76,8 @@ def urllib3_library(options: Options) -> List[Undo]:
         ) -> Any:
             if held() is None or (headers is not None and _carries(headers)):
                 return original(self, method, url, body, headers, *args, **kw)
-            carried = dict(self.headers if headers is None else headers)
+            # Of the same kind: one header may have several values.
+            carried = (self.headers if headers is None else headers).copy()
             parent = recording()
             if parent is None:
                 _inject(carried, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Optional
 
 from .._spans import Span
 from ._patch import Options, Undo, child, recording
@@ -13,12 +13,13 @@ _WORDS = frozenset(
     ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE", "ALTER", "DROP", "PRAGMA", "SHOW", "CALL", "EXPLAIN",
      "TRUNCATE", "MERGE", "SET", "REPLACE", "GRANT", "REVOKE", "LOCK", "VALUES")
 )  # fmt: skip
-_KEY = "metlog_spans"
+#: Where an execution keeps its span.
+_KEY = "_metlog_span"
 
 
 def _before(conn: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, many: bool) -> None:
     parent = recording()
-    if parent is None:
+    if parent is None or context is None:
         return
     word = statement.lstrip("( \n\t\r")[:12].partition(" ")[0].rstrip().upper()
     span = child(parent, word if word in _WORDS else "SQL")
@@ -34,24 +35,21 @@ def _before(conn: Any, _cursor: Any, statement: str, _parameters: Any, context: 
         span.set("server.port", url.port)
     if many:
         span.set("db.operation.batch", True)
-    conn.info.setdefault(_KEY, []).append((context, span))
+    setattr(context, _KEY, span)
 
 
-def _open(conn: Any, context: Any) -> "Span | None":
-    """The span of this execution. Those above it on the stack belong to executions that never ended."""
-    stack = conn.info.get(_KEY) if conn is not None else None
-    while stack:
-        of, span = stack.pop()
-        if of is context:
-            return span  # type: ignore[no-any-return]
-        span.end()
-    return None
+def _taken(context: Any) -> Optional[Span]:
+    """The open span of this execution."""
+    span: Optional[Span] = getattr(context, _KEY, None)
+    if span is not None:
+        delattr(context, _KEY)
+    return span
 
 
-def _after(conn: Any, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-    if _KEY not in conn.info:
+def _after(_conn: Any, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    if not hasattr(context, _KEY):
         return
-    span = _open(conn, context)
+    span = _taken(context)
     if span is not None:
         rows = getattr(cursor, "rowcount", -1)
         if isinstance(rows, int) and rows >= 0:
@@ -60,10 +58,7 @@ def _after(conn: Any, cursor: Any, _statement: str, _parameters: Any, context: A
 
 
 def _failed(failure: Any) -> None:
-    conn = failure.connection
-    if conn is None or conn.invalidated or _KEY not in conn.info:
-        return
-    span = _open(conn, failure.execution_context)
+    span = _taken(failure.execution_context)
     if span is not None:
         error = failure.original_exception
         # Databases quote values in their messages; the type is enough.

@@ -1,0 +1,527 @@
+"""Thrift under attack by its own surroundings: other servers, threads, tasks, greenlets, forks, and faults of ours."""
+
+import asyncio
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import pytest
+import thriftpy2.contrib.aio.client
+import thriftpy2.contrib.aio.processor
+import thriftpy2.contrib.aio.protocol
+import thriftpy2.contrib.aio.socket
+import thriftpy2.contrib.aio.transport
+from test_thrift import (  # noqa: F401 - fixtures too
+    PING,
+    calling,
+    client,
+    head,
+    messages_of,
+    opened,
+    raw,
+    sent,
+    serving,
+    spans,
+)
+from thrift.protocol import TBinaryProtocol
+from thrift.server import THttpServer, TNonblockingServer
+from thrift.transport import THttpClient, TSocket
+from thrift_peers import GENERATED, LIBRARIES, Client, Server, Service, Shop, Wire, other, processor
+
+import metlog
+import metlog.thrift
+from metlog import _spans
+from metlog.thrift import _calls, _carriers
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+# Servers that are not threaded ones.
+
+
+@pytest.mark.parametrize("carrier", ["milo", "finagle", "auto"])
+def test_a_server_whose_messages_have_no_connection(opened, client, sent, carrier):  # noqa: F811
+    """It agrees to no upgrade, for it would forget about it."""
+    traced = metlog.thrift.trace_processor(processor("apache", Service("apache")), sender=client)
+    transport = TSocket.TServerSocket("127.0.0.1", 0)
+    server = TNonblockingServer.TNonblockingServer(traced, transport, threads=2)
+    server.prepare()
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        asked = calling(opened, "apache", "framed", transport.handle.getsockname()[1], carrier=carrier)
+        with metlog.thrift.root("front", sender=client):
+            assert [asked.client.ping(str(n)) for n in range(3)] == ["0", "1", "2"]
+        found = spans(client, sent, 7)
+        same = found["Shop.ping", "server"]["trace_id"] == found["front", "internal"]["trace_id"]
+        assert same == (carrier == "milo")
+    finally:
+        server.stop()
+        thread.join(5)
+        server.close()
+
+
+@pytest.mark.parametrize("carrier", ["milo", "finagle", "auto"])
+def test_thrift_over_http(client, sent, carrier):  # noqa: F811
+    traced = metlog.thrift.trace_processor(processor("apache", Service("apache")), sender=client)
+    server = THttpServer.THttpServer(
+        traced, ("127.0.0.1", 0), TBinaryProtocol.TBinaryProtocolFactory(), server_class=http.server.ThreadingHTTPServer
+    )
+    thread = threading.Thread(target=server.httpd.serve_forever, daemon=True)
+    thread.start()
+    try:
+        trans = THttpClient.THttpClient(f"http://127.0.0.1:{server.httpd.server_port}/")
+        asked = Shop.Client(TBinaryProtocol.TBinaryProtocol(trans))
+        metlog.thrift.trace_client(asked, carrier=carrier)
+        with metlog.thrift.root("front", sender=client):
+            assert [asked.ping(str(n)) for n in range(2)] == ["0", "1"]
+        found = spans(client, sent, 5)
+        same = found["Shop.ping", "server"]["trace_id"] == found["front", "internal"]["trace_id"]
+        assert same == (carrier == "milo")
+        trans.close()
+    finally:
+        server.httpd.shutdown()
+        server.httpd.server_close()
+        thread.join(5)
+
+
+class AsyncService(Service):
+    """Whose methods are coroutines."""
+
+    def __init__(self):
+        super().__init__("thriftpy2")
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in ("ping", "buy", "fail", "note"):
+            return found
+
+        async def called(*args):
+            await asyncio.sleep(0)
+            return found(*args)
+
+        return called
+
+
+async def asynchronous(traced, work):
+    """A server of `contrib.aio`, and what is done with its port."""
+    aio = thriftpy2.contrib.aio
+
+    async def handle(reader, writer):
+        stream = aio.socket.StreamHandler(reader, writer)
+        trans = aio.transport.TAsyncBufferedTransportFactory().get_transport(stream)
+        protocol = aio.protocol.TAsyncBinaryProtocolFactory().get_protocol(trans)
+        try:
+            while not reader.at_eof():
+                await traced.process(protocol, protocol)
+        except Exception:  # noqa: BLE001 - as the library's own server does
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        await work(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+
+
+async def asynchronous_client(port, **options):
+    aio = thriftpy2.contrib.aio
+    trans = aio.transport.TAsyncBufferedTransportFactory().get_transport(aio.socket.TAsyncSocket("127.0.0.1", port))
+    protocol = aio.protocol.TAsyncBinaryProtocolFactory().get_protocol(trans)
+    await trans.open()
+    return metlog.thrift.trace_client(aio.client.TAsyncClient(other.Shop, protocol), **options)
+
+
+@pytest.mark.parametrize("carrier", ["milo", "auto"])
+def test_tasks(client, sent, carrier):  # noqa: F811
+    """Each has its own trace, and a connection in a task of the server."""
+    made = thriftpy2.contrib.aio.processor.TAsyncProcessor(other.Shop, AsyncService())
+    traced = metlog.thrift.trace_processor(made, sender=client)
+
+    async def one(port, n):
+        asked = await asynchronous_client(port, carrier=carrier)
+        with metlog.thrift.root(f"front{n}", sender=client):
+            assert await asked.ping(str(n)) == str(n)
+            with pytest.raises(other.SoldOut):
+                await asked.buy([other.Line(item="tea", count=1)], True)
+            await asked.note("n")
+            assert await asked.ping("last") == "last"
+        asked.close()
+
+    async def work(port):
+        await asyncio.gather(*(one(port, n) for n in range(5)))
+
+    asyncio.run(asynchronous(traced, work))
+    found = spans(client, sent, 45)
+    served = found["Shop.buy", "server"]
+    assert served["attributes"]["thrift.exception"] == "declared" and served["status"][0] == 2
+    assert found["Shop.note", "server"]["happened"] == ["SERVER_RECV"]
+    well_formed(messages_of(client, sent, 45), carrier == "milo")
+
+
+@pytest.mark.parametrize("carrier", ["milo", "finagle"])
+def test_an_asynchronous_server_and_others_clients(opened, client, sent, carrier):  # noqa: F811
+    made = thriftpy2.contrib.aio.processor.TAsyncProcessor(other.Shop, AsyncService())
+    traced = metlog.thrift.trace_processor(made, sender=client)
+
+    async def work(port):
+        def blocking():
+            asked = Client("apache", "binary", port)
+            metlog.thrift.trace_client(asked.client, carrier=carrier)
+            with metlog.thrift.root("front", sender=client):
+                assert [asked.client.ping(str(n)) for n in range(3)] == ["0", "1", "2"]
+            asked.close()
+
+        await asyncio.get_running_loop().run_in_executor(None, blocking)
+
+    asyncio.run(asynchronous(traced, work))
+    well_formed(messages_of(client, sent, 7), True)
+    assert not traced._metlog_upgraded
+
+
+def well_formed(found, goes_on):
+    """Each call of a server lies below one of a client in the same trace, and each of a client below its root."""
+    found = [one for one in found if "span_id" in one]
+    by_id = {one["span_id"]: one for one in found}
+    assert len(by_id) == len(found)
+    for one in found:
+        # Calls without a reply have no ids of Milo's.
+        if one["kind"] == 2 and (not goes_on or (one["name"] == "Shop.note" and int(one["parent_span_id"], 16) == 0)):
+            assert one["parent_span_id"] == "0" * 16
+        elif one["kind"] in (2, 3):
+            above = by_id[one["parent_span_id"]]
+            assert above["trace_id"] == one["trace_id"]
+            assert above["kind"] in ((3,) if one["kind"] == 2 else (1, 2))
+            assert above["name"] == one["name"] or one["kind"] == 3
+
+
+# Threads, greenlets, forks.
+
+
+@pytest.mark.parametrize("carrier", ["milo", "finagle"])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_threads(opened, client, sent, library, carrier):  # noqa: F811
+    """Each with a client of its own, and a few that share one by a lock."""
+    server = serving(opened, library, "framed", client)
+    shared, lock, errors = calling(opened, library, "framed", server.port, carrier=carrier), threading.Lock(), []
+
+    def work(n):
+        try:
+            own = Client(library, "framed", server.port)
+            metlog.thrift.trace_client(own.client, carrier=carrier)
+            with metlog.thrift.root(f"front{n}", sender=client):
+                for at in range(5):
+                    assert own.client.ping(f"{n} {at}") == f"{n} {at}"
+                    with lock:
+                        assert shared.client.ping(f"{n} shared") == f"{n} shared"
+            own.close()
+        except Exception as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not errors
+    well_formed(messages_of(client, sent, 8 + 8 * 10 * 2), True)
+
+
+GREEN = """
+from gevent import monkey; monkey.patch_all()
+import gevent, json, sys
+sys.path[:0] = sys.argv[1:3]
+import metlog, metlog.thrift
+from reader import messages
+from thrift_peers import Client, Server, Service, processor
+sent = metlog.Captured()
+client = metlog.Client(destinations=sent, statsd=False, logger="shop")
+ends = []
+for library in ("apache", "thriftpy2"):
+    service = Service(library, lambda: gevent.sleep(0.001))
+    server = Server(library, "framed", metlog.thrift.trace_processor(processor(library, service), sender=client))
+    def work(n):
+        asked = Client(library, "framed", server.port)
+        metlog.thrift.trace_client(asked.client, carrier="milo")
+        with metlog.thrift.root("front", sender=client):
+            for at in range(3):
+                assert asked.client.ping(str(at)) == str(at)
+        asked.close()
+    gevent.joinall([gevent.spawn(work, n) for n in range(10)], raise_error=True)
+    server.close()
+client.flush()
+print(json.dumps([one for one in messages(sent) if "span_id" in one], default=str))
+"""
+
+
+def test_greenlets():
+    command = [sys.executable, "-c", GREEN, str(HERE), str(GENERATED)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == 2 * 10 * (1 + 3 * 2)
+    well_formed(found, True)
+
+
+def test_a_fork_between_calls(opened, client, sent):  # noqa: F811
+    """A child goes on with the client that it has inherited, in its own connection, below the same root."""
+    server = serving(opened, "apache", "framed", client)
+    asked = calling(opened, "apache", "framed", server.port, carrier="finagle")
+    with metlog.thrift.root("front", sender=client):
+        assert asked.client.ping("parent") == "parent"
+        child = os.fork()
+        if child == 0:
+            failed = 1
+            try:
+                asked.trans.close()
+                asked.trans.open()
+                failed = int(asked.client.ping("child") != "child")
+            finally:
+                os._exit(failed)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        asked.trans.close()
+        asked.trans.open()
+        assert asked.client.ping("parent again") == "parent again"
+    found = [one for one in messages_of(client, sent, 6) if "span_id" in one]
+    assert len({one["trace_id"] for one in found}) == 1
+
+
+# What a service does.
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_service_that_asks_itself(opened, client, sent, library):  # noqa: F811
+    server = serving(opened, library, "framed", client)
+    inner = calling(opened, library, "framed", server.port, carrier="milo")
+    depth = []
+
+    def again():
+        if len(depth) < 3:
+            depth.append(calling(opened, library, "framed", server.port, carrier="milo"))
+            depth[-1].client.ping("deeper")
+
+    server.service.seen = again
+    with metlog.thrift.root("front", sender=client):
+        assert inner.client.ping("a") == "a"
+    found = messages_of(client, sent, 9)
+    well_formed(found, True)
+    assert len({one["trace_id"] for one in found if "span_id" in one}) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_service_that_leaves_a_span_open_or_clears_it(opened, client, sent, library):  # noqa: F811
+    server = serving(opened, library, "framed", client)
+    asked = opened(Client(library, "framed", server.port))
+    server.service.seen = lambda: client.span("never ended").begin()
+    assert asked.client.ping("a") == "a"
+    server.service.seen = lambda: _spans.current.set(None)
+    assert asked.client.ping("b") == "b"
+    server.service.seen = lambda: None
+    assert asked.client.ping("c") == "c"
+    found = [one for one in messages_of(client, sent, 3) if "span_id" in one]
+    assert len({one["trace_id"] for one in found}) == 3, "each call begins a trace"
+    assert {one["parent_span_id"] for one in found} == {"0" * 16}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_a_service_that_ends_everything(client, sent, library, error):  # noqa: F811
+    """What is no ``Exception`` passes through as it does without tracing."""
+
+    def end():
+        raise error("now")
+
+    traced = metlog.thrift.trace_processor(processor(library, Service(library, end)), sender=client)
+    server = Server(library, "framed", processor(library, Service(library)))
+    server.close()
+    if library == "apache":
+        from thrift.protocol.TBinaryProtocol import TBinaryProtocol as Protocol
+        from thrift.transport.TTransport import TMemoryBuffer as Buffer
+    else:
+        from thriftpy2.protocol import TBinaryProtocol as Protocol
+        from thriftpy2.transport import TMemoryBuffer as Buffer
+    call = bytes.fromhex("800100010000000470696e67000000000b0001000000016100")
+    with pytest.raises(error), client.span("around") as around:
+        try:
+            traced.process(Protocol(Buffer(call)), Protocol(Buffer()))
+        finally:
+            assert metlog.current_context() == around.context
+    assert spans(client, sent, 2)["Shop.ping", "server"]["status"] == (2, "now")
+
+
+# Faults of ours, and what is not kept.
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_faults_of_tracing_reach_no_service(opened, client, sent, library, monkeypatch):  # noqa: F811
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("a fault of tracing")
+
+    monkeypatch.setattr(_calls.Calling, "__init__", broken)
+    monkeypatch.setattr(metlog.thrift._ask._carriers, "request_header", lambda *_: b"\0")
+    monkeypatch.setattr(metlog.thrift._ask._carriers, "milo_ids", broken)
+    monkeypatch.setattr(metlog.thrift._ask._carriers, "info_headers", broken)
+    for kind, carrier in (("framed", "milo"), ("framed", "finagle"), ("header", "auto")):
+        # `object()` is no client of metlog: beginning a span with it fails.
+        server = serving(opened, library, kind, object())
+        asked = calling(opened, library, kind, server.port, carrier=carrier)
+        with client.span("front"):
+            assert asked.client.ping("a") == "a"
+            with pytest.raises(asked.sold_out):
+                asked.client.buy([asked.line("tea", 1)], True)
+    assert set(spans(client, sent, 3)) == {("front", "internal")}
+
+
+@pytest.mark.parametrize("kind,carrier", [("framed", "milo"), ("framed", "finagle"), ("header", "auto")])
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_is_not_kept_is_not_sent_and_goes_on_unkept(opened, client, sent, library, kind, carrier):  # noqa: F811
+    """With THeader and Finagle the server is told; Milo's calls say nothing then, so that its server decides."""
+    unkept = metlog.Client(destinations=sent, statsd=False, sampling=0.0)
+    server = serving(opened, library, kind, client)
+    seen = []
+    server.service.seen = lambda: seen.append(metlog.current_context())
+    asked = calling(opened, library, kind, server.port, carrier=carrier)
+    with metlog.thrift.root("front", sender=unkept) as front:
+        assert asked.client.ping("a") == "a"
+    asked.close(), server.close()
+    client.flush(), unkept.close()
+    found = [one["name"] for one in metlog_messages(sent)]
+    if carrier == "milo":
+        assert found == ["Shop.ping"] and seen[0].trace_id != front.context.trace_id
+    else:
+        assert found == [] and seen[0].trace_id == front.context.trace_id
+
+
+def metlog_messages(sent):  # noqa: F811
+    from reader import messages
+
+    return [one for one in messages(sent) if "span_id" in one]
+
+
+def test_what_is_no_client_or_processor():
+    for given in (object(), None, "client"):
+        with pytest.raises(TypeError):
+            metlog.thrift.trace_client(given)
+        with pytest.raises(TypeError):
+            metlog.thrift.trace_processor(given)
+    with pytest.raises(ValueError, match="`zipkin` is not a carrier"):
+        metlog.thrift.trace_client(object(), carrier="zipkin")
+    with pytest.raises(ValueError, match="`none` cannot be accepted"):
+        metlog.thrift.trace_processor(object(), accept=["none"])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_client_that_is_traced_twice_and_otherwise(opened, client, sent, library):  # noqa: F811
+    server = serving(opened, library, "framed", client)
+    asked = calling(opened, library, "framed", server.port, carrier="milo")
+    kind = type(asked.client)
+    metlog.thrift.trace_client(asked.client, service="Other", carrier="finagle")
+    assert type(asked.client) is kind
+    with client.span("front"):
+        assert asked.client.ping("a") == "a"
+    found = spans(client, sent, 3)
+    assert found["Other.ping", "client"]["span_id"] == found["Shop.ping", "server"]["parent_span_id"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_two_clients_on_one_connection(opened, client, sent, library):  # noqa: F811
+    """It is upgraded once, and both know."""
+    server = serving(opened, library, "framed", client)
+    wire = opened(Wire(server.port))
+    asked = calling(opened, library, "framed", wire.port, carrier="finagle")
+    protocol = asked.client._oprot
+    second = Shop.Client(protocol) if library == "apache" else thriftpy2.thrift.TClient(other.Shop, protocol)
+    metlog.thrift.trace_client(second, carrier="finagle")
+    with client.span("front"):
+        assert [asked.client.ping("a"), second.ping("b"), asked.client.ping("c")] == ["a", "b", "c"]
+    well_formed(messages_of(client, sent, 7), True)
+    assert bytes(wire.sent).count(b"__can__finagle__trace__v3__") == 1
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("of_traced", [True, False])
+def test_services_that_are_registered_before_and_after(opened, client, sent, is_before, of_traced):  # noqa: F811
+    from thrift.protocol.TMultiplexedProtocol import TMultiplexedProtocol
+    from thrift.TMultiplexedProcessor import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    traced = metlog.thrift.trace_processor(several, sender=client)
+    target = traced if of_traced else several
+    server = opened(Server("apache", "framed", traced))
+    target.registerDefault(processor("apache", Service("apache")))
+    if is_before:
+        target.registerDefault(processor("apache", Service("apache")))
+    target.registerProcessor("Named", processor("apache", Service("apache")))
+    for wrap in (lambda inner: inner, lambda inner: TMultiplexedProtocol(inner, "Named")):
+        asked = opened(Client("apache", "framed", server.port, wrap))
+        with pytest.raises(asked.sold_out):
+            asked.client.buy([asked.line("tea", 1)], True)
+    found = spans(client, sent, 2)
+    assert set(found) == {("Shop.buy", "server"), ("Named.buy", "server")}
+    for one in found.values():
+        assert one["attributes"]["thrift.exception"] == "declared"
+
+
+def test_a_processor_of_several_services_grants_the_upgrade(opened, client, sent):  # noqa: F811
+    from thrift.TMultiplexedProcessor import TMultiplexedProcessor
+
+    several = TMultiplexedProcessor()
+    several.registerProcessor("Named", processor("apache", Service("apache")))
+    server = opened(Server("apache", "framed", metlog.thrift.trace_processor(several, sender=client)))
+    upgrade = head(b"__can__finagle__trace__v3__") + b"\0"
+    header = _carriers.request_header(metlog.Context(5, 6, 1), 0)
+    assert b"ping" in raw(server.port, upgrade, header + head(b"Named:ping") + PING)
+    found = spans(client, sent, 1)["Named.ping", "server"]
+    assert found["trace_id"] == f"{5:032x}" and found["parent_span_id"] == f"{6:016x}"
+
+
+def test_thriftpy2s_own_tracking_goes_on(opened, client, sent):  # noqa: F811
+    from thriftpy2.contrib.tracking import TrackerBase, TTrackedClient, TTrackedProcessor
+
+    class Tracker(TrackerBase):
+        def __init__(self):
+            super().__init__("client", "server")
+            self.noted = []
+
+        def record(self, header, exception):
+            self.noted.append((header.api, header.status))
+
+        def gen_header(self, header):
+            header.request_id, header.seq = "request", "1"
+
+    class PerConnection:
+        """Such a processor is of one connection."""
+
+        def process(self, iprot, oprot):
+            if not hasattr(self, "made"):
+                made = TTrackedProcessor(Tracker(), other.Shop, Service("thriftpy2"))
+                self.made = metlog.thrift.trace_processor(made, sender=client)
+            return self.made.process(iprot, oprot)
+
+    server = opened(Server("thriftpy2", "framed", PerConnection()))
+    plain = opened(Client("thriftpy2", "framed", server.port))
+    tracker = Tracker()
+    asked = TTrackedClient(tracker, other.Shop, plain.client._oprot)
+    metlog.thrift.trace_client(asked)
+    with client.span("front"):
+        assert asked.ping("a") == "a"
+        with pytest.raises(other.SoldOut):
+            asked.buy([other.Line(item="tea", count=1)], True)
+    assert tracker.noted == [("ping", True), ("buy", False)]
+    assert set(spans(client, sent, 5)) == {
+        ("front", "internal"),
+        *((f"Shop.{name}", kind) for name in ("ping", "buy") for kind in ("client", "server")),
+    }
+
+
+def test_carriers_that_asynchronous_clients_do_not_have():
+    made = thriftpy2.contrib.aio.client.TAsyncClient(other.Shop, None)
+    for carrier in ("finagle", "header"):
+        with pytest.raises(ValueError, match=f"do not have the carrier `{carrier}`"):
+            metlog.thrift.trace_client(made, carrier=carrier)
