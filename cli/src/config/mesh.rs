@@ -183,7 +183,7 @@ fn kinds(value: &DeValue<'_>) -> Result<Vec<Kind>, String> {
     let names = values::texts(value)?;
     let kind = |name: &String| {
         let found = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| format!("must be of \"udp\", \"tcp\", \"http\" and \"grpc\", not `{name}`"))
+        found.ok_or_else(|| format!("must be of \"udp\", \"tcp\", \"http\", \"grpc\" and \"icmp\", not `{name}`"))
     };
     let kinds = names.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
     let is_twice = kinds.iter().enumerate().any(|(at, kind)| kinds[..at].contains(kind));

@@ -16,11 +16,13 @@ pub enum Kind {
     Http,
     /// `PingNode`, as agents of the older system have it.
     Grpc,
+    /// An echo request, where this process may send one.
+    Icmp,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 4] = [Kind::Udp, Kind::Tcp, Kind::Http, Kind::Grpc];
+    pub const ALL: [Kind; 5] = [Kind::Udp, Kind::Tcp, Kind::Http, Kind::Grpc, Kind::Icmp];
 
     /// As it is written in tables and in the configuration.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Tcp => "tcp",
             Kind::Http => "http",
             Kind::Grpc => "grpc",
+            Kind::Icmp => "icmp",
         }
     }
 }

@@ -8,15 +8,16 @@ pub use config::{Config, Kind};
 use crate::discovery::Discovery;
 use crate::node::View;
 use crate::plan::{AGENT_PACKETS_PER_SECOND_MAX, Floors, Plan, Walk};
+use crate::probe::outcome::Single;
 use crate::probe::socket::Stamped;
 use crate::probe::udp::{Order, Prober};
-use crate::probe::{grpc, http, tcp};
+use crate::probe::{grpc, http, icmp, tcp};
 use crate::respond;
 use metlog::{Client, Pair};
 use schedule::{Round, Schedule};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -229,12 +230,25 @@ impl Running {
                         Kind::Tcp => (vec![tcp::connect(order.to, timeout, late).await], 0),
                         Kind::Http => (vec![http::get(order.to, timeout, late).await], 0),
                         Kind::Grpc => (vec![grpc::ping(order.to, timeout, late).await], 0),
+                        Kind::Icmp => (echo(&order).await, order.payload_bytes),
                     };
                     result::send(client, &results(payload_bytes), *kind, &singles);
                 }
             });
             futures::future::join_all(each).await;
         });
+    }
+}
+
+/// Nothing where this process may not send one, which is said once.
+async fn echo(order: &Order) -> Vec<Single> {
+    static SAID: Once = Once::new();
+    match icmp::echo(order.to, order.payload_bytes, order.timeout, order.late).await {
+        Ok(single) => vec![single],
+        Err(error) => {
+            SAID.call_once(|| tracing::warn!("mesh: no probes by ICMP: {error}"));
+            Vec::new()
+        }
     }
 }
 

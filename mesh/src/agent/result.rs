@@ -28,6 +28,9 @@ fn micros(time: Duration) -> u64 {
 
 /// Sends what a round came to.
 pub fn send(client: &Client, round: &Round<'_>, kind: Kind, singles: &[Single]) {
+    if singles.is_empty() {
+        return;
+    }
     let pair = Pair { kind: kind.name(), ..round.pair };
     let mut sketch = DDSketch::new(Config::defaults());
     singles.iter().filter_map(Single::network_rtt).for_each(|rtt| sketch.add(rtt.as_nanos() as f64 / 1_000.0));

@@ -187,15 +187,16 @@ mod tests {
         schedule.set(&["b", "c"], INTERVAL, clock.at(Duration::ZERO));
         schedule.set(&["c"], INTERVAL, clock.at(Duration::from_millis(1)));
         assert_eq!(schedule.peers(), 1);
-        let due = schedule.next(clock.0);
         let late = Duration::from_millis(300);
-        let mut now = clock.at(due - clock.0 + late);
-        let round = loop {
-            match schedule.take(now) {
-                Some(round) => break round,
-                None => now = clock.at(schedule.next(clock.0) - clock.0 + late),
+        let mut after = Duration::ZERO;
+        let mut next = |late: Duration, after: &mut Duration| loop {
+            *after = (schedule.next(clock.0) - clock.0).max(*after) + late;
+            if let Some(round) = schedule.take(clock.at(*after)) {
+                break round;
             }
         };
+        assert_eq!(next(Duration::ZERO, &mut after).target, "c");
+        let round = next(late, &mut after);
         assert_eq!((round.target.as_str(), round.late), ("c", late));
     }
 }

@@ -1,6 +1,7 @@
 //! Probes: what a node sends to another, and what became of it.
 pub mod grpc;
 pub mod http;
+pub mod icmp;
 pub mod outcome;
 pub mod packet;
 pub mod socket;
