@@ -74,6 +74,8 @@ def calling(opened, library, kind, port, **options):
 
 
 PAIRS = [(one, two) for one in LIBRARIES for two in LIBRARIES]
+#: JSON only of Apache: thriftpy2 0.7.1 itself, in frames, takes the later messages of a connection for its first one.
+PLAIN = [(*pair, kind) for pair in PAIRS for kind in KINDS] + [("apache", "apache", "json")]
 CARRIED = [("milo", kind) for kind in ("binary", "framed", "slow")] + [
     ("finagle", kind) for kind in ("binary", "framed", "slow")
 ]
@@ -157,8 +159,7 @@ def conversation(asked):
     return said
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("asks,serves", PAIRS)
+@pytest.mark.parametrize("asks,serves,kind", PLAIN)
 def test_a_peer_without_traces_notices_nothing(opened, client, sent, asks, serves, kind):
     """The bytes on the wire are those of the plain libraries, on both sides, in a trace or not."""
 
@@ -183,8 +184,7 @@ def test_a_peer_without_traces_notices_nothing(opened, client, sent, asks, serve
     assert passed(True, True) == plain
 
 
-@pytest.mark.parametrize("kind", KINDS + ("header",))
-@pytest.mark.parametrize("asks,serves", PAIRS)
+@pytest.mark.parametrize("asks,serves,kind", PLAIN + [(*pair, "header") for pair in PAIRS])
 def test_a_traced_side_with_a_plain_one(opened, client, sent, asks, serves, kind):
     plain = opened(Server(serves, kind, processor(serves, Service(serves))))
     asked = calling(opened, asks, kind, plain.port)
@@ -259,10 +259,11 @@ def test_a_new_connection_is_asked_for_the_upgrade_again(opened, client, sent, a
     assert {one["trace_id"] for one in found} == {f"{front.context.trace_id:032x}"}
 
 
+@pytest.mark.parametrize("carrier", ["milo", "finagle"])
 @pytest.mark.parametrize("asks,serves", PAIRS)
-def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, serves):
+def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, serves, carrier):
     server = serving(opened, serves, "framed", client)
-    asked = calling(opened, asks, "framed", server.port, carrier="milo")
+    asked = calling(opened, asks, "framed", server.port, carrier=carrier)
     with client.span("front"):
         asked.client.note("n")
         assert server.service.arrived.wait(5) and server.service.noted == ["n"]
@@ -271,6 +272,9 @@ def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, ser
     found = spans(client, sent, 5)
     assert found["Shop.note", "client"]["happened"] == ["CLIENT_SEND"]
     assert found["Shop.note", "server"]["happened"] == ["SERVER_RECV"]
+    # Milo's calls without reply have no ids.
+    goes_on = found["Shop.note", "server"]["parent_span_id"] == found["Shop.note", "client"]["span_id"]
+    assert goes_on == (carrier == "finagle")
     out, served = found["Shop.fail", "client"], found["Shop.fail", "server"]
     assert served["parent_span_id"] == out["span_id"]
     assert served["status"] == (2, "'how'") and served["attributes"]["thrift.exception"] == "undeclared"

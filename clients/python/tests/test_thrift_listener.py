@@ -208,3 +208,49 @@ def test_a_client_that_is_killed_in_a_call(listener, server):
     ledger = listener.ledger()
     metlog_process.balanced(ledger)
     assert ledger["lost"] == ledger["dropped_by_clients"] == ledger["rejected"] == 0
+
+
+FORKING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from helloworld import HelloWorld
+from milo_server import HelloWorldHandler
+from thrift.protocol import TBinaryProtocol
+from thrift.server.TServer import TForkingServer
+from thrift.transport import TSocket, TTransport
+import metlog, metlog.thrift
+
+metlog.init(logger="Forking", statsd=False)
+metlog.send(("before",), "the parent has a queue, a socket and a thread")
+transport = TSocket.TServerSocket("127.0.0.1", 0)
+transport.listen()
+transport.listen = lambda: None
+print(transport.handle.getsockname()[1], flush=True)
+TForkingServer(metlog.thrift.trace_processor(HelloWorld.Processor(HelloWorldHandler())), transport,
+    TTransport.TFramedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()).serve()
+"""
+
+
+def test_a_server_that_forks_for_each_connection(listener):
+    """Each child sends as a sender of its own; nothing is lost while its connection lasts."""
+    before = listener.ledger()
+    command = [sys.executable, "-c", FORKING, str(EXAMPLES)]
+    with subprocess.Popen(command, env=environment(listener), stdout=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline())
+        streams = []
+        for n in range(1, 4):
+            head = struct.pack(">Ii4si", 0x80010005, 4, b"ping", 0) + struct.pack(">qqq", 1 << 40 | n, n, 0)
+            call = head + struct.pack(">bhi5sb", 11, 1, 5, b"Chris", 0)
+            stream = socket.create_connection(("127.0.0.1", port), timeout=10)
+            stream.sendall((struct.pack(">i", len(call)) + call) * 2)
+            streams.append(stream)
+        for n in range(1, 4):
+            rows = stored(listener, f"{1 << 40 | n:032x}", 2)
+            assert {(row["service"], row["parent_span_id"]) for row in rows} == {("Forking", f"{n:016x}")}
+        for stream in streams:
+            stream.close()
+        process.kill()
+    after = listener.ledger()
+    metlog_process.balanced(after)
+    for column in ("lost", "rejected", "dropped_by_clients"):
+        assert after[column] == before[column]

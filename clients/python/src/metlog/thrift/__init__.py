@@ -61,7 +61,7 @@ def trace_processor(
         ValueError: for a carrier that cannot be accepted.
         TypeError: for what is no processor of either library.
     """
-    wanted = frozenset(accept)
+    wanted = frozenset((accept,) if isinstance(accept, str) else accept)
     unknown = sorted(wanted - set(ACCEPTED))
     if unknown:
         raise ValueError(f"`{unknown[0]}` cannot be accepted; the carriers are {', '.join(ACCEPTED)}")

@@ -100,6 +100,7 @@ class Traced(Processor):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 # Clients.
@@ -193,6 +194,7 @@ def _wrapped(original: Callable[..., Any], method: str, is_oneway: bool) -> Call
             self._iprot, self._oprot = iprot, oprot
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
     return call
 

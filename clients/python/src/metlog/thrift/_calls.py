@@ -122,6 +122,8 @@ class Serving:
         if context is not None and context.is_valid and context.is_decided and not context.is_sampled:
             _spans.current.set(context)  # nothing of it is sent, but the ids go on
             return
+        if context is None and isinstance(self._before, Span) and self._before._duration is not None:
+            context = Context(is_decided=False)  # of the span in which the server was started, which is over
         name = f"{service}.{method}" if service else method
         make = ShortSpan if options.short_ids else Span
         self.span = span = make(options.client, name, "server", None, context).begin()
@@ -174,7 +176,8 @@ class Handler:
         self.__dict__["_metlog_inner"] = inner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__dict__["_metlog_inner"], name)
+        # Not as `self._metlog_inner`, which would ask here again in a copy that has none yet.
+        found = getattr(object.__getattribute__(self, "_metlog_inner"), name)
         held = serving.get()
         if held is None or held.method != name:
             return found

@@ -141,6 +141,10 @@ class Processor:
             raise AttributeError(name)
         return getattr(self._metlog_inner, name)
 
+    def __reduce__(self) -> "Tuple[Any, ...]":
+        # Servers of several processes may send it to them.
+        return type(self), (self._metlog_plain, self._metlog_options)
+
     def _metlog_parts(self, inner: Any, options: Options) -> "Tuple[Any, Services]":
         """A copy of the processor that notes what its services raise, and what these are."""
         inner = plain(inner)

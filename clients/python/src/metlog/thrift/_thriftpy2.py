@@ -100,6 +100,7 @@ class Traced(_Base):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 class TracedAsync(_Base):
@@ -123,6 +124,7 @@ class TracedAsync(_Base):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 # Clients.
@@ -217,6 +219,7 @@ class _Client:
             self._iprot, self._oprot = iprot, oprot
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
 
 class _AsyncClient:
@@ -242,6 +245,7 @@ class _AsyncClient:
         finally:
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
 
 def _copy(client: Any) -> Any:
