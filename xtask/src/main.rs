@@ -214,6 +214,7 @@ fn test() -> Result<(), String> {
     clients::test(&root(), &cache(), &binary, &[])?;
     otlp::test(&root(), &cache(), &binary)?;
     mesh::test(&root(), &cache(), &binary)?;
+    mesh::directions(&root(), &python, &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     for name in ["run.py", "traces.py"] {
         let acceptance = root().join("../shared/acceptance").join(name);
