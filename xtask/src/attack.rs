@@ -6,9 +6,12 @@ use std::process::Command;
 const FOLDER: &str = "xtask/system/attacks";
 
 /// Those that are part of all tests: short, and a busy machine does not change what they see.
-pub const IN_TESTS: [&str; 7] = [
+pub const IN_TESTS: [&str; 10] = [
+    "drops_are_unhealthy",
     "forged_record",
     "forged_sequences",
+    "idle_connections",
+    "junk",
     "large_unix_datagrams",
     "queries",
     "questions",

@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
-cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask clients [--binary FILE] [NAME…]  the clients in other languages: all, or python, js
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
 cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Some("attack") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| attack::run(&root(), Path::new("python3"), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
-            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?, &choice.names)),
         Some("otlp") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
         }
@@ -215,9 +215,10 @@ fn test() -> Result<(), String> {
         .arg(&binary)
         .arg(&tools.tracers_node_modules))?;
     attack::run(&root(), &python, &binary, &attack::IN_TESTS.map(str::to_owned))?;
-    clients::test(&root(), &cache(), &binary)?;
+    clients::test(&root(), &cache(), &binary, &[])?;
     otlp::test(&root(), &cache(), &binary)?;
     mesh::test(&root(), &cache(), &binary)?;
+    mesh::directions(&root(), &python, &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     for name in ["run.py", "traces.py"] {
         let acceptance = root().join("../shared/acceptance").join(name);

@@ -1,4 +1,5 @@
-//! Tests of the mesh that need other programs: verdicts over made-up windows, and a real ZooKeeper.
+//! Tests of the mesh that need other programs: verdicts over made-up windows, network namespaces with a firewall, and a real
+//! ZooKeeper.
 use crate::{cargo, run, setup};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,6 +23,12 @@ pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
         };
     }
     run(&mut tests)
+}
+
+/// Two agents and a firewall between them: each loss has the right direction.
+pub fn directions(root: &Path, python: &Path, binary: &Path) -> Result<(), String> {
+    install(Path::new("/usr/sbin/nft"), "nftables")?;
+    run(Command::new(python).arg(root.join("xtask/system/mesh_directions.py")).arg(binary))
 }
 
 /// A package of the system, by a file of it: one that is no program cannot be asked for its version.

@@ -4,6 +4,7 @@ use super::reachable;
 use metlog_schemas::wire::v1::{Encoder, Pair, Ping, SigningKey};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sketches_ddsketch::{Config, DDSketch};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -60,7 +61,8 @@ pub(super) fn run(address: &str, key: Option<&SigningKey>, end: &AtomicBool) {
         }
         for source in &nodes {
             for target in nodes.iter().filter(|target| target.name != source.name) {
-                let ping = ping(at, (source, target), &mut random);
+                let sketch = sketch(median(source, target), &mut random);
+                let ping = Ping { sketch: &sketch, ..ping(at, (source, target), &mut random) };
                 if encoder.push_ping(now(), &ping).is_err() {
                     send(&socket, &mut encoder, &mut sequence);
                     _ = encoder.push_ping(now(), &ping);
@@ -94,14 +96,7 @@ fn ping<'n>(at: i64, (source, target): (&'n Node, &'n Node), random: &mut StdRng
     let lost_forward = lost(PROBES, leaves(source, target));
     let lost_reverse = lost(PROBES - lost_forward, leaves(target, source));
     let received = PROBES - lost_forward - lost_reverse;
-    // Within a rack, a zone, between zones.
-    let median: u64 = if source.zone != target.zone {
-        1_800
-    } else if source.rack != target.rack {
-        240
-    } else {
-        110
-    };
+    let median = median(source, target);
     let (rtt_min, rtt_max) = (median - median / 10, median + random.random_range(median / 10..median));
     Ping {
         timestamp: at * 1_000_000,
@@ -127,6 +122,23 @@ fn ping<'n>(at: i64, (source, target): (&'n Node, &'n Node), random: &mut StdRng
         rtt_sum: received * (median + median / 20),
         ..Ping::default()
     }
+}
+
+/// Round trips in µs: within a rack, a zone, between zones.
+fn median(source: &Node, target: &Node) -> u64 {
+    match (source.zone == target.zone, source.rack == target.rack) {
+        (true, true) => 110,
+        (true, false) => 240,
+        (false, _) => 1_800,
+    }
+}
+
+fn sketch(median: u64, random: &mut StdRng) -> Vec<u8> {
+    let mut sketch = DDSketch::new(Config::defaults());
+    for _ in 0..PROBES {
+        sketch.add(median as f64 * random.random_range(0.9..1.3));
+    }
+    sketch.to_java_bytes()
 }
 
 fn now() -> i64 {

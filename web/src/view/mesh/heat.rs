@@ -133,19 +133,27 @@ fn legend(measure: Measure) -> Markup {
     }
 }
 
+/// Losses have a direction: what was lost from one to the other is known from the probes of both, there and back. Only what a node
+/// measured itself says that it reports.
 fn sql(visit: &Visit, group: &str, measure: Measure) -> String {
     let of = |side: &str| group.replace(":side", side);
-    let value = match measure {
-        Measure::Loss => "100.0 * sum(lost_forward + lost_reverse + lost_unknown + refused) / nullif(sum(sent), 0)",
-        Measure::Median => "sketch_quantile(sketch_merge(sketch), 0.5) / 1000",
-        Measure::P99 => "sketch_quantile(sketch_merge(sketch), 0.99) / 1000",
-    };
     let kind = visit.get("kind").map_or_else(String::new, |kind| format!(" and kind = {}", super::quoted(kind)));
+    let condition = format!("{}{kind}", visit.range.condition("timestamp"));
+    let (value, from) = match measure {
+        Measure::Median => ("sketch_quantile(sketch_merge(sketch), 0.5) / 1000", "pings"),
+        Measure::P99 => ("sketch_quantile(sketch_merge(sketch), 0.99) / 1000", "pings"),
+        Measure::Loss => ("100.0 * sum(lost) / nullif(sum(sent), 0)", "there union all select * from back"),
+    };
+    let from = if from == "pings" { from.to_owned() } else { format!("(select * from {from})") };
+    let condition_outside = if measure == Measure::Loss { "true" } else { condition.as_str() };
     format!(
-        "select {} as source, {} as target, {value} as value, max(timestamp) as last, max(interval_seconds) as interval \
-         from pings where {}{kind} group by 1, 2 order by 1, 2",
+        "with there as (select source, target, source_zone, target_zone, source_rack, target_rack, timestamp, interval_seconds, sent, \
+           lost_forward + lost_unknown + refused as lost from pings where {condition}), \
+         back as (select target as source, source as target, target_zone, source_zone, target_rack, source_rack, cast(null as timestamp), \
+           interval_seconds, sent - lost_forward - lost_unknown - refused, lost_reverse from pings where {condition}) \
+         select {} as source, {} as target, {value} as value, max(timestamp) as last, max(interval_seconds) as interval \
+         from {from} where {condition_outside} group by 1, 2 order by 1, 2",
         of("source"),
         of("target"),
-        visit.range.condition("timestamp"),
     )
 }

@@ -23,6 +23,7 @@ export default async function mesh(browser, server) {
   await page.locator("table.mesh td.bad a").first().click();
   await page.waitForURL(/\/mesh\/pair/);
   await page.locator("#lost .u-over").first().waitFor();
+  await page.locator("#spans-of-both-hosts .empty, #spans-of-both-hosts table").first().waitFor();
   check(await page.locator("#in-each-direction tbody tr").count() === 2, "both directions");
   check(await page.locator("#verdicts tbody tr", { hasText: "eu-2/b" }).count() === 1, "the verdict about the rack is one about the pair");
   await browser.judge(page, "mesh-pair");
