@@ -1,4 +1,5 @@
-//! Tests of the mesh that need other programs: verdicts over made-up windows, a real ZooKeeper, network namespaces with a firewall.
+//! Tests of the mesh that need other programs: verdicts over made-up windows, network namespaces with a firewall, and a real
+//! ZooKeeper.
 use crate::{cargo, run, setup};
 use std::path::Path;
 use std::process::{Command, Stdio};
