@@ -18,6 +18,7 @@ cargo xtask test                             install what the tests need, then p
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE] [NAME…]  the clients in other languages: all, or python, js
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
+cargo xtask fabric [--binary FILE] [CASE…]   the mesh on a fabric of network namespaces, as root: all faults, or those named
 cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
+        Some("fabric") => Choice::read(arguments, &["--binary", "--write"]).and_then(|choice| {
+            mesh::fabric(&root(), &cache(), &choice.binary()?, choice.option("--write"), &choice.names)
+        }),
         Some("mesh") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| mesh::test(&root(), &cache(), &choice.binary()?))
         }
