@@ -62,7 +62,7 @@ fn a_full_queue_and_what_is_too_large() {
     let mut outcomes: Vec<Outcome> = (0..20_000).map(|_| client.send(["n"], &payload)).collect();
     outcomes.push(client.send(["n"], "x".repeat(2_000)));
     outcomes.push(client.message("x").field("f", "x".repeat(2_000)).send());
-    client.span("large").attribute("a", "x".repeat(2_000)); // sent, without its attribute
+    client.span("large").attribute("a", "x".repeat(2_000).as_str()); // sent, without its attribute
     assert!(client.flush());
     let of = |outcome| outcomes.iter().filter(|of| **of == outcome).count() as u64;
     let (queued, dropped) = (of(Outcome::Queued) + 1, of(Outcome::Dropped) + of(Outcome::Oversize));
