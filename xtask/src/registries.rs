@@ -36,7 +36,8 @@ pub fn check(file: &Path, text: &str, breaches: &mut Vec<String>) {
 fn is_exempt(file: &Path) -> bool {
     let is_test = file.iter().any(|part| part == "tests" || part == "tests.rs" || part == "benches");
     let is_registry = [TABLES, FORMATS, "xtask"].iter().any(|folder| file.starts_with(folder));
-    is_test || is_registry || file.starts_with("schemas/fuzz")
+    // The client knows no registry: its own type for statsd values has the name of a format.
+    is_test || is_registry || file.starts_with("schemas/fuzz") || file.starts_with("metlog")
 }
 
 fn has_word(text: &str, word: &str) -> bool {

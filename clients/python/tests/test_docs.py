@@ -26,6 +26,13 @@ def test_the_api_reference_is_as_the_code_is(reference):
     assert reference.reference() == (HERE / "docs" / "api.md").read_text(), "run: python docs/reference.py"
 
 
+def test_python_3_9_is_enough():
+    program = pathlib.Path(sys.executable).parent / "vermin"
+    command = [str(program), "-t=3.9-", "--violations", "--no-tips", str(HERE / "src")]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout.decode()
+
+
 def test_every_public_name_is_described(reference):
     missing = []
     for name in reference.modules():

@@ -382,8 +382,10 @@ def test_the_hook_alone_carries_the_trace_and_ends_what_fails():
             assert endpoint.done.wait(10)
         finally:
             metlog.hooks.uninstall()
-        time.sleep(0.05)  # the server's spans end behind its answers
-        found = spans_of(ours, sent)
+        deadline = time.monotonic() + 10
+        # The server's spans end behind its answers.
+        while len(found := spans_of(ours, sent)) < 11 and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert {span["trace_id"] for span in found} == {f"{root.context.trace_id:032x}"}
         names = Counter((span["name"], span["kind"], span["status"][0]) for span in found)
         assert names == {

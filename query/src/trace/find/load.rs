@@ -6,7 +6,9 @@ use crate::{Batches, Error, Kind as ErrorKind};
 use metlog_schemas::span::proto::{AnyValue, TracesData};
 use metlog_schemas::span::read::{self, Attributes, Spans, Stored};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Traces that are named in one query, so that it is not too long.
 pub(super) const IDS_AT_ONCE: usize = 1_000;
@@ -28,6 +30,24 @@ pub struct Found {
     pub partial: Option<String>,
     /// What is said of a trace that is too long to be given whole.
     pub cut: Option<String>,
+    /// One of the few that may be large at a time.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// More than a page of spans are in memory at most so often: 200,000 spans and their JSON take some 430 MiB.
+const LARGE_AT_ONCE: usize = 2;
+
+static LARGE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LARGE_AT_ONCE)));
+
+/// How long a large result waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
+
+/// Waits until few others are large.
+async fn turn() -> Result<Option<OwnedSemaphorePermit>, Error> {
+    match tokio::time::timeout(TURN, Arc::clone(&LARGE).acquire_owned()).await {
+        Ok(permit) => Ok(permit.ok()),
+        Err(_) => Err(Error::new(ErrorKind::Timeout, "other long traces are being read: ask again later")),
+    }
 }
 
 impl Traces {
@@ -106,6 +126,9 @@ impl Traces {
             Ok(rows) if rows.rows() <= SPANS_A_PAGE => return found.add(rows),
             Err(error) if error.kind != ErrorKind::Limit => return Err(error),
             Ok(_) | Err(_) => (),
+        }
+        if found.permit.is_none() {
+            found.permit = turn().await?;
         }
         let room = SPANS_MAX.saturating_sub(found.len());
         let query =
