@@ -17,8 +17,9 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
-cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask clients [--binary FILE] [NAME…]  the clients in other languages: all, or python, js
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
+cargo xtask fabric [--binary FILE] [CASE…]   the mesh on a fabric of network namespaces, as root: all faults, or those named
 cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
+        Some("fabric") => Choice::read(arguments, &["--binary", "--write"]).and_then(|choice| {
+            mesh::fabric(&root(), &cache(), &choice.binary()?, choice.option("--write"), &choice.names)
+        }),
         Some("mesh") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| mesh::test(&root(), &cache(), &choice.binary()?))
         }
@@ -49,7 +53,7 @@ fn main() -> ExitCode {
         Some("attack") => Choice::read(arguments, &["--binary"])
             .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
-            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?, &choice.names)),
         Some("otlp") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
         }
@@ -213,9 +217,10 @@ fn test() -> Result<(), String> {
         .arg(&binary)
         .arg(&tools.tracers_node_modules))?;
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
-    clients::test(&root(), &cache(), &binary)?;
+    clients::test(&root(), &cache(), &binary, &[])?;
     otlp::test(&root(), &cache(), &binary)?;
     mesh::test(&root(), &cache(), &binary)?;
+    mesh::directions(&root(), &python, &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     for name in ["run.py", "traces.py"] {
         let acceptance = root().join("../shared/acceptance").join(name);

@@ -88,7 +88,7 @@ fn client_config(addresses: &[(String, String)], key: Option<&SigningKey>) -> Re
 }
 
 /// An address that is bound, as one that can be sent to.
-fn reachable(bound: &str) -> String {
+pub(crate) fn reachable(bound: &str) -> String {
     match bound.rsplit_once(':') {
         _ if bound.starts_with('/') => format!("unix:{bound}"),
         Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
