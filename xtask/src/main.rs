@@ -4,6 +4,7 @@ mod clients;
 mod instructions;
 mod mesh;
 mod otlp;
+mod packages;
 mod page;
 mod registries;
 mod setup;
@@ -196,6 +197,7 @@ fn test() -> Result<(), String> {
     // A table and a format more than users get: see `xtask/src/registries.rs`.
     let toy = ["test", "--locked", "-p", "metlog-schemas", "-p", "metlog-sink", "-p", "metlog-cli"];
     cargo(&[&toy[..], &["--features", "metlog-cli/toy,metlog-sink/toy", "toy"]].concat())?;
+    packages::check(crate::cargo, run)?;
     let binary = release()?;
     let python = tools.venv.join("bin/python");
     let system = root().join("xtask/system");
