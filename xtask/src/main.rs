@@ -4,6 +4,7 @@ mod clients;
 mod instructions;
 mod mesh;
 mod otlp;
+mod packages;
 mod page;
 mod registries;
 mod setup;
@@ -18,6 +19,7 @@ cargo xtask test                             install what the tests need, then p
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE] [NAME…]  the clients in other languages: all, or python, js
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
+cargo xtask fabric [--binary FILE] [CASE…]   the mesh on a fabric of network namespaces, as root: all faults, or those named
 cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
@@ -37,6 +39,9 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
+        Some("fabric") => Choice::read(arguments, &["--binary", "--write"]).and_then(|choice| {
+            mesh::fabric(&root(), &cache(), &choice.binary()?, choice.option("--write"), &choice.names)
+        }),
         Some("mesh") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| mesh::test(&root(), &cache(), &choice.binary()?))
         }
@@ -196,6 +201,7 @@ fn test() -> Result<(), String> {
     // A table and a format more than users get: see `xtask/src/registries.rs`.
     let toy = ["test", "--locked", "-p", "metlog-schemas", "-p", "metlog-sink", "-p", "metlog-cli"];
     cargo(&[&toy[..], &["--features", "metlog-cli/toy,metlog-sink/toy", "toy"]].concat())?;
+    packages::check(crate::cargo, run)?;
     let binary = release()?;
     let python = tools.venv.join("bin/python");
     let system = root().join("xtask/system");
