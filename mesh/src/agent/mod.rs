@@ -22,6 +22,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+/// Discovery confirms a view this often at least, where nothing changes: shorter intervals do not make an agent blind sooner.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
 /// Rounds under way at a time; one that is due beyond them is left out and counted.
 const ROUNDS_MAX: usize = 4_096;
 
@@ -169,7 +171,8 @@ impl Running {
     /// Begins each round that is due, unless nobody knows any more who is there.
     fn begin_due(&mut self) {
         let now = Instant::now();
-        let is_blind = self.floors.is_blind(now.saturating_duration_since(self.seen));
+        let floors = Floors { interval: self.floors.interval.max(CONFIRMED_WITHIN), ..self.floors };
+        let is_blind = floors.is_blind(now.saturating_duration_since(self.seen));
         if is_blind && !self.is_blind {
             tracing::warn!(
                 "mesh: discovery has said nothing for {:?}: nobody is probed until it does",
