@@ -52,7 +52,7 @@ fn serve_until_stopped(
     runtime.block_on(async {
         let pool = has_sql.then(|| {
             let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
-            Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
+            Pool::new(serve::pool_config(&config), launch, Some(serve::hot_rows(&listener)))
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let addresses = front.addresses();

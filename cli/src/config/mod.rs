@@ -6,6 +6,7 @@
 mod access;
 mod alert;
 mod document;
+mod limits;
 mod listener;
 mod mesh;
 mod query;

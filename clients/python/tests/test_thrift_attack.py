@@ -7,6 +7,7 @@ import os
 import pathlib
 import pickle
 import random
+import socket
 import struct
 import subprocess
 import sys
@@ -458,3 +459,24 @@ def test_exceptions_are_held_by_nobody(opened, client, sent, library):  # noqa: 
         assert fails()() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_server_that_is_away_and_comes_back(opened, client, sent, library):  # noqa: F811
+    """Its absence is no refusal of Finagle's upgrade, and what the caller sees is the library's own exception."""
+    with socket.create_server(("127.0.0.1", 0)) as away:
+        port = away.getsockname()[1]
+        asked = calling(opened, library, "framed", port, carrier="finagle")
+        away.accept()[0].close()
+    with client.span("front"), pytest.raises(Exception) as raised:  # noqa: PT011 - each library has its own
+        asked.client.ping("a")
+    assert type(raised.value).__name__ == "TTransportException"
+    traced = metlog.thrift.trace_processor(processor(library, Service(library)), sender=client)
+    opened(Server(library, "framed", traced, port))
+    asked.trans.open()
+    with client.span("again"):
+        assert asked.client.ping("b") == "b"
+    asked.close()
+    found = spans(client, sent, 5)
+    assert found["Shop.ping", "server"]["trace_id"] == found["again", "internal"]["trace_id"]
+    assert found["front", "internal"]["status"][0] == 0

@@ -97,9 +97,9 @@ def factories(library, kind):
 class Server:
     """Serves each connection in a thread, until it is closed."""
 
-    def __init__(self, library, kind, processor):
+    def __init__(self, library, kind, processor, port=0):
         self.library, self.kind, self.processor = library, kind, processor
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.threads = []
         self.thread = threading.Thread(target=self._accept, daemon=True)
