@@ -45,7 +45,7 @@ class Drop:
         self.hook, self.match, self.dropped = hook, match, None
 
     def __enter__(self):
-        rules = f"table inet t {{ chain c {{ type filter hook {self.hook} priority 0; {self.match} counter drop }} }}"
+        rules = f"table inet t {{ chain c {{ type filter hook {self.hook} priority 0; {self.match} counter drop; }}; }}"
         within(B, "nft", rules)
         return self
 
@@ -68,7 +68,7 @@ def during(work, seconds):
     before = sums()
     with work as drop:
         time.sleep(seconds)
-    time.sleep(5.5)
+    time.sleep(5)
     after = sums()
     return drop.dropped, {kind: {name: n - before[kind][name] for name, n in row.items()} for kind, row in after.items()}
 
