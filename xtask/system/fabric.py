@@ -246,6 +246,7 @@ def run_case(name, fabric, agents, metlog):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # takes down what was built
     arguments = sys.argv[1:]
     binary = os.path.abspath(arguments.pop(0))
     write = arguments[arguments.index("--write") + 1] if "--write" in arguments else None
