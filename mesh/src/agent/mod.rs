@@ -100,7 +100,9 @@ impl Agent {
     }
 
     /// Runs until `stop` is over, then says to the others that it goes, and waits for the rounds under way.
-    pub async fn run(self, mut discovery: Box<dyn Discovery>, client: Client, stop: impl Future<Output = ()>) {
+    pub async fn run(self, discovery: Box<dyn Discovery>, client: Client, stop: impl Future<Output = ()>) {
+        // The loop below looks at many things: what discovery waits for must not begin again each time.
+        let mut discovery = crate::discovery::Running::start(discovery);
         let Agent { config, responder, listener, prober, .. } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { respond::udp::respond(&responder).await });
