@@ -24,7 +24,7 @@ def examined(metlog, tool, name, url, seconds, more):
     folder = metlog.folder
     command = [
         tool, "run", str(folder / "openapi.json"), "--url", url, "--checks", CHECKS, "--phases", "examples,coverage,fuzzing",
-        "--max-examples", "15", "--max-time", str(seconds), "--seed", "1", "--generation-database", "none", "--no-color", 
+        "--max-examples", "15", "--max-time", str(seconds), "--seed", "1", "--generation-database", "none", "--no-color",
         "--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "30", "--continue-on-failure", *more]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, f"{name}:\n{done.stdout[-12000:]}\n{done.stderr[-2000:]}"
@@ -36,7 +36,7 @@ def every_address_is_as_described(binary):
     """All addresses of one process, with something in every table."""
     tool = sys.argv[2]
     listener = "".join(f'{key} = "127.0.0.1:{port}"\n' for key, port in PORTS.items())
-    extra = 'time_max = "10s"\n[listener.submit]\nloggers = "*"\n'
+    extra = 'time_max = "10s"\n[listener.submit]\nloggers = ["*"]\n'
     with running(binary, listener=listener, extra=extra) as metlog:
         description = json.loads(metlog.get("/api"))
         (metlog.folder / "openapi.json").write_text(json.dumps(description))
