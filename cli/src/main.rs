@@ -14,6 +14,7 @@ mod holder;
 mod hot;
 mod live;
 mod logs;
+mod mesh;
 mod metlog_line;
 mod openapi;
 mod outlet;
@@ -52,6 +53,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(options) => commands::up::run(&options),
         Command::Listen(options) => commands::up::listen(&options),
+        Command::Mesh(options) => commands::mesh::run(&options),
         Command::Serve(options) => commands::serve::run(&options),
         Command::Query(options) => commands::query::run(&options),
         Command::Send(options) => commands::send::run(&options),

@@ -17,6 +17,9 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
+/// Less is too little for any query.
+const QUERY_BYTES_MIN: usize = 16 << 20;
+
 /// The bounds of an engine, as configured.
 pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
     metlog_query::Config {
@@ -28,9 +31,17 @@ pub fn engine_config(config: &QueryConfig) -> metlog_query::Config {
     }
 }
 
-/// Those of a server's pool.
-pub fn pool_config(config: &QueryConfig) -> PoolConfig {
-    PoolConfig { query: engine_config(config), ..PoolConfig::default() }
+/// Those of a server's pool. One query may have half of the budget of memory.
+pub fn pool_config(config: &Config) -> PoolConfig {
+    let budget = config.listener.budget.clone();
+    let mut query = engine_config(&config.query);
+    let most = metlog_query::memory_within(budget.bytes_max() / 2).max(QUERY_BYTES_MIN);
+    if query.memory_bytes > most {
+        let [wanted, given] = [query.memory_bytes, most].map(|bytes| bytes >> 20);
+        tracing::warn!("query.memory is {given} MiB instead of {wanted}: one query may have half of limits.memory");
+        query.memory_bytes = most;
+    }
+    PoolConfig { query, budget, ..PoolConfig::default() }
 }
 
 /// The rows of a listener, for an engine.

@@ -2,6 +2,7 @@
 use crate::intake::bagheera::SubmitConfig;
 use crate::privacy::Rule;
 use crate::sampling::SamplingConfig;
+use metlog_schemas::budget::Budget;
 use metlog_schemas::format::statsd::GaugeDeltas;
 use metlog_schemas::format::{self, Socket};
 use metlog_schemas::wire::v1::SigningKey;
@@ -53,6 +54,8 @@ pub struct Config {
     /// Bytes of decoded rows kept in memory for segments that are sealed but not yet stored everywhere; above
     /// it the oldest are read back from the journal when they are asked for.
     pub memory_bytes: usize,
+    /// The memory of everything together.
+    pub budget: Budget,
 }
 
 impl Config {

@@ -54,11 +54,17 @@ pub enum Metric {
     SinkFailures,
     /// 1 while a `sink` fails, else 0. Alert when it lasts.
     SinkFailing,
+    /// The budget of memory, `limits.memory`, in bytes.
+    MemoryBudget,
+    /// Bytes of that budget that are in use, by `use`.
+    MemoryUsed,
+    /// Refusals because the budget of memory was used up, by `use`, since the process began. Should be zero.
+    MemoryRefused,
 }
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 25] = [
+    pub const ALL: [Metric; 28] = [
         Metric::Received,
         Metric::Rejected,
         Metric::Dropped,
@@ -84,6 +90,9 @@ impl Metric {
         Metric::SinkSetAside,
         Metric::SinkFailures,
         Metric::SinkFailing,
+        Metric::MemoryBudget,
+        Metric::MemoryUsed,
+        Metric::MemoryRefused,
     ];
 
     /// Its name, a promise.
@@ -114,6 +123,9 @@ impl Metric {
             Metric::SinkSetAside => "metlog_sink_set_aside_total",
             Metric::SinkFailures => "metlog_sink_failures_total",
             Metric::SinkFailing => "metlog_sink_failing",
+            Metric::MemoryBudget => "metlog_memory_budget_bytes",
+            Metric::MemoryUsed => "metlog_memory_used_bytes",
+            Metric::MemoryRefused => "metlog_memory_refused_total",
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::metric::{Exposition, Metric};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
+use metlog_schemas::budget::Use;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,6 +42,7 @@ impl Listener {
         self.ledger_metrics(&mut text);
         self.intake_metrics(&mut text);
         self.sink_metrics(&mut text);
+        self.memory_metrics(&mut text);
         text.finish()
     }
 
@@ -79,6 +81,14 @@ impl Listener {
         text.value(Metric::Series, series as u64);
         text.metric(Metric::SeriesOverflow, overflow.into_iter().map(|(name, count)| (Some(("name", name)), count)));
         text.value(Metric::Senders, senders as u64);
+    }
+
+    fn memory_metrics(&self, text: &mut Exposition) {
+        let budget = &self.inner.pipeline.config().budget;
+        text.value(Metric::MemoryBudget, budget.bytes_max());
+        let label = |of: &Use| Some(("use", of.name().to_owned()));
+        text.metric(Metric::MemoryUsed, Use::ALL.iter().map(|of| (label(of), budget.used_by(*of))));
+        text.metric(Metric::MemoryRefused, Use::ALL.iter().map(|of| (label(of), budget.refused(*of))));
     }
 
     fn sink_metrics(&self, text: &mut Exposition) {

@@ -196,6 +196,11 @@ impl Segments {
         self.list.drain(..count.unwrap_or_default()).collect()
     }
 
+    /// About how much memory sealed segments take.
+    pub fn resident_bytes(&self) -> usize {
+        self.list.iter().filter(|segment| segment.sealed.is_some()).map(|segment| segment.content.memory_bytes).sum()
+    }
+
     /// Keeps sealed segments' rows in memory only up to `memory_bytes`, the newest first.
     pub fn evict(&mut self, memory_bytes: usize) {
         let mut used = 0;

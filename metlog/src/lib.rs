@@ -128,6 +128,7 @@ pub use global::{
 pub use layer::{LAYER_TYPE_DEFAULT, Layer};
 pub use message::{MessageBuilder, Value};
 pub use metlog_wire::span::{Kind, Status, Value as SpanValue};
+pub use metlog_wire::v1::{Pair, Ping, Probe};
 pub use metlog_wire::{Message, Severity};
 pub use outcome::{Outcome, Stats};
 #[cfg(feature = "metrics")]

@@ -51,7 +51,7 @@ pub use error::{Error, Kind};
 pub use flight::{BeginSession, flight_router};
 pub use hot::Hot;
 pub use http::{PARTIAL, router};
-pub use isolate::{Batches, Launch, Opened, Pool, PoolConfig, Query, Streamed, run_worker};
+pub use isolate::{Batches, Launch, Opened, Pool, PoolConfig, Query, Streamed, memory_within, run_worker};
 pub use metlog_schemas::hot::{ColdSegment, Decoder, HotRows};
 pub use prepare::SQL_BYTES_MAX;
 pub use result::ResultRows;

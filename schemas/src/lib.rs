@@ -4,6 +4,7 @@
 //! `ddl`), what it is called in Graphite (`carbon`), and rows that are not stored yet (`hot`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod budget;
 pub mod carbon;
 pub mod ddl;
 pub mod error;

@@ -6,8 +6,17 @@ use std::process::Command;
 const FOLDER: &str = "xtask/system/attacks";
 
 /// Those that are part of all tests: short, and a busy machine does not change what they see.
-pub const IN_TESTS: [&str; 6] =
-    ["forged_record", "forged_sequences", "large_unix_datagrams", "queries", "seal_storm", "times_of_all_centuries"];
+pub const IN_TESTS: [&str; 9] = [
+    "drops_are_unhealthy",
+    "forged_record",
+    "forged_sequences",
+    "idle_connections",
+    "junk",
+    "large_unix_datagrams",
+    "queries",
+    "seal_storm",
+    "times_of_all_centuries",
+];
 
 /// Runs those that are named, or all, one after the other, and prints the counts.
 ///

@@ -18,7 +18,7 @@ cargo xtask test                             install what the tests need, then p
 cargo xtask setup                            install only
 cargo xtask clients [--binary FILE]          the clients in other languages
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
-cargo xtask mesh                             the mesh beside a real ZooKeeper
+cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
 cargo xtask page [--binary FILE] [--shots FOLDER] [VIEW…]
@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
-        Some("mesh") => mesh::test(&root(), &cache()),
+        Some("mesh") => {
+            Choice::read(arguments, &["--binary"]).and_then(|choice| mesh::test(&root(), &cache(), &choice.binary()?))
+        }
         Some("tidy") => tidy::check(&root()),
         Some("vendor") => page::vendor(&root(), arguments.next().as_deref() == Some("--check")),
         Some("page") => Choice::read(arguments, &["--binary", "--shots"]).and_then(|choice| {
@@ -211,7 +213,8 @@ fn test() -> Result<(), String> {
     attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
     clients::test(&root(), &cache(), &binary)?;
     otlp::test(&root(), &cache(), &binary)?;
-    mesh::test(&root(), &cache())?;
+    mesh::test(&root(), &cache(), &binary)?;
+    mesh::directions(&root(), &python, &binary)?;
     // Black-box checks that live beside a developer's clone; the project does not depend on them.
     for name in ["run.py", "traces.py"] {
         let acceptance = root().join("../shared/acceptance").join(name);

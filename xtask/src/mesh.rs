@@ -1,15 +1,17 @@
-//! Tests of the mesh that need other programs: a real ZooKeeper.
+//! Tests of the mesh that need other programs: verdicts over made-up windows, network namespaces with a firewall, and a real
+//! ZooKeeper.
 use crate::{cargo, run, setup};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Plays agents of the older system.
-const PYTHON: [&str; 1] = ["kazoo==2.11.0"];
+/// Plays agents of the older system, and writes made-up windows.
+const PYTHON: [&str; 2] = ["kazoo==2.11.0", "pyarrow==26.0.1"];
 
 /// Installs what is needed and passes them.
-pub fn test(root: &Path, cache: &Path) -> Result<(), String> {
+pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     install(Path::new("/usr/share/java/zookeeper.jar"), "zookeeper")?;
     setup::venv(cache, "mesh", &PYTHON)?;
+    run(Command::new(cache.join("mesh/bin/python")).arg(root.join("xtask/system/mesh_verdicts.py")).arg(binary))?;
     let mut tests = Command::new(cache.join("mesh/bin/python"));
     tests.arg(root.join("xtask/system/mesh_zookeeper.py"));
     let cargo = cargo(&["test", "--locked", "--package", "metlog-mesh", "zookeeper_real"]);
@@ -21,6 +23,12 @@ pub fn test(root: &Path, cache: &Path) -> Result<(), String> {
         };
     }
     run(&mut tests)
+}
+
+/// Two agents and a firewall between them: each loss has the right direction.
+pub fn directions(root: &Path, python: &Path, binary: &Path) -> Result<(), String> {
+    install(Path::new("/usr/sbin/nft"), "nftables")?;
+    run(Command::new(python).arg(root.join("xtask/system/mesh_directions.py")).arg(binary))
 }
 
 /// A package of the system, by a file of it: one that is no program cannot be asked for its version.

@@ -7,9 +7,9 @@ import contextlib, os, pathlib, resource, shutil, socket, subprocess, sys, tempf
 from metlog_process import Metlog, balanced, until
 
 MIB = 1 << 20
-# Configured for every attack, unless it says otherwise: rows that wait for the store.
+# Configured for every attack, unless it says otherwise: the budget of memory.
 MEMORY_MIB = 256
-# What the process may take beyond what is configured.
+# What the process may take beyond its budget.
 BEYOND_MIB = 256
 # Where the machine itself must be protected from what is attacked.
 KILLED_AT_MIB = 6 * 1024
@@ -84,6 +84,8 @@ def attacked(binary, **options):
     folder, bound = tempfile.mkdtemp(prefix="metlog-attack-"), Bound()
     limit = options.pop("limit_mib", MEMORY_MIB + BEYOND_MIB)
     options["listener"] = f'memory = "{MEMORY_MIB}MiB"\n' + options.get("listener", "")
+    # Its keys of [query] come first, and then sections.
+    options["extra"] = options.get("extra", "") + f'[limits]\nmemory = "{limit - BEYOND_MIB}MiB"\n'
     metlog = Metlog.__new__(Metlog)
     bound.metlog = metlog
     try:

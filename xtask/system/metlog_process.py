@@ -88,7 +88,7 @@ TRACE_ADDRESSES = ("otlp_grpc", "otlp_http", "jaeger_compact", "jaeger_binary", 
 
 class Metlog:
     def __init__(self, binary, folder, extra="", carbon=None, receiver=None, flush="1s", roll="1s", listener="", statsd="",
-                 parquet="", environment=None, before_exec=None):
+                 parquet="", environment=None, before_exec=None, bind="127.0.0.1"):
         """`listener`, `statsd` and `parquet` are more lines of these sections, `extra` is what stands after all others;
         `before_exec` runs in the child before it becomes the binary."""
         self.binary, self.folder = binary, pathlib.Path(folder)
@@ -102,7 +102,7 @@ class Metlog:
         self.config = self.folder / "metlog.toml"
         self.config.write_text(
             f'data = "{self.folder}/data"\n'
-            f'[listener]\nname = "test"\nmetlog = "127.0.0.1:{self.metlog}"\nstatsd = "127.0.0.1:{self.statsd}"\n{listener}'
+            f'[listener]\nname = "test"\nmetlog = "{bind}:{self.metlog}"\nstatsd = "127.0.0.1:{self.statsd}"\n{listener}'
             f'[statsd]\nflush_interval = "{flush}"\npercentiles = [90]\n{statsd}'
             f'[sink.parquet]\nurl = "file://{self.folder}/warehouse"\nroll_after = "{roll}"\n{parquet}'
             f'{graphite}{http}[query]\nlisten = "127.0.0.1:{self.http}"\n{extra}'

@@ -58,6 +58,11 @@ pub enum Command {
     /// Receive and store messages, without SQL. The state is still served: /api/ledger, /metrics, /health.
     #[command(after_help = "Example:\n  metlog listen --config metlog.toml")]
     Listen(ListenOptions),
+    /// Be an agent of the mesh: probe the network to every other node, and send what is found to a listener.
+    #[command(
+        after_help = "Examples:\n  metlog mesh --config metlog.toml\n  metlog mesh --name web-1 --peer 10.0.0.7:5571 --to 10.0.0.1:5565\n\nIt finds other agents as [mesh] of the configuration says. See docs/mesh.md."
+    )]
+    Mesh(MeshOptions),
     /// Serve the page and SQL over a warehouse that other processes fill. Receives nothing.
     #[command(
         after_help = "Examples:\n  metlog serve --config metlog.toml\n  metlog serve --warehouse s3://logs/metlog --http 127.0.0.1:8080"
@@ -212,6 +217,26 @@ pub struct ListenOptions {
     pub config: ConfigOptions,
     #[command(flatten)]
     pub addresses: AddressOptions,
+}
+
+/// `metlog mesh`.
+#[derive(Debug, Args)]
+pub struct MeshOptions {
+    /// Configuration file; without it every key has its default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Name of this node, instead of `mesh.name`.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Address to respond at, UDP and TCP, instead of `mesh.listen`.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// A peer, instead of `mesh.peers`; may be given several times.
+    #[arg(long = "peer", value_name = "PEER")]
+    pub peers: Vec<String>,
+    /// The listener that gets results, instead of `mesh.to`.
+    #[arg(long, value_name = "ADDR")]
+    pub to: Option<String>,
 }
 
 /// `metlog serve`.

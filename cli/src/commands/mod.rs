@@ -3,6 +3,7 @@ pub mod check;
 pub mod completions;
 pub mod ddl;
 pub mod decode;
+pub mod mesh;
 pub mod password;
 mod prompt;
 pub mod query;

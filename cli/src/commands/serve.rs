@@ -25,7 +25,7 @@ pub fn run(options: &ServeOptions) -> Result<(), Failure> {
     runtime.block_on(async {
         let front = Front::bind(&config).await?;
         let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
-        let pool = Pool::new(serve::pool_config(&config.query), launch, None);
+        let pool = Pool::new(serve::pool_config(&config), launch, None);
         let addresses = front.addresses();
         let router = serve::reading(page::site(&config, None, Some(pool.clone())), pool.clone(), &config);
         let mut signals = Signals::new().map_err(Failure::failed)?;

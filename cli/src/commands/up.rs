@@ -2,10 +2,11 @@
 use super::{print, query_worker};
 use crate::arguments::{AddressOptions, ConfigOptions, ListenOptions, UpOptions};
 use crate::config::{self, Config};
-use crate::demo::Demo;
+use crate::demo::{Demo, reachable};
 use crate::failure::Failure;
 use crate::front::Front;
 use crate::holder::{Protocol, holder};
+use crate::mesh::Mesh;
 use crate::plural::{counted, grouped, verb};
 use crate::{logs, page, serve, sinks};
 use metlog_listener::config::{At, Listen};
@@ -51,7 +52,7 @@ fn serve_until_stopped(
     runtime.block_on(async {
         let pool = has_sql.then(|| {
             let launch = query_worker::launch(&config.sinks.parquet.url, &config.sinks.parquet.options);
-            Pool::new(serve::pool_config(&config.query), launch, Some(serve::hot_rows(&listener)))
+            Pool::new(serve::pool_config(&config), launch, Some(serve::hot_rows(&listener)))
         });
         let signals = Signals::new().map_err(Failure::failed)?;
         let addresses = front.addresses();
@@ -62,11 +63,22 @@ fn serve_until_stopped(
         let flight = front.flight_addresses();
         let _servers = front.serve(&serve::router(listener.clone(), pool.clone(), site, &config), pool);
         let demo = if is_demo { Some(start_demo(&config, &listener)?) } else { None };
+        let mesh = if config.mesh.is_there { Some(start_mesh(&config, &listener).await?) } else { None };
         // Nobody may be reading; that is no reason to end.
         let _ = print(&start_text(&config, &listener.addresses(), &addresses, &flight, has_sql, is_demo));
-        stop_when_told(listener, signals, demo).await?;
+        stop_when_told(listener, signals, demo, mesh).await?;
         Ok(())
     })
+}
+
+async fn start_mesh(config: &Config, listener: &Listener) -> Result<Mesh, Failure> {
+    let mut mesh = config.mesh.clone();
+    let environment: std::collections::HashMap<String, String> = config::variables().collect();
+    config::with_environment(&mut mesh, |name| environment.get(name).cloned()).map_err(Failure::failed)?;
+    let own = listener.addresses().iter().find(|(bound, _)| bound == "metlog").map(|(_, address)| reachable(address));
+    let to = mesh.to.clone().or(own);
+    let to = to.ok_or_else(|| Failure::failed("mesh.to: is required, since listener.metlog is none"))?;
+    Mesh::start(&mesh, &to, config.listener.keys.first()).await
 }
 
 fn start_demo(config: &Config, listener: &Listener) -> Result<Demo, Failure> {
@@ -140,9 +152,18 @@ impl Signals {
 }
 
 /// Waits for a signal, then for the last batch or a second signal. What is asked meanwhile is still answered.
-async fn stop_when_told(listener: Listener, mut signals: Signals, demo: Option<Demo>) -> Result<(), Failure> {
+async fn stop_when_told(
+    listener: Listener,
+    mut signals: Signals,
+    demo: Option<Demo>,
+    mesh: Option<Mesh>,
+) -> Result<(), Failure> {
     signals.next().await;
     drop(demo);
+    // What it found last is still taken in.
+    if let Some(mesh) = mesh {
+        mesh.stop().await;
+    }
     let held = listener.ledger().held;
     let waiting = match listener.waiting() {
         none if none.is_empty() => String::new(),

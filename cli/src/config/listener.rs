@@ -49,6 +49,7 @@ pub fn read(
             .read("replay_window", values::duration(Duration::from_secs(1)..=DAY))
             .unwrap_or(Duration::from_secs(15 * 60)),
         memory_bytes: section.read("memory", values::size(MIB..=64 * GIB)).unwrap_or(256 * MIB) as usize,
+        budget: super::limits::read(root),
         keys: keys(&mut section),
         journal: journal(document, root, parquet),
         json_tags: section.read("json_tags", values::texts).unwrap_or_default(),

@@ -6,7 +6,9 @@
 mod access;
 mod alert;
 mod document;
+mod limits;
 mod listener;
+mod mesh;
 mod query;
 mod sampling;
 mod sinks;
@@ -19,6 +21,7 @@ mod web;
 pub use access::{AccessConfig, TlsFiles};
 pub use alert::AlertConfig;
 pub use document::ConfigError;
+pub use mesh::{Discovery, MeshConfig, with_environment};
 pub use query::{PORT_QUERY, QueryConfig};
 pub use sinks::{ParquetConfig, SinksConfig};
 pub use web::WebConfig;
@@ -45,6 +48,8 @@ pub struct Config {
     pub web: WebConfig,
     /// Who is told of alerts.
     pub alert: AlertConfig,
+    /// The agent of the mesh.
+    pub mesh: MeshConfig,
 }
 
 /// What the machine and the command line say.
@@ -151,15 +156,21 @@ fn read(document: &Document<'_>, context: &Context) -> Config {
     let query = query::read(&mut root, &context.addresses);
     let web = web::read(&mut root, &context.folder);
     let alert = alert::read(&mut root, &query.listen);
-    check_addresses(document, &listener, &query);
+    let mesh = mesh::read(&mut root, &context.hostname, context.addresses.listen_offset);
+    check_addresses(document, &listener, &query, &mesh);
     let access = access::read(&mut root);
     access::check(document, &access, &query);
     root.finish();
-    Config { listener, sinks, query, access, web, alert }
+    Config { listener, sinks, query, access, web, alert, mesh }
 }
 
 /// No two sockets may want the same port.
-fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::Config, query: &QueryConfig) {
+fn check_addresses(
+    document: &Document<'_>,
+    listener: &metlog_listener::config::Config,
+    query: &QueryConfig,
+    mesh: &MeshConfig,
+) {
     let (mut udp, mut tcp, mut paths) = (Vec::new(), Vec::new(), Vec::new());
     // A default that yields is left out at the start where something else wants its port.
     let firm = |listen: &&Listen| !listen.is_default;
@@ -179,6 +190,13 @@ fn check_addresses(document: &Document<'_>, listener: &metlog_listener::config::
     }
     tcp.extend(query.listen.iter().map(|address| ("query.listen".to_owned(), *address)));
     tcp.extend(query.flight.iter().map(|address| ("query.flight".to_owned(), *address)));
+    if mesh.is_there {
+        tcp.push(("mesh.listen".to_owned(), mesh.listen));
+        udp.push(("mesh.listen".to_owned(), mesh.listen));
+        if mesh.discovery == Discovery::Gossip {
+            udp.push(("mesh.gossip".to_owned(), mesh.gossip));
+        }
+    }
     for all in [udp, tcp] {
         for (at, (key, address)) in all.iter().enumerate() {
             if let Some((other, taken)) = all[..at].iter().find(|(_, before)| meets(before, address)) {

@@ -1,5 +1,6 @@
 //! The demo of `metlog up --demo`: a small shop that reports what happens in it through the client library, as any
 //! application would.
+mod mesh;
 mod order;
 
 use metlog::{Client, Config, Destination, Severity};
@@ -55,6 +56,12 @@ impl Demo {
             Shop { random: StdRng::from_rng(&mut rand::rng()), sessions: 40 }.run(client, end);
         };
         demo.threads = vec![spawn("demo", events)?, spawn("demo-orders", order::run)?];
+        if let Some((_, address)) = addresses.iter().find(|(bound, _)| bound == "metlog") {
+            let (address, key, end) = (address.clone(), key.cloned(), Arc::clone(&demo.end));
+            let thread = std::thread::Builder::new().name("demo-mesh".into());
+            let thread = thread.spawn(move || mesh::run(&address, key.as_ref(), &end));
+            demo.threads.push(thread.map_err(|error| format!("--demo: {error}"))?);
+        }
         Ok(demo)
     }
 }
@@ -81,7 +88,7 @@ fn client_config(addresses: &[(String, String)], key: Option<&SigningKey>) -> Re
 }
 
 /// An address that is bound, as one that can be sent to.
-fn reachable(bound: &str) -> String {
+pub(crate) fn reachable(bound: &str) -> String {
     match bound.rsplit_once(':') {
         _ if bound.starts_with('/') => format!("unix:{bound}"),
         Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),

@@ -68,7 +68,7 @@ function inject(one, carrier = {}, formats = ['w3c']) {
   if (!one) return carrier
   if (isValid(one)) for (const format of formats) WRITERS[format](one, set)
   const entries = Object.entries(one.baggage || {})
-  if (entries.length > 0 && formats.includes('w3c')) set('baggage', writeBaggage(entries))
+  if (entries.length > 0 && formats.includes('w3c')) set('baggage', writeBaggage(entries, propertiesOf.get(one.baggage)))
   if (formats.includes('jaeger')) {
     for (const [key, value] of entries) if (TOKEN.test(key)) set(`uberctx-${key}`, encodeURIComponent(value))
   }
@@ -113,20 +113,36 @@ function writeW3c(one, set) {
   if (one.traceState) set('tracestate', one.traceState)
 }
 
+/** Properties of members, by the object that has the members: whoever makes another one sends none. */
+const propertiesOf = new WeakMap()
+
+/** `;p;q=2` behind a value, as pairs. */
+function readProperties(texts) {
+  return texts.flatMap((text) => {
+    const at = text.indexOf('=')
+    const key = (at < 0 ? text : text.slice(0, at)).trim()
+    return TOKEN.test(key) ? [[key, at < 0 ? undefined : unquote(text.slice(at + 1).trim())]] : []
+  })
+}
+
 function readBaggage(values) {
   const found = {}
+  const properties = new Map()
   let bytes = 0
   let members = 0
   for (const member of values.join(',').split(',')) {
     const at = member.indexOf('=')
     const key = at < 0 ? '' : member.slice(0, at).trim()
     if (!TOKEN.test(key)) continue
-    const value = member.slice(at + 1).split(';', 1)[0].trim()
-    bytes += key.length + value.length + 2
+    const [value, ...more] = member.slice(at + 1).split(';').map((part) => part.trim())
+    bytes += key.length + value.length + 2 + more.reduce((sum, part) => sum + part.length + 1, 0)
     members += 1
     if (members > BAGGAGE_MEMBERS_MAX || bytes > BAGGAGE_BYTES_MAX + 1) break
-    if (!Object.hasOwn(found, key)) define(found, key, unquote(value))
+    if (Object.hasOwn(found, key)) continue
+    define(found, key, unquote(value))
+    if (more.length > 0) properties.set(key, readProperties(more))
   }
+  if (properties.size > 0) propertiesOf.set(found, properties)
   return found
 }
 
@@ -135,14 +151,20 @@ function define(object, key, value) {
   Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-function writeBaggage(entries) {
+/** All but letters, digits and `-._~`. */
+function quote(text) {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
+}
+
+function writeBaggage(entries, properties) {
   const members = []
   let bytes = 0
   for (const [key, value] of entries) {
     if (!TOKEN.test(key)) continue
-    const member = `${key}=${encodeURIComponent(value)}`
+    const more = (properties && properties.get(key)) || []
+    const member = [`${key}=${quote(value)}`, ...more.map(([name, one]) => (one === undefined ? name : `${name}=${quote(one)}`))].join(';')
     bytes += member.length + 1
-    if (members.length >= BAGGAGE_MEMBERS_MAX || bytes > BAGGAGE_BYTES_MAX + 1) break
+    if (bytes > BAGGAGE_BYTES_MAX + 1) break
     members.push(member)
   }
   return members.join(',')

@@ -164,6 +164,10 @@ test('Jaeger, B3 and baggage', () => {
   assert.equal(out['uber-trace-id'], `${'0'.repeat(16)}48485a3953bb6124:0020000000000001:0:1`)
   assert.equal(out.b3, `${'0'.repeat(16)}${trace.slice(16)}-0020000000000001-1`)
   assert.equal(out.baggage, 'k=v%20w')
+  // W3C bounds what is written by its bytes only.
+  const many = Object.fromEntries(Array.from({ length: 512 }, (_, n) => [String(n).padStart(3, '0'), '!'.repeat(1) + 'x'.repeat(8)]))
+  assert.equal(inject({ ...multi, baggage: many }).baggage.split(',').length, 512)
+  assert.match(inject({ ...multi, baggage: many }).baggage, /^(\d{3}=%21x{8},?)+$/)
 })
 
 test('requests go on with the trace', async (t) => {

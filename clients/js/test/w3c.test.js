@@ -46,7 +46,7 @@ test('requests go on as W3C says', async (t) => {
     await client.close()
   })
   const url = `http://127.0.0.1:${harness.address().port}/`
-  for (const { name, headers, goes_on: goesOn, calls: count = 1, trace_state: state, sampled, baggage } of EXAMPLES.cases) {
+  for (const { name, headers, goes_on: goesOn, calls: count = 1, trace_state: state, sampled, baggage, ...more } of EXAMPLES.cases) {
     calls.length = 0
     await post(servers[1].address().port, headers, JSON.stringify(Array(count).fill({ url, arguments: [] })))
     assert.equal(calls.length, count, name)
@@ -60,6 +60,8 @@ test('requests go on as W3C says', async (t) => {
       spanIds.add(spanId)
       if (sampled !== undefined) assert.equal((parseInt(flags, 16) & 1) === 1, sampled, name)
       if (state !== undefined) assert.equal(call.filter(([key]) => key === 'tracestate').map(([, value]) => value).join(), state, name)
+      const { baggage_header: written } = more
+      if (written !== undefined) assert.equal(call.filter(([key]) => key === 'baggage').map(([, value]) => value).join(), written, name)
       if (baggage !== undefined) assert.deepEqual(Object.entries(extract(call).baggage), baggage, name)
     }
     assert.equal(spanIds.size, count + 1, name)

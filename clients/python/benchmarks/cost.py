@@ -244,6 +244,45 @@ def oslo_tracing_unsampled(port):
     return request(tracing.TracingMiddleware(application, cfg.CONF)), nothing
 
 
+async def asgi_application(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+SCOPE = {
+    "type": "http", "method": "GET", "path": "/v2/servers", "query_string": b"",
+    "headers": [(b"host", b"localhost"), (b"accept", b"*/*"), (b"user-agent", b"curl/8.0")],
+}  # fmt: skip
+
+
+def asgi_request(app):
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        pass
+
+    def serve():
+        # What a loop does with a coroutine that never waits.
+        try:
+            app(dict(SCOPE), receive, send).send(None)
+        except StopIteration:
+            pass
+
+    return serve
+
+
+def bare_asgi(port):
+    return asgi_request(asgi_application), nothing
+
+
+def metlog_asgi_unsampled(port):
+    import metlog.asgi
+
+    ours = client(port, sampling=0.0, statsd=False)
+    return asgi_request(metlog.asgi.Middleware(asgi_application, ours)), ours.flush
+
+
 def select(port, **more):
     """A statement in a span, which is kept or not."""
     import sqlalchemy
@@ -294,6 +333,8 @@ SUBJECTS = {
     "metlog WSGI request, not kept, timed and counted": (metlog_wsgi_unsampled_timed, None),
     "metlog WSGI request, kept, timed and counted": (metlog_wsgi, None),
     "oslo_middleware.tracing request, not kept": (oslo_tracing_unsampled, None),
+    "ASGI request without middleware": (bare_asgi, None),
+    "metlog ASGI request, not kept": (metlog_asgi_unsampled, None),
     "SQLAlchemy select 1, without hook": (select, None),
     "SQLAlchemy select 1, with hook, not kept": (select_unsampled, "SQLAlchemy select 1, without hook"),
     "SQLAlchemy select 1, with hook, kept": (select_sampled, "SQLAlchemy select 1, without hook"),

@@ -13,7 +13,10 @@ import pytest
 from reader import messages, read
 
 import metlog
-from metlog import Outcome
+from metlog import (
+    Outcome,
+    _lines,  # noqa: F401 - by its name in the package
+)
 
 
 @pytest.fixture
@@ -409,3 +412,59 @@ def test_a_fork_in_c_is_noticed_without_asking_for_the_process(monkeypatch):
     assert mine == b"0" and int(theirs) != ids.bits(64)
     monkeypatch.setattr(_process.sys, "platform", "other")
     assert isinstance(_process.mark(), _process.Asked) and _process.mark()[0] == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_goes_in_comes_out_in_order_or_is_counted(seed):
+    """The loops that write plain messages and values beside the careful ones: sizes around every boundary."""
+    import random
+
+    dice = random.Random(seed)
+    lines = metlog.Captured()
+    size = dice.choice((256, 300, 1_432, 9_000))
+    client, capture = captured(statsd_destination=lines, datagram_bytes=size, statsd_datagram_bytes=size, hostname="h")
+    texts = ("x", "\u20ac", "\U0001f600", "\ud800", "a\n")
+    sent, values, dropped = [], [], 0
+    room = client._pipe.datagrams.body_bytes_max
+    for n in range(1_500):
+        payload = dice.choice(texts) * dice.choice(
+            (0, 1, 60, 63, 64, 126, 127, 128, room // 3, room - 40, room, 17_000)
+        )
+        tokens = dice.choice((("a", "b"), (), ("t" * 130,), ("\ud800",), (str(n),)))
+        if dice.random() < 0.8:
+            client.send(tokens, payload)
+        else:
+            client.message(payload, tokens=tokens, fields={"n": n})
+        sent.append((list(tokens), payload))
+        kind = dice.randrange(5)
+        name = dice.choice(("n", "m" * 100, "\u20ac:", "p" * (size - 6)))
+        value = dice.choice((0, 1.0, 12.5, -3, 1e-9, 2.5e22, 1 << 70))
+        if kind == 0:
+            client.incr(name)
+            values.append(f"{name}:1|c")
+        else:
+            client.timing(name, value)
+            values.append(f"{name}:{_lines.number(value)}|ms")
+        if dice.random() < 0.05:
+            client.flush()
+        if dice.random() < 0.002:
+            time.sleep(0.002)
+    client.close()
+    found = [(message["tokens"], message["payload"]) for message in messages(capture)]
+    wanted = [([clean(token) for token in tokens], clean(payload)) for tokens, payload in sent]
+    # What is missing was too large, and counted: the rest is there, in order.
+    left = iter(wanted)
+    assert all(one in left for one in found), "in order, and nothing else"
+    headers = [read(datagram)[0] for datagram in capture.datagrams]
+    assert [header["sequence"] for header in headers] == list(range(len(headers)))
+    assert all(len(datagram) <= size for datagram in capture.datagrams)
+    got = [line for datagram in lines.datagrams for line in datagram.decode().split("\n")]
+    expected = [line.replace("\u20ac:", "\u20ac_", 1) for line in values]
+    fitting = [line for line in expected if len(line.encode()) <= size]
+    assert got == fitting and all(len(datagram) <= size for datagram in lines.datagrams)
+    dropped = len(wanted) - len(found) + len(expected) - len(fitting)
+    assert headers[-1]["dropped"] == dropped
+
+
+def clean(text):
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

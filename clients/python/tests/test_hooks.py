@@ -274,6 +274,13 @@ def test_contexts_of_messages_carry_the_trace(client):
     assert carried["user"] == "u" and openstack.carried(carried).span_id == root.context.span_id
     assert base.serialize_context({"user": "u"}) == {"user": "u"}
 
+    with client.span("root") as root:
+        old = openstack.Serializer(formats=("w3c", "jaeger")).serialize_context({"user": "u"})
+    assert old["context.span"]["uber-trace-id"].startswith(f"{root.context.trace_id:x}:")
+    assert openstack.carried({"context.span": old["context.span"]}).span_id == root.context.span_id
+    with client.span("root") as root:
+        carried = base.serialize_context({"user": "u"})
+
     def receive(ctxt):
         import contextvars
 

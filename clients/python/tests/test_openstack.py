@@ -136,6 +136,23 @@ def test_the_factory_says_what_it_does_not_know(tmp_path, caplog):
     app._measures.client.close()
 
 
+def test_the_old_filter_has_its_hooks(tmp_path):
+    import requests
+
+    with pytest.raises(ValueError, match="frob"):
+        metlog.paste.factory({}, hooks="all", propagation="frob")(api_factory({}))
+    sent = metlog.Captured()
+    app = application(tmp_path, "jaeger_v1", 9, 9)
+    client = app._measures.client
+    client.configure({"destinations": sent, "statsd": False})
+    with client.span("root"), pytest.raises(requests.ConnectionError) as failed:
+        requests.get("http://127.0.0.1:1/")
+    assert {"traceparent", "uber-trace-id"} <= set(failed.value.request.headers)
+    client.close()
+    metlog.hooks.uninstall()
+    assert not hasattr(requests.Session.send, "__wrapped__")
+
+
 def test_strategies():
     with pytest.raises(ValueError):
         sampling.read({"strategyType": "PROBABILISTIC"})

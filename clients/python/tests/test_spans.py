@@ -259,7 +259,7 @@ def test_baggage():
     with client.span("root", parent=context) as span:
         propagation.inject(span.context, out)
     client.close()
-    assert out["baggage"] == "userId=alice,serverNode=DF%2028,isProduction=false"
+    assert out["baggage"] == "userId=alice,serverNode=DF%2028;p=1,isProduction=false"
     many = ",".join(f"k{n}=v" for n in range(5_000))
     assert len(propagation.extract(propagation.getter({"baggage": many})).baggage) == 64
 

@@ -1,5 +1,7 @@
 """Thrift: the real libraries against each other, with and without traces, and every carrier of ids."""
 
+import json
+import pathlib
 import socket
 import struct
 import threading
@@ -12,6 +14,7 @@ from thrift_peers import KINDS, LIBRARIES, Client, Server, Service, Wire, proces
 import metlog
 import metlog.thrift
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "schemas" / "examples"
 KIND = {2: "server", 3: "client", 1: "internal"}
 
 
@@ -71,6 +74,8 @@ def calling(opened, library, kind, port, **options):
 
 
 PAIRS = [(one, two) for one in LIBRARIES for two in LIBRARIES]
+#: JSON only of Apache: thriftpy2 0.7.1 itself, in frames, takes the later messages of a connection for its first one.
+PLAIN = [(*pair, kind) for pair in PAIRS for kind in KINDS] + [("apache", "apache", "json")]
 CARRIED = [("milo", kind) for kind in ("binary", "framed", "slow")] + [
     ("finagle", kind) for kind in ("binary", "framed", "slow")
 ]
@@ -154,8 +159,7 @@ def conversation(asked):
     return said
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("asks,serves", PAIRS)
+@pytest.mark.parametrize("asks,serves,kind", PLAIN)
 def test_a_peer_without_traces_notices_nothing(opened, client, sent, asks, serves, kind):
     """The bytes on the wire are those of the plain libraries, on both sides, in a trace or not."""
 
@@ -180,8 +184,7 @@ def test_a_peer_without_traces_notices_nothing(opened, client, sent, asks, serve
     assert passed(True, True) == plain
 
 
-@pytest.mark.parametrize("kind", KINDS + ("header",))
-@pytest.mark.parametrize("asks,serves", PAIRS)
+@pytest.mark.parametrize("asks,serves,kind", PLAIN + [(*pair, "header") for pair in PAIRS])
 def test_a_traced_side_with_a_plain_one(opened, client, sent, asks, serves, kind):
     plain = opened(Server(serves, kind, processor(serves, Service(serves))))
     asked = calling(opened, asks, kind, plain.port)
@@ -256,10 +259,11 @@ def test_a_new_connection_is_asked_for_the_upgrade_again(opened, client, sent, a
     assert {one["trace_id"] for one in found} == {f"{front.context.trace_id:032x}"}
 
 
+@pytest.mark.parametrize("carrier", ["milo", "finagle"])
 @pytest.mark.parametrize("asks,serves", PAIRS)
-def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, serves):
+def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, serves, carrier):
     server = serving(opened, serves, "framed", client)
-    asked = calling(opened, asks, "framed", server.port, carrier="milo")
+    asked = calling(opened, asks, "framed", server.port, carrier=carrier)
     with client.span("front"):
         asked.client.note("n")
         assert server.service.arrived.wait(5) and server.service.noted == ["n"]
@@ -268,6 +272,9 @@ def test_calls_that_fail_and_calls_without_reply(opened, client, sent, asks, ser
     found = spans(client, sent, 5)
     assert found["Shop.note", "client"]["happened"] == ["CLIENT_SEND"]
     assert found["Shop.note", "server"]["happened"] == ["SERVER_RECV"]
+    # Milo's calls without reply have no ids.
+    goes_on = found["Shop.note", "server"]["parent_span_id"] == found["Shop.note", "client"]["span_id"]
+    assert goes_on == (carrier == "finagle")
     out, served = found["Shop.fail", "client"], found["Shop.fail", "server"]
     assert served["parent_span_id"] == out["span_id"]
     assert served["status"] == (2, "'how'") and served["attributes"]["thrift.exception"] == "undeclared"
@@ -400,3 +407,26 @@ def test_several_services_on_one_connection_thriftpy2(opened, client, sent):
     for name in ("First", "Second"):
         assert found[name + ".ping", "server"] and found[name + ".ping", "client"]
         assert found[name + ".buy", "server"]["attributes"]["thrift.exception"] == "declared"
+
+
+@pytest.mark.parametrize("asks", LIBRARIES)
+@pytest.mark.parametrize("serves", LIBRARIES)
+def test_the_upgrade_is_that_of_finagle_byte_for_byte(opened, client, sent, asks, serves):
+    """As a client and a server of Finagle's spoke: see `schemas/examples/client.thrift.json`."""
+    vectors = json.loads((EXAMPLES / "client.thrift.json").read_text())["finagle"]
+    call, reply = (bytes.fromhex(vectors["upgrade"][one]) for one in ("call", "reply"))
+    server = serving(opened, serves, "framed", client)
+    wire = opened(Wire(server.port))
+    asked = calling(opened, asks, "framed", wire.port, carrier="finagle")
+    with client.span("front"):
+        assert asked.client.ping("a") == "a"
+    spans(client, sent, 3)
+    assert bytes(wire.sent).startswith(call)
+    assert bytes(wire.received).startswith(reply)
+    # A request as Finagle's client wrote it: its header, and then a message.
+    header = bytes.fromhex(next(one["header"] for one in vectors["headers"] if one["name"].startswith("from Finagle")))
+    received = raw(server.port, call[4:], header + head(b"ping") + PING)
+    # The reply has a header of no fields, as that of Finagle's server had.
+    assert received.startswith(reply) and received[len(reply) + 4 :].startswith(b"\0" + head(b"ping", 2)[:12])
+    found = [one for one in messages_of(client, sent, 4) if one.get("span_id") and one["kind"] == 2]
+    assert found[-1]["trace_id"] == "0" * 16 + "8d21d1099b20df99" and found[-1]["parent_span_id"] == "8d21d1099b20df99"

@@ -10,6 +10,8 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -24,7 +26,9 @@ pytestmark = pytest.mark.skipif(not BINARY, reason="METLOG_BINARY names no binar
 
 @pytest.fixture(scope="module")
 def listener():
-    with metlog_process.running(BINARY) as found:
+    scribe = metlog_process.free_port()
+    with metlog_process.running(BINARY, listener=f'scribe = "127.0.0.1:{scribe}"\n') as found:
+        found.scribe = scribe
         yield found
 
 
@@ -93,22 +97,78 @@ def test_the_trace_is_found_by_its_annotation(listener, server):
     assert metlog_process.until("the root", lambda: listener.sql(query))
 
 
+def scribed(listener, trace_id, span_id, parent_id, kinds, host_field):
+    """One side of a call as Milo's own tracer tells it, by scribe."""
+    now = time.time_ns() // 1_000
+    span = struct.pack(
+        ">bhqbhi15sbhqbhq", 10, 1, trace_id, 11, 2, 15, b"HelloWorld.ping", 10, 3, span_id, 10, 4, parent_id
+    )
+    span += struct.pack(">bhi4s", 11, host_field, 4, b"milo") + struct.pack(">bhbi", 15, 7, 12, len(kinds))
+    span += b"".join(struct.pack(">bhqbhib", 10, 1, now + n, 8, 2, kind, 0) for n, kind in enumerate(kinds)) + b"\0"
+    message = b"\x8b\xad\xf0\x0d" + struct.pack(">i", len(span)) + span
+    call = struct.pack(">i3sbi", 3, b"Log", 1, 0) + struct.pack(">bhbi", 15, 1, 12, 1)
+    call += struct.pack(">bhi10sbhi", 11, 1, 10, b"Milo-Trace", 11, 2, len(message)) + message + b"\0\0"
+    exchange(listener.scribe, call, 8)
+
+
+def exchange(port, call, enough):
+    """Sends a framed message and gives the reply, which has so many bytes at least."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
+        stream.sendall(struct.pack(">i", len(call)) + call)
+        received = b""
+        while len(received) < enough:
+            part = stream.recv(1_000)
+            assert part, "the connection has ended"
+            received += part
+    return received
+
+
 def test_a_client_of_milos_own_is_understood(listener, server):
-    """Byte for byte what Milo's client writes, and reads."""
+    """Byte for byte what Milo's client writes, and reads; its own span comes by scribe, and is in the same trace."""
     trace_id, span_id, parent_id = 0x1122334455667788, 0x1234567890ABCDEF, 0x0FEDCBA987654321
     head = struct.pack(">Ii4si", 0x80010005, 4, b"ping", 0) + struct.pack(">qqq", trace_id, span_id, parent_id)
     call = head + struct.pack(">bhi5sb", 11, 1, 5, b"Chris", 0)
     reply = struct.pack(">Ii4si", 0x80010002, 4, b"ping", 0) + struct.pack(">bhi5sb", 11, 0, 5, b"Chris", 0)
-    with socket.create_connection(("127.0.0.1", server), timeout=10) as stream:
-        stream.sendall(struct.pack(">i", len(call)) + call)
-        received = b""
-        while len(received) < len(reply) + 4:
-            part = stream.recv(1_000)
-            assert part, "the connection has ended"
-            received += part
-    assert received == struct.pack(">i", len(reply)) + reply
-    row = stored(listener, f"{trace_id:032x}", 1)[0]
-    assert (row["name"], row["kind"], row["parent_span_id"]) == ("HelloWorld.ping", "server", f"{span_id:016x}")
+    assert exchange(server, call, len(reply) + 4) == struct.pack(">i", len(reply)) + reply
+    # Milo's client has its events the wrong way round.
+    scribed(listener, trace_id, span_id, parent_id, [2, 1], 5)
+    rows = {row["kind"]: row for row in stored(listener, f"{trace_id:032x}", 2)}
+    assert rows["server"]["name"] == rows["client"]["name"] == "HelloWorld.ping"
+    assert rows["server"]["parent_span_id"] == rows["client"]["span_id"] == f"{span_id:016x}"
+    page = listener.get(f"/traces/{trace_id:032x}?way=calls").decode()
+    assert [row[0] for row in cells(page) if len(row) == 6] == ["call", "HelloWorld.ping", "HelloWorld.ping"]
+
+
+def test_a_server_of_milos_own_is_in_the_trace(listener):
+    """It reads the ids that our client writes, and tells scribe of its side under the very same id."""
+    with socket.create_server(("127.0.0.1", 0)) as milo:
+        seen = []
+
+        def serve():
+            stream, _ = milo.accept()
+            with stream:
+                for _ in range(3):
+                    size = struct.unpack(">i", stream.recv(4, socket.MSG_WAITALL))[0]
+                    call = stream.recv(size, socket.MSG_WAITALL)
+                    seen.append(struct.unpack(">Ii4siqqq", call[:40]))
+                    reply = struct.pack(">Ii4si", 0x80010002, 4, b"ping", 0) + b"\x0b\x00\x00" + call[43:]
+                    stream.sendall(struct.pack(">i", len(reply)) + reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        address = ask(listener, milo.getsockname()[1])
+        thread.join(10)
+    assert [one[:4] for one in seen] == [(0x80010005, 4, b"ping", 0)] * 3
+    trace_id = f"{seen[0][4] & (1 << 64) - 1:032x}"
+    assert trace_id in address
+    for one in seen:
+        scribed(listener, one[4], one[5], one[6], [4, 3], 6)
+    rows = stored(listener, trace_id, 7)
+    assert {row["span_id"] for row in rows if row["kind"] == "server"} == {
+        row["span_id"] for row in rows if row["kind"] == "client"
+    }
+    table = [row[0] for row in cells(listener.get(address).decode()) if len(row) == 6]
+    assert table.count("HelloWorld.ping") == 6 and table.count("MiloClientExample") == 1
 
 
 KILLED = """
@@ -148,3 +208,49 @@ def test_a_client_that_is_killed_in_a_call(listener, server):
     ledger = listener.ledger()
     metlog_process.balanced(ledger)
     assert ledger["lost"] == ledger["dropped_by_clients"] == ledger["rejected"] == 0
+
+
+FORKING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from helloworld import HelloWorld
+from milo_server import HelloWorldHandler
+from thrift.protocol import TBinaryProtocol
+from thrift.server.TServer import TForkingServer
+from thrift.transport import TSocket, TTransport
+import metlog, metlog.thrift
+
+metlog.init(logger="Forking", statsd=False)
+metlog.send(("before",), "the parent has a queue, a socket and a thread")
+transport = TSocket.TServerSocket("127.0.0.1", 0)
+transport.listen()
+transport.listen = lambda: None
+print(transport.handle.getsockname()[1], flush=True)
+TForkingServer(metlog.thrift.trace_processor(HelloWorld.Processor(HelloWorldHandler())), transport,
+    TTransport.TFramedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()).serve()
+"""
+
+
+def test_a_server_that_forks_for_each_connection(listener):
+    """Each child sends as a sender of its own; nothing is lost while its connection lasts."""
+    before = listener.ledger()
+    command = [sys.executable, "-c", FORKING, str(EXAMPLES)]
+    with subprocess.Popen(command, env=environment(listener), stdout=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline())
+        streams = []
+        for n in range(1, 4):
+            head = struct.pack(">Ii4si", 0x80010005, 4, b"ping", 0) + struct.pack(">qqq", 1 << 40 | n, n, 0)
+            call = head + struct.pack(">bhi5sb", 11, 1, 5, b"Chris", 0)
+            stream = socket.create_connection(("127.0.0.1", port), timeout=10)
+            stream.sendall((struct.pack(">i", len(call)) + call) * 2)
+            streams.append(stream)
+        for n in range(1, 4):
+            rows = stored(listener, f"{1 << 40 | n:032x}", 2)
+            assert {(row["service"], row["parent_span_id"]) for row in rows} == {("Forking", f"{n:016x}")}
+        for stream in streams:
+            stream.close()
+        process.kill()
+    after = listener.ledger()
+    metlog_process.balanced(after)
+    for column in ("lost", "rejected", "dropped_by_clients"):
+        assert after[column] == before[column]

@@ -109,6 +109,8 @@ def check(case, calls):
             assert (int(flags, 16) & 1 == 1) == case["sampled"], name
         if "trace_state" in case:
             assert ",".join(value for key, value in call if key == "tracestate") == case["trace_state"], name
+        if "baggage_header" in case:
+            assert ",".join(value for key, value in call if key == "baggage") == case["baggage_header"], name
         if "baggage" in case:
             found = metlog.propagation.extract(metlog.propagation.getter(call))
             assert [list(item) for item in found.baggage.items()] == case["baggage"], name

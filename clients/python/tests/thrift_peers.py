@@ -11,7 +11,7 @@ import thriftpy2.protocol
 import thriftpy2.server
 import thriftpy2.thrift
 import thriftpy2.transport
-from thrift.protocol import TBinaryProtocol, TCompactProtocol, THeaderProtocol
+from thrift.protocol import TBinaryProtocol, TCompactProtocol, THeaderProtocol, TJSONProtocol
 from thrift.server import TServer
 from thrift.transport import TSocket, TTransport
 from thrift.transport.THeaderTransport import THeaderClientType, THeaderSubprotocolID
@@ -68,6 +68,7 @@ def factories(library, kind):
             "binary": (TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolAcceleratedFactory()),
             "slow": (TTransport.TBufferedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()),
             "framed": (TTransport.TFramedTransportFactory(), TBinaryProtocol.TBinaryProtocolAcceleratedFactory()),
+            "json": (TTransport.TFramedTransportFactory(), TJSONProtocol.TJSONProtocolFactory()),
             "compact": (TTransport.TFramedTransportFactory(), TCompactProtocol.TCompactProtocolAcceleratedFactory()),
             "header": (TTransport.TTransportFactoryBase(), THeaderProtocol.THeaderProtocolFactory(ANY)),
             "header compact": (
@@ -96,9 +97,9 @@ def factories(library, kind):
 class Server:
     """Serves each connection in a thread, until it is closed."""
 
-    def __init__(self, library, kind, processor):
+    def __init__(self, library, kind, processor, port=0):
         self.library, self.kind, self.processor = library, kind, processor
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.threads = []
         self.thread = threading.Thread(target=self._accept, daemon=True)
@@ -206,3 +207,19 @@ class Wire:
         self.socket.close()
         for thread in self.threads:
             thread.join(5)
+
+
+def well_formed(found, goes_on):
+    """Each call of a server lies below one of a client in the same trace, and each of a client below its root."""
+    found = [one for one in found if "span_id" in one]
+    by_id = {one["span_id"]: one for one in found}
+    assert len(by_id) == len(found)
+    for one in found:
+        # Calls without a reply have no ids of Milo's.
+        if one["kind"] == 2 and (not goes_on or (one["name"] == "Shop.note" and int(one["parent_span_id"], 16) == 0)):
+            assert one["parent_span_id"] == "0" * 16
+        elif one["kind"] in (2, 3):
+            above = by_id[one["parent_span_id"]]
+            assert above["trace_id"] == one["trace_id"]
+            assert above["kind"] in ((3,) if one["kind"] == 2 else (1, 2))
+            assert above["name"] == one["name"] or one["kind"] == 3

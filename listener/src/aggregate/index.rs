@@ -82,6 +82,14 @@ pub struct Index {
 }
 
 impl Index {
+    /// About how much memory they take: text is in the identity and in a spelling at least.
+    pub fn memory_bytes(&self) -> usize {
+        2 * self.text_bytes
+            + self.series.len() * size_of::<Series>()
+            + self.spellings.len() * size_of::<Spelling>()
+            + self.clean.len() * size_of::<u32>()
+    }
+
     /// Series alive.
     pub fn alive(&self) -> usize {
         self.alive_count

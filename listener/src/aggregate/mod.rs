@@ -302,6 +302,11 @@ impl Aggregator {
         closing
     }
 
+    /// About how much memory the open window and all series take.
+    pub fn memory_bytes(&self) -> usize {
+        self.part.bytes + self.open.bytes + self.index.memory_bytes()
+    }
+
     /// From here on without bounds on names and memory, as version 0.1.
     pub fn without_bounds(&mut self) {
         self.is_unbounded = true;

@@ -3,6 +3,7 @@
 use super::connections::{Limits, TurnedAway};
 use super::tls::Tls;
 use crate::pipeline::{Pipeline, Source, Taken};
+use metlog_schemas::budget::Use;
 use metlog_schemas::format;
 use socket2::Socket;
 use std::io::{self, Read};
@@ -19,6 +20,8 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const BUFFER_BYTES_MIN: usize = 4 * 1024;
 /// Of a connection's thread. Rules of privacy recurse into JSON, within half of it: see `metlog_json::nested`.
 const STACK_BYTES: usize = 1 << 20;
+/// What a connection may take: its buffer, and the part of its stack that is used.
+const CONNECTION_BYTES: u64 = 2 * LINE_BYTES_MAX as u64 + (64 << 10);
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// At the end, data that the kernel has already received is still read, from a sender that never pauses this long.
@@ -40,12 +43,17 @@ pub fn accept(
     while !end.load(Ordering::Relaxed) {
         match listener.accept() {
             Ok((stream, peer)) if open.load(Ordering::Relaxed) < most => {
+                let Some(room) = pipeline.config().budget.reserve(Use::Intake, CONNECTION_BYTES) else {
+                    turned_away.note(name, peer.as_socket());
+                    continue;
+                };
                 let (pipeline, end, open) = (pipeline.clone(), end.clone(), open.clone());
                 open.fetch_add(1, Ordering::Relaxed);
                 let (counted, peer, tls) = (open.clone(), peer.as_socket(), tls.cloned());
                 let thread = std::thread::Builder::new().name(name.into()).stack_size(STACK_BYTES);
                 let spawned = thread.spawn(move || {
                     let many = || open.load(Ordering::Relaxed) > most / 2;
+                    let _room = room;
                     let intake = Lines { pipeline: &pipeline, worker, code, source: peer, end: &end };
                     if let Err(error) = intake.serve(stream, tls.as_ref(), many) {
                         tracing::debug!("{name} from {peer:?}: {error}");

@@ -5,6 +5,7 @@ use super::admission::Admitted;
 use crate::pipeline::{Pipeline, Source, Taken};
 use crate::sampling::Sampling;
 use axum::Router;
+use metlog_schemas::budget::{Reservation, Use};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -56,6 +57,7 @@ pub struct Whole {
 pub struct Room {
     submit: Submit,
     permit: OwnedSemaphorePermit,
+    reservation: Reservation,
 }
 
 impl Room {
@@ -66,7 +68,10 @@ impl Room {
     pub fn reach(&mut self, bytes: usize) -> Result<(), Unavailable> {
         let more = bytes.min(BYTES_MAX).saturating_sub(self.permit.num_permits());
         if more > 0 {
-            self.permit.merge(self.submit.room(more)?);
+            self.permit.merge(self.submit.permit(more)?);
+            if !self.reservation.grow(self.permit.num_permits() as u64) {
+                return Err(Unavailable::Busy(BUSY_WAIT));
+            }
         }
         Ok(())
     }
@@ -180,12 +185,15 @@ impl Submit {
         self.pipeline.reject(reason, count, source, b"");
     }
 
-    /// As [`Submit::room`], as a value that can grow.
+    /// Room for a request of so many bytes, taken before its body is read. It can grow.
     ///
     /// # Errors
-    /// As [`Submit::room`].
+    /// [`Unavailable::Busy`] where others have it, [`Unavailable::Stopping`] at the end.
     pub fn begin(&self, bytes: usize) -> Result<Room, Unavailable> {
-        Ok(Room { submit: self.clone(), permit: self.room(bytes)? })
+        let permit = self.permit(bytes)?;
+        let reservation = self.pipeline.config().budget.reserve(Use::Requests, permit.num_permits() as u64);
+        let reservation = reservation.ok_or(Unavailable::Busy(BUSY_WAIT))?;
+        Ok(Room { submit: self.clone(), permit, reservation })
     }
 
     /// Waits until no request is under way any more.
@@ -193,11 +201,8 @@ impl Submit {
         let _ = self.memory.acquire_many(BYTES_MAX as u32).await;
     }
 
-    /// Room for a request of so many bytes, taken before its body is read.
-    ///
-    /// # Errors
-    /// [`Unavailable::Busy`] where others have it, [`Unavailable::Stopping`] at the end.
-    pub fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unavailable> {
+    /// A part of [`BYTES_MAX`].
+    fn permit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Unavailable> {
         if self.end.load(Ordering::Relaxed) {
             return Err(Unavailable::Stopping);
         }

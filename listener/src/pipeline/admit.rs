@@ -6,6 +6,7 @@ use crate::journal::begin::Context;
 use crate::journal::record::{Builder, Record};
 use crate::ledger::Totals;
 use crate::ordered;
+use metlog_schemas::budget::Use;
 use metlog_schemas::format::{self, Decoded, Scratch};
 use std::sync::atomic::Ordering;
 
@@ -197,8 +198,8 @@ impl Pipeline {
             self.failing.append.began("messages are dropped: the disk is full");
             return Taken::Dropped;
         }
-        if self.sealing.is_over.load(Ordering::Relaxed) {
-            self.failing.append.began("messages are dropped: the segment that is written is full and cannot be sealed");
+        if self.memory.is_over.load(Ordering::Relaxed) {
+            self.memory.budget.refuse(Use::Rows);
             return Taken::Dropped;
         }
         let Slot { builder, decoded, scratch, .. } = slot;

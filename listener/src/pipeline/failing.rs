@@ -12,6 +12,7 @@ pub(super) struct Failing {
     pub append: Failure,
     pub seal: Failure,
     pub sync: Failure,
+    pub memory: Failure,
     kernel: Loss,
 }
 
@@ -66,6 +67,7 @@ impl Failing {
     /// In words.
     pub fn problems(&self, steady: i64) -> Vec<String> {
         let all = [
+            (&self.memory, "messages are being dropped: the budget of memory is used up"),
             (&self.append, "messages are being dropped: the journal cannot be written or its budget is used up"),
             (&self.seal, "the journal segment cannot be sealed, so nothing is stored: see the log"),
             (&self.sync, "the journal cannot be synced: a power cut may cost more than usual"),

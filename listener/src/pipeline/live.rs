@@ -1,6 +1,8 @@
 //! Rows as they arrive, for whoever looks on: readers that are too slow miss some, and learn how many of each table.
 use arrow::array::RecordBatch;
+use metlog_schemas::budget::{Budget, Reservation, Use};
 use metlog_schemas::table::{Table, TableMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -35,8 +37,11 @@ pub enum LiveEvent {
 #[derive(Debug)]
 pub(super) struct Broadcast {
     sender: broadcast::Sender<Sent>,
-    /// Rows of each table that were given to anybody.
+    /// Rows of each table that were for somebody.
     rows: TableMap<AtomicU64>,
+    /// Batches that were for somebody.
+    batches: AtomicU64,
+    budget: Budget,
 }
 
 #[derive(Debug, Clone)]
@@ -44,11 +49,16 @@ struct Sent {
     rows: LiveRows,
     /// Rows of each table that were sent before.
     before: TableMap<u64>,
+    /// Batches before it.
+    batches_before: u64,
+    /// Memory of the rows, until the last reader has taken them.
+    _room: Arc<Reservation>,
 }
 
 impl Broadcast {
-    pub(super) fn new() -> Broadcast {
-        Broadcast { sender: broadcast::Sender::new(LIVE_BATCHES), rows: TableMap::default() }
+    pub(super) fn new(budget: Budget) -> Broadcast {
+        let sender = broadcast::Sender::new(LIVE_BATCHES);
+        Broadcast { sender, rows: TableMap::default(), batches: 0.into(), budget }
     }
 
     pub(super) fn has_readers(&self) -> bool {
@@ -60,13 +70,18 @@ impl Broadcast {
         if self.has_readers() {
             let before = self.counts();
             self.rows[table].fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-            let _ = self.sender.send(Sent { rows: LiveRows { table, batch: batch.clone() }, before });
+            let batches_before = self.batches.fetch_add(1, Ordering::Relaxed);
+            // What there is no memory for is missed by everybody, and the next batch says so.
+            let Some(room) = self.budget.reserve(Use::Live, batch.get_array_memory_size() as u64) else { return };
+            let rows = LiveRows { table, batch: batch.clone() };
+            let _ = self.sender.send(Sent { rows, before, batches_before, _room: Arc::new(room) });
         }
     }
 
     pub(super) fn subscribe(&self) -> Live {
         let receiver = self.sender.subscribe();
-        Live { receiver, seen: self.counts(), lagged: 0, pending: None }
+        let batches_seen = self.batches.load(Ordering::Relaxed);
+        Live { receiver, seen: self.counts(), batches_seen, pending: None }
     }
 
     fn counts(&self) -> TableMap<u64> {
@@ -80,8 +95,8 @@ pub struct Live {
     receiver: broadcast::Receiver<Sent>,
     /// Rows of each table that were sent up to where it has read.
     seen: TableMap<u64>,
-    /// Batches that it missed, and has not said yet.
-    lagged: u64,
+    /// Batches up to where it has read.
+    batches_seen: u64,
     pending: Option<LiveRows>,
 }
 
@@ -94,18 +109,21 @@ impl Live {
         }
         loop {
             match self.receiver.recv().await {
-                Ok(Sent { rows, before }) => {
+                Ok(Sent { rows, before, batches_before, .. }) => {
                     let seen = self.seen;
+                    let missed_batches = batches_before.saturating_sub(self.batches_seen);
+                    self.batches_seen = batches_before + 1;
                     self.seen = before;
                     self.seen[rows.table] += rows.batch.num_rows() as u64;
-                    if self.lagged == 0 {
+                    if missed_batches == 0 {
                         return Some(LiveEvent::Rows(rows));
                     }
                     self.pending = Some(rows);
                     let missed = TableMap::of(|table| before[table].saturating_sub(seen[table]));
-                    return Some(LiveEvent::Missed { batches: std::mem::take(&mut self.lagged), rows: missed });
+                    return Some(LiveEvent::Missed { batches: missed_batches, rows: missed });
                 }
-                Err(RecvError::Lagged(batches)) => self.lagged += batches,
+                // The next one says how many.
+                Err(RecvError::Lagged(_)) => (),
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -126,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_learns_how_many_rows_it_missed() {
-        let broadcast = Broadcast::new();
+        let broadcast = Broadcast::new(Budget::default());
         broadcast.send(Table::Messages, &messages(1_000));
         assert!(!broadcast.has_readers());
         let (mut slow, mut fast) = (broadcast.subscribe(), broadcast.subscribe());

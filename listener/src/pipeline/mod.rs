@@ -14,6 +14,7 @@
 //! | `sync` | what is on disk for sure |
 //! | `serve` | what sinks are given, and what becomes of a segment that they have |
 //! | `look` | what can be seen from outside |
+//! | `memory` | its part of the budget of memory |
 //! | `lock` | the order of locks |
 mod admit;
 mod background;
@@ -21,6 +22,7 @@ mod failing;
 mod live;
 mod lock;
 mod look;
+mod memory;
 mod rejects;
 mod seal;
 mod serve;
@@ -79,6 +81,7 @@ pub struct Pipeline {
     progress: watch::Sender<u64>,
     live: live::Broadcast,
     failing: Failing,
+    memory: memory::Memory,
     rejects: Rejects,
     kernel_dropped: AtomicU64,
 }
@@ -123,8 +126,9 @@ impl Pipeline {
             sealing: Sealing::new(now),
             syncing: Syncing::default(),
             progress: watch::Sender::new(0),
-            live: live::Broadcast::new(),
+            live: live::Broadcast::new(config.budget.clone()),
             failing: Failing::default(),
+            memory: memory::Memory::new(config.budget.clone()),
             rejects: Rejects::default(),
             kernel_dropped: AtomicU64::new(0),
             clock,
@@ -173,12 +177,14 @@ impl Pipeline {
 
     /// What goes wrong at the moment, in words.
     pub fn problems(&self) -> Vec<String> {
-        self.failing.problems(self.now().steady)
+        let mut problems = self.failing.problems(self.now().steady);
+        problems.extend(self.memory_problem());
+        problems
     }
 
     /// True where messages were lost just now: refused by the disk or dropped by the kernel.
     pub fn is_losing(&self) -> bool {
-        self.failing.append.is() || self.failing.is_losing(self.now().steady)
+        self.failing.append.is() || self.failing.memory.is() || self.failing.is_losing(self.now().steady)
     }
 
     /// The kernel dropped more datagrams at a socket of ours.

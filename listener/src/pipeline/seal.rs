@@ -6,18 +6,10 @@ use crate::journal::begin::Begin;
 use crate::journal::{self, Spare};
 use crate::segment::{Segment, Segments};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// How long until a segment that could not be sealed is tried again.
 const SEAL_AGAIN: i64 = 1_000_000;
-/// Memory of the rows of the segment that is written, at which it is sealed, as a multiple of `roll_bytes`: what is
-/// decoded may be larger than what came.
-const MEMORY_FACTOR: u64 = 4;
-/// Where it cannot be sealed, nothing more is taken from so many times that on.
-const OVER_FACTOR: u64 = 4;
-/// But not less than so much.
-const MEMORY_BYTES_MIN: u64 = 64 << 20;
-
 /// What sealing must remember.
 #[derive(Debug)]
 pub(super) struct Sealing {
@@ -25,8 +17,6 @@ pub(super) struct Sealing {
     spare: super::Ranked<Option<Spare>>,
     /// When the segment that is written was begun, steady µs.
     begun_at: AtomicI64,
-    /// The segment that is written takes too much memory, and cannot be sealed.
-    pub is_over: AtomicBool,
     /// Not before this moment is a segment sealed, steady µs.
     after: AtomicI64,
 }
@@ -36,7 +26,6 @@ impl Sealing {
         Sealing {
             spare: super::Ranked::new(super::Rank::Spare, None),
             begun_at: AtomicI64::new(now.steady),
-            is_over: AtomicBool::new(false),
             after: AtomicI64::new(i64::MIN),
         }
     }
@@ -70,14 +59,13 @@ impl Pipeline {
 
     fn is_seal_due(&self, now: Now) -> bool {
         let roll = &self.config.journal;
-        if self.journal.lock().bytes() >= roll.roll_bytes {
+        let (memory, has_content) = self.content();
+        let is_large = self.measure(now, memory);
+        if is_large || self.journal.lock().bytes() >= roll.roll_bytes {
             return true;
         }
         let is_old = now.steady - self.sealing.begun_at.load(Ordering::Relaxed) >= roll.roll_after.as_micros() as i64;
-        let (memory, has_content) = self.content();
-        let limit = (roll.roll_bytes * MEMORY_FACTOR).max(MEMORY_BYTES_MIN);
-        self.sealing.is_over.store(memory >= limit * OVER_FACTOR, Ordering::Relaxed);
-        memory >= limit || (is_old && has_content)
+        is_old && has_content
     }
 
     /// Memory of the segment that is written, and whether there is anything in it.

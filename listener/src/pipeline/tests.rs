@@ -17,6 +17,7 @@ pub(super) fn config(data: &Path) -> Config {
         sockets: Vec::new(),
         http: Vec::new(),
         tls: None,
+        budget: metlog_schemas::budget::Budget::default(),
         submit: crate::SubmitConfig::default(),
         servers: Vec::new(),
         sampling: crate::sampling::SamplingConfig::default(),

@@ -5,6 +5,7 @@ mod again;
 mod damage;
 mod formats;
 mod http;
+mod memory;
 mod otlp;
 mod privacy;
 mod probe;
@@ -106,6 +107,7 @@ fn config(data: &Path) -> Config {
         sockets: sockets(data),
         http: Vec::new(),
         tls: None,
+        budget: metlog_schemas::budget::Budget::default(),
         submit: metlog_listener::SubmitConfig::default(),
         servers: Vec::new(),
         sampling: metlog_listener::sampling::SamplingConfig::default(),

@@ -69,6 +69,39 @@ impl Plan {
         peers.into_iter().collect()
     }
 
+    /// All edges, as places in `places`: what [`Plan::peers`] is for each of them, made at once. Each edge is there both ways.
+    pub fn edges(&self, places: &[Place<'_>]) -> BTreeSet<(usize, usize)> {
+        let mut edges = BTreeSet::new();
+        let is_full = places.len() <= FULL_MESH_NODES_MAX;
+        let mut zones: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, place) in places.iter().enumerate() {
+            zones.entry(if is_full { "" } else { place.zone }).or_default().push(at);
+        }
+        for nodes in zones.values() {
+            let to_others =
+                |one: usize| nodes.iter().filter(move |other| **other != one).map(move |other| (one, *other));
+            edges.extend(nodes.iter().flat_map(|one| to_others(*one)));
+        }
+        let zones: Vec<(&str, &Vec<usize>)> = zones.iter().map(|(zone, nodes)| (*zone, nodes)).collect();
+        for (at, (low, low_nodes)) in zones.iter().enumerate() {
+            for (high, high_nodes) in &zones[at + 1..] {
+                let pair = hash::of(&[low, high]);
+                let named = |nodes: &[usize]| -> (Vec<&str>, Vec<u64>) {
+                    let names = nodes.iter().map(|node| places[*node].name);
+                    names.map(|name| (name, hash::with(pair, hash::of(&[name])))).unzip()
+                };
+                let (low_named, high_named) = (named(low_nodes), named(high_nodes));
+                for slot in 0..self.edges_between_zones as u64 {
+                    let one = holder(&low_named.0, &low_named.1, slot).and_then(|name| find(low_nodes, places, name));
+                    let other =
+                        holder(&high_named.0, &high_named.1, slot).and_then(|name| find(high_nodes, places, name));
+                    edges.extend(one.zip(other).into_iter().flat_map(|(one, other)| [(one, other), (other, one)]));
+                }
+            }
+        }
+        edges
+    }
+
     /// Peers of `me` in another zone: in each slot that `me` holds for its zone, the node that holds it for the other.
     fn add_between<'a>(
         &self,
@@ -90,6 +123,10 @@ impl Plan {
             }
         }
     }
+}
+
+fn find(nodes: &[usize], places: &[Place<'_>], name: &str) -> Option<usize> {
+    nodes.iter().copied().find(|node| places[*node].name == name)
 }
 
 /// Who has the highest hash for a slot; of two with the same, the greater name.

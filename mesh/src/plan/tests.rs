@@ -46,6 +46,18 @@ fn a_large_mesh_costs_an_agent_its_zone_and_a_few() {
     assert!(degrees[999] <= 39 + 30, "slots are spread over the nodes: {}", degrees[999]);
 }
 
+#[test]
+fn all_edges_are_the_peers_of_all() {
+    for zones in [vec![3, 4], vec![50, 40, 45], vec![1, 128, 1]] {
+        let named = named(&zones);
+        let places = places(&named);
+        let name = |at: usize| places[at].name.to_owned();
+        let at_once: BTreeSet<_> =
+            Plan::default().edges(&places).into_iter().map(|(source, target)| (name(source), name(target))).collect();
+        assert_eq!(at_once, edges(&places));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -23,5 +23,5 @@ mod worker;
 pub use batches::{Batches, Streamed};
 pub(crate) use exchange::Reply;
 pub use messages::Query;
-pub use pool::{Launch, Pool, PoolConfig};
+pub use pool::{Launch, Pool, PoolConfig, memory_within};
 pub use worker::{Opened, run_worker};

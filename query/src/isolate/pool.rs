@@ -9,6 +9,7 @@ use crate::error::{Error, Kind as ErrorKind};
 use crate::hot::Hot;
 use crate::result::too_late;
 use crate::scanned::Scanned;
+use metlog_schemas::budget::{Budget, Reservation, Use};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,22 @@ const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A worker that has had nothing to do for so long ends, if it is not the last.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How often a query looks whether there is memory for it.
+const MEMORY_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a query may take beyond twice its memory: what its process has of its own, and its result under way.
+const PROCESS_BYTES: u64 = 64 << 20;
+
+/// What a query is to have in the budget of memory, where its own part of it is `memory_bytes`.
+pub(crate) fn reserved_bytes(memory_bytes: usize) -> u64 {
+    2 * memory_bytes as u64 + PROCESS_BYTES
+}
+
+/// The largest [`Config::memory_bytes`] at which one query has no more than `bytes` of the budget.
+pub fn memory_within(bytes: u64) -> usize {
+    usize::try_from(bytes.saturating_sub(PROCESS_BYTES) / 2).unwrap_or(usize::MAX)
+}
 
 /// How often idle workers are looked after.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -47,11 +64,13 @@ pub struct PoolConfig {
     pub query: Config,
     /// A reader that takes nothing of its result for so long is dropped.
     pub reader_wait: Duration,
+    /// What the processes of queries share with the rest of the server.
+    pub budget: Budget,
 }
 
 impl Default for PoolConfig {
     fn default() -> PoolConfig {
-        PoolConfig { query: Config::default(), reader_wait: Duration::from_secs(30) }
+        PoolConfig { query: Config::default(), reader_wait: Duration::from_secs(30), budget: Budget::default() }
     }
 }
 
@@ -125,7 +144,8 @@ impl Pool {
     ) -> Result<Reply, Error> {
         let time_max = self.config.query.time_max;
         let until = Instant::now() + time_max;
-        let turn = self.turns.take(until).await.ok_or_else(|| too_late(time_max))?;
+        let mut turn = self.turns.take(until).await.ok_or_else(|| too_late(time_max))?;
+        turn.held = Some(self.memory(until).await.ok_or_else(no_memory)?);
         let mut worker = timeout_at(until, self.worker()).await.map_err(|_| too_late(time_max))??;
         query.time = until.saturating_duration_since(Instant::now());
         let sent = match Frame::json(Kind::Query, 0, &query) {
@@ -134,6 +154,17 @@ impl Pool {
         };
         sent.map_err(|error| internal(&format!("a worker does not listen: {error}")))?;
         exchange::start(Arc::clone(self), worker, turn, until, progress).await
+    }
+
+    /// Waits for memory; none where there is none in time.
+    async fn memory(&self, until: Instant) -> Option<Reservation> {
+        let bytes = reserved_bytes(self.config.query.memory_bytes);
+        loop {
+            if let Some(reserved) = self.config.budget.reserve(Use::Queries, bytes) {
+                return Some(reserved);
+            }
+            timeout_at(until, tokio::time::sleep(MEMORY_AGAIN)).await.ok()?;
+        }
     }
 
     /// An idle worker, or a new one.
@@ -188,6 +219,11 @@ impl Pool {
         self.counts.started.fetch_add(1, Ordering::Relaxed);
         timeout(START_TIME_MAX, start).await.map_err(|_| internal("a worker did not start in time"))?
     }
+}
+
+fn no_memory() -> Error {
+    let message = "the server has no memory for another query now: ask again later, or raise `memory` in [limits]";
+    Error::new(ErrorKind::Timeout, message)
 }
 
 fn not_started(error: &std::io::Error) -> Error {

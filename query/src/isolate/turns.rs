@@ -1,6 +1,7 @@
 //! Whose turn it is: so many queries run at a time, and others wait. A query whose reader does not read gives its turn
 //! to the next one; of those, too, there are only so many, with only so much memory, and the one that has waited
 //! longest has to go.
+use metlog_schemas::budget::Reservation;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,8 @@ pub(crate) struct Turn {
     id: u64,
     /// Told when the query has to go.
     pub(crate) pushed_out: Arc<Notify>,
+    /// Memory of the query.
+    pub(crate) held: Option<Reservation>,
 }
 
 impl Turns {
@@ -50,7 +53,7 @@ impl Turns {
     pub(crate) async fn take(self: &Arc<Turns>, until: Instant) -> Option<Turn> {
         let permit = timeout_at(until, Arc::clone(&self.running).acquire_owned()).await.ok()?.ok()?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        Some(Turn { turns: Arc::clone(self), permit: Some(permit), id, pushed_out: Arc::default() })
+        Some(Turn { turns: Arc::clone(self), permit: Some(permit), id, pushed_out: Arc::default(), held: None })
     }
 }
 
@@ -59,6 +62,9 @@ impl Turn {
     pub(crate) fn give_back(&mut self, bytes: u64) {
         if self.permit.take().is_none() {
             return;
+        }
+        if let Some(held) = &mut self.held {
+            held.shrink(bytes);
         }
         let mut stalled = self.turns.stalled.lock().unwrap_or_else(PoisonError::into_inner);
         stalled.push_back(Stalled { id: self.id, bytes, pushed_out: Arc::clone(&self.pushed_out) });

@@ -248,7 +248,7 @@ async fn a_long_answer_that_fails_is_broken_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_that_do_not_read_hold_nobody_up() {
     let query = Config { concurrency: 2, ..Config::default() };
-    let server = Server::empty(PoolConfig { query, reader_wait: Duration::from_secs(4) });
+    let server = Server::empty(PoolConfig { query, reader_wait: Duration::from_secs(4), ..PoolConfig::default() });
     let mut unread = Vec::new();
     for _ in 0..6 {
         unread.push(server.response(LONG).await);

@@ -150,7 +150,8 @@ impl Rows {
         for (column, rtt) in self.rtt.iter_mut().zip([ping.rtt_min, ping.rtt_max, ping.rtt_sum]) {
             column.append_option(is_measured.then_some(signed(rtt)));
         }
-        self.sketch.append_option(is_measured.then_some(ping.sketch));
+        // Who measured without a sketch has none: an empty one could not be merged.
+        self.sketch.append_option((is_measured && !ping.sketch.is_empty()).then_some(ping.sketch));
         self.sketch_bytes += ping.sketch.len();
         self.interval.append_value(ping.interval as f64 / crate::time::SECOND as f64);
         for (column, other) in self.others.iter_mut().zip([ping.source_port, ping.refused, ping.sequence]) {

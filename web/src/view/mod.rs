@@ -28,6 +28,7 @@ views! {
     messages "Messages" "/messages"
     series "Metrics" "/series"
     traces "Traces" "/traces"
+    mesh "Mesh" "/mesh"
     live "Live" "/live"
     explore "Explore" "/explore"
 }

@@ -33,18 +33,21 @@ EXIT_WAIT = 0.25
 
 
 class Outcome(str, enum.Enum):
-    """What became of one message or value."""
+    """What became of one message or value.
+
+    - ``QUEUED``: it will be sent, unless the sending thread finds that it is too large; that is counted
+    - ``FILTERED``: a filter of the configuration keeps it back
+    - ``SAMPLED_OUT``: its sample rate left it out this time
+    - ``DROPPED``: the queue was full, or it was no number that statsd can say; counted
+    - ``OVERSIZE``: larger than a datagram may be; counted as dropped
+    - ``OFF``: nothing is configured to leave: no ``init``, ``statsd = false`` or a disabled timer
+    """
 
     QUEUED = "queued"
-    #: A filter of the configuration keeps it back.
     FILTERED = "filtered"
-    #: Its sample rate left it out this time.
     SAMPLED_OUT = "sampled_out"
-    #: The queue was full, or it was no number that statsd can say. Counted.
     DROPPED = "dropped"
-    #: Larger than a datagram may be. Counted as dropped.
     OVERSIZE = "oversize"
-    #: Nothing is configured to leave: no ``init``, ``statsd = false`` or a disabled timer.
     OFF = "off"
 
 
@@ -53,7 +56,12 @@ DROPPED, OVERSIZE, OFF = Outcome.DROPPED, Outcome.OVERSIZE, Outcome.OFF
 
 
 class Stats(NamedTuple):
-    """The counts of one client in this process. A forked child begins again at zero."""
+    """The counts of one client in this process. A forked child begins again at zero.
+
+    ``queued`` and ``statsd_queued`` were put into the queue; ``dropped`` were not sent, ``oversize`` of them for their
+    size; ``filtered`` were kept back. ``datagrams`` and ``statsd_datagrams`` were given to sockets, which refused
+    ``send_errors`` of them; ``statsd_lost`` values were in those.
+    """
 
     queued: int = 0
     statsd_queued: int = 0

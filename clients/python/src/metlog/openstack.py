@@ -28,6 +28,10 @@ def carrying(ctxt: Any, formats: Sequence[str] = ("w3c",)) -> Any:
         return ctxt
     carried = {key: value for key, value in ctxt.items() if key not in _KEYS}
     propagation.inject(context, carried, formats)
+    if "jaeger" in formats:
+        # Where services that still have `openstack_opentracing` look for it.
+        carried["context.span"] = {}
+        propagation.inject(context, carried["context.span"], ("jaeger",))
     return carried
 
 

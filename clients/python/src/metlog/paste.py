@@ -13,6 +13,7 @@ agent; ``sampling_host`` and ``sampling_port``, where it is asked how much to ke
 ``openstack.request_id``.
 
 ``hooks = requests, sqlalchemy`` (or ``all``) makes spans of what the service asks of others: see :mod:`metlog.hooks`.
+``propagation = w3c, jaeger`` are the headers that its requests carry.
 ``hmac_keys = SECRET_KEY`` accepts the traces that osprofiler's tools begin with one of these keys.
 
 Nothing is kept until the sampling address has answered. No thread and no socket is made before the first request, so
@@ -22,7 +23,7 @@ whatever forks after the pipeline is loaded does no harm.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, Iterable, Mapping
+from typing import Any, Callable, Dict, Iterable, List, Mapping
 
 from . import hooks, openstack, wsgi
 from ._client import Client
@@ -30,7 +31,7 @@ from ._spans import Span
 
 _OLD = "config.local_agent."
 _KEYS = ("destinations", "statsd", "statsd_destination", "statsd_prefix", "sampling", "key_id", "key", "hostname")
-_OWN = ("hooks", "hmac_keys")
+_OWN = ("hooks", "hmac_keys", "propagation")
 _IGNORED = ("validate", "paste.filter_factory", "use")
 _LOGGER = logging.getLogger("metlog.paste")
 
@@ -38,12 +39,17 @@ _LOGGER = logging.getLogger("metlog.paste")
 def factory(global_conf: Mapping[str, str], **local_conf: str) -> Callable[[Any], "Filter"]:
     """PasteDeploy's ``paste.filter_factory``. Unknown keys are a warning."""
     config = settings(global_conf, local_conf)
-    own = {key: local_conf.get(key, global_conf.get(key, "")) for key in _OWN}
+    own = options(global_conf, local_conf)
 
     def filtering(app: Any) -> Filter:
         return Filter(app, config, **own)
 
     return filtering
+
+
+def options(global_conf: Mapping[str, str], local_conf: Mapping[str, str], **otherwise: str) -> Dict[str, str]:
+    """The keys that are not of ``metlog.init``, for :class:`Filter`."""
+    return {key: local_conf.get(key, global_conf.get(key, otherwise.get(key, ""))) for key in _OWN}
 
 
 def settings(global_conf: Mapping[str, str], local_conf: Mapping[str, str]) -> Dict[str, Any]:
@@ -82,16 +88,21 @@ class Filter(wsgi.Middleware):
     response_attributes = (("x-openstack-request-id", "openstack.request_id"),)
 
     def __init__(
-        self, app: Callable[..., Iterable[bytes]], config: Mapping[str, Any], hooks: str = "", hmac_keys: str = ""
+        self,
+        app: Callable[..., Iterable[bytes]],
+        config: Mapping[str, Any],
+        hooks: str = "",
+        hmac_keys: str = "",
+        propagation: str = "",
     ) -> None:
-        """``hooks`` and ``hmac_keys`` are lists with commas, as in a section of paste.
+        """``config`` is that of ``metlog.init``; the others are lists with commas, as in a section of paste.
 
         Raises:
-            ValueError: for a name that is no hook.
+            ValueError: for a name that is no hook, or no format.
         """
         client = Client(**config)
         super().__init__(app, client, "http", openstack.signed(hmac_keys.split(",")) if hmac_keys.strip() else None)
-        _install(hooks, client)
+        _install(_names(hooks), _names(propagation) or ["w3c"], client)
 
     def describe(self, span: Span, environ: "dict[str, Any]") -> None:
         """The ids that ``oslo.middleware`` has given the request."""
@@ -101,7 +112,10 @@ class Filter(wsgi.Middleware):
                 span.set(key, value)
 
 
-def _install(names: str, client: Client) -> None:
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if wanted:
-        hooks.install(*(() if wanted == ["all"] else wanted), client=client)
+def _names(text: str) -> "List[str]":
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _install(names: "List[str]", formats: "List[str]", client: Client) -> None:
+    if names:
+        hooks.install(*(() if names == ["all"] else names), client=client, formats=formats)

@@ -173,31 +173,59 @@ def _write_w3c(context: Context, carrier: MutableMapping[str, str]) -> None:
 # Baggage.
 
 
+class _Baggage(Dict[str, str]):
+    """Members with their properties, ``;p;q=2``, as pairs. Whoever makes another mapping of it sends none."""
+
+    __slots__ = ("properties",)
+    properties: "Dict[str, List[Tuple[str, Optional[str]]]]"
+
+
+def _read_properties(texts: str) -> "List[Tuple[str, Optional[str]]]":
+    found: List[Tuple[str, Optional[str]]] = []
+    for text in texts.split(";"):
+        key, equals, value = text.partition("=")
+        key = key.strip(" \t")
+        if _TOKEN.fullmatch(key):
+            found.append((key, urllib.parse.unquote(value.strip(" \t")) if equals else None))
+    return found
+
+
 def _read_baggage(values: Sequence[str]) -> Dict[str, str]:
     found: Dict[str, str] = {}
+    properties: Dict[str, List[Tuple[str, Optional[str]]]] = {}
     size = 0
     for member in ",".join(values).split(","):
         key, equals, rest = member.partition("=")
         key = key.strip(" \t")
         if not equals or not _TOKEN.fullmatch(key):
             continue
-        value = rest.partition(";")[0].strip(" \t")
-        size += len(key) + len(value) + 2
+        value, semicolon, more = rest.partition(";")
+        value = value.strip(" \t")
+        size += len(key) + len(value) + 2 + (len(more) + 1 if semicolon else 0)
         if len(found) >= _BAGGAGE_MEMBERS_MAX or size > _BAGGAGE_BYTES_MAX + 1:
             break
-        found.setdefault(key, urllib.parse.unquote(value))
+        if key not in found:
+            found[key] = urllib.parse.unquote(value)
+            if semicolon:
+                properties[key] = _read_properties(more)
+    if properties:
+        found = _Baggage(found)
+        found.properties = properties
     return found
 
 
 def _write_baggage(baggage: Mapping[str, str]) -> str:
+    properties = baggage.properties if isinstance(baggage, _Baggage) else {}
     members: List[str] = []
     size = 0
     for key, value in baggage.items():
         if not _TOKEN.fullmatch(key):
             continue
-        member = key + "=" + urllib.parse.quote(value, safe="!#$&'()*+-./:<=>?@[]^_`{|}~")
+        member = key + "=" + urllib.parse.quote(value, safe="")
+        for name, one in properties.get(key, ()):
+            member += ";" + name if one is None else ";" + name + "=" + urllib.parse.quote(one, safe="")
         size += len(member) + 1
-        if len(members) >= _BAGGAGE_MEMBERS_MAX or size > _BAGGAGE_BYTES_MAX + 1:
+        if size > _BAGGAGE_BYTES_MAX + 1:
             break
         members.append(member)
     return ",".join(members)

@@ -13,7 +13,7 @@ macro_rules! shipped {
 }
 
 /// In the order in which they are listed.
-const SHIPPED: [(&str, &str); 9] = shipped![
+const SHIPPED: [(&str, &str); 10] = shipped![
     "unique-users",
     "request-time",
     "error-rate",
@@ -23,6 +23,7 @@ const SHIPPED: [(&str, &str); 9] = shipped![
     "volume-by-logger",
     "counters-changed",
     "loss-by-sender",
+    "mesh-verdicts",
 ];
 
 /// Reports, and files that are none.

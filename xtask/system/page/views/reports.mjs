@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { check } from "../browser.mjs";
 
-const SHIPPED = ["unique-users", "request-time", "error-rate", "slowest-names", "type-and-severity", "top-tokens", "volume-by-logger", "counters-changed", "loss-by-sender"];
+const SHIPPED = ["unique-users", "request-time", "error-rate", "slowest-names", "type-and-severity", "top-tokens", "volume-by-logger", "counters-changed", "loss-by-sender", "mesh-verdicts"];
 
 export default async function reports(browser, server) {
   const page = await browser.open("/reports");

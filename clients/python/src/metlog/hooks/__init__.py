@@ -20,6 +20,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
+from ..propagation import FORMATS
 from ._patch import Options, Undo
 
 __all__ = ["NAMES", "install", "uninstall"]
@@ -50,11 +51,14 @@ def install(
     guessing keys of memcached by their hashes.
 
     Raises:
-        ValueError: for a name that is no switch, or a key that is too long.
+        ValueError: for a name that is no switch or no format, or a key that is too long.
     """
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         raise ValueError(f"`{unknown[0]}` is not a hook; the hooks are {', '.join(NAMES)}")
+    wrong = sorted(set(formats) - set(FORMATS))
+    if wrong:
+        raise ValueError(f"`{wrong[0]}` is not a format of headers; the formats are {', '.join(FORMATS)}")
     if len(hash_key) > 64:
         raise ValueError("`hash_key` is longer than 64 bytes")
     options = Options(client, tuple(formats), hash_key)

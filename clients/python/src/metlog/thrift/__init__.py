@@ -34,7 +34,7 @@ def trace_client(client: Any, *, service: str = "", carrier: str = "auto", sende
     not that of the Thrift service. ``carrier``: see :mod:`metlog.thrift`.
 
     Raises:
-        ValueError: for a carrier that there is not.
+        ValueError: for a carrier that there is not, or that clients of ``contrib.aio`` do not have.
         TypeError: for what is no client of either library.
     """
     if carrier not in CARRIERS:
@@ -61,7 +61,7 @@ def trace_processor(
         ValueError: for a carrier that cannot be accepted.
         TypeError: for what is no processor of either library.
     """
-    wanted = frozenset(accept)
+    wanted = frozenset((accept,) if isinstance(accept, str) else accept)
     unknown = sorted(wanted - set(ACCEPTED))
     if unknown:
         raise ValueError(f"`{unknown[0]}` cannot be accepted; the carriers are {', '.join(ACCEPTED)}")

@@ -17,7 +17,7 @@ class In(Proxy):
     async def read_message_begin(self) -> Any:
         """See ``TAsyncProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work
-        asking = work.head(dict)
+        asking = work.head(None, inner.trans)
         try:
             wanted = next(asking)
             while True:

@@ -31,10 +31,21 @@ def is_binary(protocol: Any) -> bool:
 class In(Proxy):
     """What is read, without carriers."""
 
+    trans = _proxies.passing("trans")
+    readMessageEnd = _proxies.passing("readMessageEnd")
+    _fast_decode = _proxies.passing("_fast_decode")
+    string_length_limit = _proxies.passing("string_length_limit")
+    container_length_limit = _proxies.passing("container_length_limit")
+
     def readMessageBegin(self) -> Any:
         """See ``TProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work
-        asking = work.head(getattr(inner.trans, "get_headers", dict))
+        begun = None
+        if not work.is_upgraded:
+            begun = inner.readMessageBegin()
+            if work.is_plain(begun, inner.trans):
+                return begun
+        asking = work.head(begun, inner.trans)
         try:
             wanted = next(asking)
             while True:
@@ -58,27 +69,27 @@ class Out(Proxy):
 class Traced(Processor):
     """A processor of generated code, or a multiplexed one."""
 
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
-        if not isinstance(inner, TMultiplexedProcessor):
-            return None
-        return "services", inner.services, getattr(inner, "defaultProcessor", None)
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
+        return ("services", inner.services) if isinstance(inner, TMultiplexedProcessor) else None
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         module = type(inner).__module__.rpartition(".")[2]
         return Service(name or module, getattr(inner, "_processMap", ()), Results(inner))
 
+    def _metlog_is_binary(self, iprot: Any) -> bool:
+        return is_binary(iprot)
+
+    def _metlog_can_upgrade(self, iprot: Any, oprot: Any) -> bool:
+        return isinstance(iprot, TBinaryProtocol) and _proxies.is_connection(iprot, oprot)
+
     def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TProcessor``."""
-        options = self._metlog_options
-        is_upgraded = id(iprot) in self._metlog_upgraded
-        can_upgrade = isinstance(iprot, TBinaryProtocol) and "finagle" in options.accept
-        can_upgrade = can_upgrade and _proxies.is_connection(iprot, oprot)
-        work = Work(options, self._metlog_services, is_upgraded, is_binary(iprot), can_upgrade)
+        work = Work(self, iprot, oprot)
         error: Optional[BaseException] = None
         try:
-            return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if is_upgraded else oprot)
+            return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if work.is_upgraded else oprot)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.writeMessageBegin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.writeMessageEnd()
@@ -89,6 +100,7 @@ class Traced(Processor):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 # Clients.
@@ -182,6 +194,7 @@ def _wrapped(original: Callable[..., Any], method: str, is_oneway: bool) -> Call
             self._iprot, self._oprot = iprot, oprot
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
     return call
 

@@ -99,9 +99,10 @@ def upgraded(trans: Any, ask: Callable[[], bool], is_refusal: Callable[[BaseExce
     except Exception as error:
         if not is_refusal(error):
             raise
-        socket._metlog_finagle = (_NEVER, False)
         trans.close()
         trans.open()
+        # Where there is nobody any more this is not reached: who comes back is asked anew.
+        socket._metlog_finagle = (_NEVER, False)
         return False
     socket._metlog_finagle = (now, found)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
 import sys
 from typing import Any, FrozenSet, NamedTuple, Optional, Tuple
 
@@ -118,12 +119,17 @@ class Serving:
     def begin(self, service: str, method: str, is_oneway: bool, context: Optional[Context], results: Any) -> None:
         """The head of the call was read. ``results`` gives the result class of a method, or ``None``."""
         options = self._options
+        if context is not None and context.is_valid and context.is_decided and not context.is_sampled:
+            _spans.current.set(context)  # nothing of it is sent, but the ids go on
+            return
+        if context is None and isinstance(self._before, Span) and self._before._duration is not None:
+            context = Context(is_decided=False)  # of the span in which the server was started, which is over
         name = f"{service}.{method}" if service else method
         make = ShortSpan if options.short_ids else Span
         self.span = span = make(options.client, name, "server", None, context).begin()
-        self.method, self._is_oneway, self._results = method, is_oneway, results
-        serving.set(self)
         if span.is_recording:
+            self.method, self._is_oneway, self._results = method, is_oneway, results
+            serving.set(self)
             span.set("rpc.system", "thrift").set("rpc.service", service).set("rpc.method", method)
             span.event(SERVER_RECEIVE)
 
@@ -137,18 +143,18 @@ class Serving:
     def end(self, error: Optional[BaseException]) -> None:
         """The reply was sent, or nothing will be."""
         span = self.span
-        if span is None:
-            return
-        if span.is_recording:
-            if error is not None:
-                if span._status != _spans.STATUSES["error"]:
-                    span.exception(error)
-            elif not self._is_oneway:
-                span.event(SERVER_SEND)
-        span.end()
+        if span is not None:
+            if span.is_recording:
+                if error is not None:
+                    if span._status != _spans.STATUSES["error"]:
+                        span.exception(error)
+                elif not self._is_oneway:
+                    span.event(SERVER_SEND)
+            span.end()
         # Whatever the service left behind belongs to this call, and not to the next one of the thread.
         _spans.current.set(self._before)
-        serving.set(self._was)
+        if self.method:
+            serving.set(self._was)
 
 
 def _is_declared(error: BaseException, results: Any, method: str) -> bool:
@@ -170,22 +176,32 @@ class Handler:
         self.__dict__["_metlog_inner"] = inner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__dict__["_metlog_inner"], name)
+        # Not as `self._metlog_inner`, which would ask here again in a copy that has none yet.
+        found = getattr(object.__getattribute__(self, "_metlog_inner"), name)
         held = serving.get()
-        if held is None or held.span is None or not held.span.is_recording or held.method != name:
+        if held is None or held.method != name:
             return found
 
         def told(*args: Any, **kwargs: Any) -> Any:
             try:
-                return found(*args, **kwargs)
+                result = found(*args, **kwargs)
             except Exception as error:
                 held.raised(error)
                 raise
+            return _awaited(held, result) if inspect.iscoroutine(result) else result
 
         return told
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_metlog_inner"], name, value)
+
+
+async def _awaited(held: Serving, result: Any) -> Any:
+    try:
+        return await result
+    except Exception as error:
+        held.raised(error)
+        raise
 
 
 def module_of(kind: type) -> Any:

@@ -13,6 +13,8 @@ from ..propagation import SAMPLED, Context
 
 #: The method that a client of Finagle's calls to ask whether requests may begin with a header.
 UPGRADE = "__can__finagle__trace__v3__"
+#: Methods by which clients ask what a server understands: Finagle's, and that of ``thriftpy2.contrib.tracking``.
+HANDSHAKES = (UPGRADE, "__thriftpy_tracing_method_name__v2")
 #: Milo's message type: a call that three ids follow.
 CALLTRACE = 5
 CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4

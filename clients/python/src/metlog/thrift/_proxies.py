@@ -16,9 +16,16 @@ class Proxy:
         self._metlog_work = work
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_metlog"):
-            raise AttributeError(name)
-        return getattr(self._metlog_inner, name)
+        # Not as `self._metlog_inner`, which would ask here again in a copy that has none yet.
+        return getattr(_get(self, "_metlog_inner"), name)
+
+
+_get = object.__getattribute__
+
+
+def passing(name: str) -> property:
+    """An attribute that is asked for in each call, sooner than by ``__getattr__``."""
+    return property(lambda self: getattr(self._metlog_inner, name))
 
 
 class Upgraded(BaseException):

@@ -44,61 +44,77 @@ class Service:
 class Services:
     """All services of a processor: one, or several by their names and perhaps one without."""
 
-    def __init__(self, named: "Callable[[], Dict[str, Service]]", default: "Callable[[], Optional[Service]]") -> None:
+    __slots__ = ("_default", "_named")
+
+    def __init__(self, named: "Callable[[str], Optional[Service]]", default: "Callable[[], Optional[Service]]") -> None:
         self._named = named
         self._default = default
 
     def find(self, name: str) -> "Tuple[str, str, Any]":
         """Service, method and results of a call; a method that is not there is ``(unknown)``."""
-        before, colon, after = name.partition(":")
-        service = self._named().get(before) if colon else self._default()
+        before, colon, method = name.partition(":")
+        service = self._named(before) if colon else self._default()
         if service is None:
             return "", UNKNOWN, None
-        method = after if colon else name
+        method = method if colon else name
         return service.name, method if method in service.methods else UNKNOWN, service.results
 
 
-class Work:
+class Work(Serving):
     """One message that a processor processes."""
 
-    __slots__ = ("call", "can_upgrade", "is_binary", "is_upgraded", "options", "services")
+    __slots__ = ("_iprot", "_oprot", "_owner", "is_upgraded")
 
-    def __init__(
-        self, options: Options, services: Services, is_upgraded: bool, is_binary: bool, can_upgrade: bool
-    ) -> None:
-        self.options = options
-        self.services = services
-        self.is_upgraded = is_upgraded
-        self.is_binary = is_binary
-        self.can_upgrade = can_upgrade
-        self.call = Serving(options)
+    def __init__(self, owner: "Processor", iprot: Any, oprot: Any) -> None:
+        super().__init__(owner._metlog_options)
+        self._owner, self._iprot, self._oprot = owner, iprot, oprot
+        self.is_upgraded: bool = owner._metlog_is_upgraded(iprot)
 
-    def head(self, headers: "Callable[[], Any]") -> Asking:
+    def is_plain(self, begun: Any, trans: Any) -> bool:
+        """Notes the head of a message. False: it has a carrier that follows it, and :meth:`head` is to be called."""
+        name, kind, _ = begun
+        if kind not in (_carriers.CALL, _carriers.ONEWAY) or name in _carriers.HANDSHAKES:
+            return False
+        try:
+            self._begin(name, kind == _carriers.ONEWAY, self._of_headers(trans))
+        except Exception:  # noqa: BLE001 - whatever it is: tracing never fails a call
+            pass
+        return True
+
+    def head(self, begun: Any, trans: Any) -> Asking:
         """Reads what comes before the arguments. Yields what is to be read, and returns the head as the service
-        expects it: without any carrier.
+        expects it: without any carrier. ``begun``: the head, if it was read already.
 
         Raises:
             Upgraded: it was Finagle's upgrade, whose arguments have been read.
         """
-        options = self.options
         context: Optional[Context] = None
         if self.is_upgraded:
             context = _carriers.from_request_header((yield from _carriers.read_struct()))
-        name, kind, sequence = yield HEAD
-        if kind == _carriers.CALL and name == _carriers.UPGRADE and self.can_upgrade and not self.is_upgraded:
-            yield from _carriers.read_struct()
-            raise Upgraded(sequence)
-        if kind == _carriers.CALLTRACE and self.is_binary and "milo" in options.accept:
+        name, kind, sequence = begun or (yield HEAD)
+        owner = self._owner
+        if kind == _carriers.CALL and name == _carriers.UPGRADE and not self.is_upgraded:
+            if "finagle" in self._options.accept and owner._metlog_can_upgrade(self._iprot, self._oprot):
+                yield from _carriers.read_struct()
+                raise Upgraded(sequence)
+        elif kind == _carriers.CALLTRACE and "milo" in self._options.accept and owner._metlog_is_binary(self._iprot):
             ids = yield _carriers.MILO_BYTES
             context, kind = _carriers.from_milo(ids), _carriers.CALL
-        elif context is None and "header" in options.accept:
-            context = quietly(lambda: _carriers.from_info_headers(headers()))
-        quietly(lambda: self.call.begin(*self._named(name, kind), context, self.services.find(name)[2]))
+        elif context is None:
+            context = quietly(lambda: self._of_headers(trans))
+        if name not in _carriers.HANDSHAKES:  # refused or not, nobody has asked anything of the service
+            quietly(lambda: self._begin(name, kind == _carriers.ONEWAY, context))
         return Message(name, kind, sequence)
 
-    def _named(self, name: str, kind: int) -> "Tuple[str, str, bool]":
-        service, method, _ = self.services.find(name)
-        return service, method, kind == _carriers.ONEWAY
+    def _of_headers(self, trans: Any) -> Optional[Context]:
+        get = getattr(trans, "get_headers", None)
+        if get is None or "header" not in self._options.accept or getattr(trans, "_client_type", 0) != 0:
+            return None  # in Apache's library headers stay when the next message has none
+        return _carriers.from_info_headers(get())
+
+    def _begin(self, name: str, is_oneway: bool, context: Optional[Context]) -> None:
+        service, method, results = self._owner._metlog_services.find(name)
+        self.begin(service, method, is_oneway, context, results)
 
 
 def quietly(trace: Callable[[], Any]) -> Any:
@@ -116,13 +132,18 @@ class Processor:
         self._metlog_options = options
         self._metlog_plain = plain(inner)
         self._metlog_inner, self._metlog_services = self._metlog_parts(inner, options)
-        #: Connections that Finagle's upgrade was agreed upon on. Held, so that no other protocol has such an id.
+        #: Connections that Finagle's upgrade was agreed upon on, of protocols that hold no attribute. Held, so that no
+        #: other protocol has such an id, until the connection ends.
         self._metlog_upgraded: Dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_metlog"):
             raise AttributeError(name)
         return getattr(self._metlog_inner, name)
+
+    def __reduce__(self) -> "Tuple[Any, ...]":
+        # Servers of several processes may send it to them.
+        return type(self), (self._metlog_plain, self._metlog_options)
 
     def _metlog_parts(self, inner: Any, options: Options) -> "Tuple[Any, Services]":
         """A copy of the processor that notes what its services raise, and what these are."""
@@ -133,46 +154,60 @@ class Processor:
             one = self._metlog_service(inner, options.service)
             if hasattr(inner, "_handler"):
                 traced._handler = Handler(inner._handler)
-            return traced, Services(dict, lambda: one)
-        attribute, children, default = named
-        # Services may be registered later, in the processor that was given: it is looked at for each call.
+            return traced, Services(lambda _: None, lambda: one)
+        # Services may be registered later, in either processor: they are looked at for each call.
+        attribute, children = named
         setattr(traced, attribute, Children(children))
-        known: "Dict[int, Tuple[Any, Service]]" = {}
+        known: "Dict[Optional[str], Tuple[Any, Optional[Service]]]" = {None: (None, None)}
 
-        def service(child: Any, name: str) -> Service:
-            found = known.get(id(child))
-            if found is None:
-                found = known[id(child)] = (child, self._metlog_service(plain(child), name))
-            return found[1]
-
-        def find(name: str) -> Optional[Service]:
+        def service(name: str) -> Optional[Service]:
             child = children.get(name)
-            return None if child is None else service(child, name)
+            found = known.get(name)
+            if child is not None and (found is None or found[0] is not child):
+                found = known[name] = (child, self._metlog_service(plain(child), name))
+            return None if child is None or found is None else found[1]
 
-        other = None
-        if default is not None:
-            other = self._metlog_service(plain(default), options.service)
-            traced.defaultProcessor = handled(plain(default))
-        return traced, Services(lambda: _Found(find), lambda: other)  # type: ignore[arg-type,return-value]
+        def default() -> Optional[Service]:
+            for owner in (inner, traced):
+                child = getattr(owner, "defaultProcessor", None)
+                if child is not None and not isinstance(child, _Handled) and known[None][0] is not child:
+                    known[None] = (child, self._metlog_service(plain(child), options.service))
+                    traced.defaultProcessor = _Handled(child)
+            return known[None][1]
 
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
+        default()
+        return traced, Services(service, default)
+
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
         raise NotImplementedError
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         raise NotImplementedError
 
+    def _metlog_is_binary(self, iprot: Any) -> bool:
+        raise NotImplementedError
+
+    def _metlog_can_upgrade(self, iprot: Any, oprot: Any) -> bool:
+        raise NotImplementedError
+
+    def _metlog_upgrade(self, iprot: Any) -> None:
+        """From now on requests of this connection begin with a header."""
+        try:
+            iprot._metlog_upgraded = True
+        except AttributeError:
+            self._metlog_upgraded[id(iprot)] = iprot
+
+    def _metlog_is_upgraded(self, iprot: Any) -> bool:
+        return getattr(iprot, "_metlog_upgraded", False) or id(iprot) in self._metlog_upgraded
+
     def _metlog_finish(self, iprot: Any, work: Work, error: Optional[BaseException]) -> None:
         if error is not None and self._metlog_upgraded:
             # Servers close the connection then.
             self._metlog_upgraded.pop(id(iprot), None)
-        quietly(lambda: work.call.end(error))
-
-
-class _Found:
-    """A lookup that is no dictionary."""
-
-    def __init__(self, get: "Callable[[str], Optional[Service]]") -> None:
-        self.get = get
+        try:
+            work.end(error)
+        except Exception:  # noqa: BLE001 - whatever it is: tracing never fails a call
+            pass
 
 
 class Children(dict):  # type: ignore[type-arg]
@@ -214,3 +249,14 @@ def handled(processor: Any) -> Any:
     if hasattr(processor, "_handler"):
         traced._handler = Handler(processor._handler)
     return traced
+
+
+class _Handled:
+    """The processor for calls that name no service, with what notes its exceptions."""
+
+    def __init__(self, processor: Any) -> None:
+        self._inner = handled(plain(processor))
+
+    def process(self, iprot: Any, oprot: Any) -> Any:
+        """See ``TProcessor``."""
+        return self._inner.process(iprot, oprot)

@@ -18,7 +18,7 @@ from ._proxies import Proxy, Upgraded
 from ._serve import HEAD, Processor, Service, Work
 
 _classes: "Dict[type, type]" = {}
-_BINARY = ("TBinaryProtocol", "TCyBinaryProtocol")
+_BINARY = ("TBinaryProtocol", "TCyBinaryProtocol", "TAsyncBinaryProtocol")
 
 
 def is_binary(protocol: Any) -> bool:
@@ -33,10 +33,18 @@ def is_binary(protocol: Any) -> bool:
 class In(Proxy):
     """What is read, without carriers."""
 
+    read_struct = _proxies.passing("read_struct")
+    read_message_end = _proxies.passing("read_message_end")
+
     def read_message_begin(self) -> Any:
         """See ``TProtocolBase``."""
         inner, work = self._metlog_inner, self._metlog_work
-        asking = work.head(getattr(inner.trans, "get_headers", dict))
+        begun = None
+        if not work.is_upgraded:
+            begun = inner.read_message_begin()
+            if work.is_plain(begun, inner.trans):
+                return begun
+        asking = work.head(begun, inner.trans)
         try:
             wanted = next(asking)
             while True:
@@ -58,19 +66,18 @@ class Out(Proxy):
 
 
 class _Base(Processor):
-    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any], Any]]":
-        return ("processors", inner.processors, None) if isinstance(inner, TMultiplexedProcessor) else None
+    def _metlog_children(self, inner: Any) -> "Optional[Tuple[str, Dict[str, Any]]]":
+        return ("processors", inner.processors) if isinstance(inner, TMultiplexedProcessor) else None
 
     def _metlog_service(self, inner: Any, name: str) -> Service:
         service = inner._service
         return Service(name or service.__name__, service.thrift_services, service)
 
-    def _metlog_work(self, iprot: Any, oprot: Any) -> Work:
-        options = self._metlog_options
-        is_upgraded = id(iprot) in self._metlog_upgraded
-        can_upgrade = "finagle" in options.accept and any(kind.__name__ in _BINARY for kind in type(iprot).__mro__)
-        can_upgrade = can_upgrade and _proxies.is_connection(iprot, oprot)
-        return Work(options, self._metlog_services, is_upgraded, is_binary(iprot), can_upgrade)
+    def _metlog_is_binary(self, iprot: Any) -> bool:
+        return is_binary(iprot)
+
+    def _metlog_can_upgrade(self, iprot: Any, oprot: Any) -> bool:
+        return any(kind.__name__ in _BINARY for kind in type(iprot).__mro__) and _proxies.is_connection(iprot, oprot)
 
 
 class Traced(_Base):
@@ -78,12 +85,12 @@ class Traced(_Base):
 
     def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TProcessor``."""
-        work = self._metlog_work(iprot, oprot)
+        work = Work(self, iprot, oprot)
         error: Optional[BaseException] = None
         try:
             return self._metlog_inner.process(In(iprot, work), Out(oprot, work) if work.is_upgraded else oprot)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.write_message_begin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.write_message_end()
@@ -93,6 +100,7 @@ class Traced(_Base):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 class TracedAsync(_Base):
@@ -100,13 +108,13 @@ class TracedAsync(_Base):
 
     async def process(self, iprot: Any, oprot: Any) -> Any:
         """See ``TAsyncProcessor``."""
-        work = self._metlog_work(iprot, oprot)
+        work = Work(self, iprot, oprot)
         error: Optional[BaseException] = None
         try:
             inside = Out(oprot, work) if work.is_upgraded else oprot
             return await self._metlog_inner.process(_aio.In(iprot, work), inside)
         except Upgraded as upgrade:
-            self._metlog_upgraded[id(iprot)] = iprot
+            self._metlog_upgrade(iprot)
             oprot.write_message_begin(_carriers.UPGRADE, _carriers.REPLY, upgrade.args[0])
             oprot.trans.write(_carriers.EMPTY_STRUCT)
             oprot.write_message_end()
@@ -116,6 +124,7 @@ class TracedAsync(_Base):
             raise
         finally:
             self._metlog_finish(iprot, work, error)
+            error = None  # or it and this frame would hold each other
 
 
 # Clients.
@@ -210,6 +219,7 @@ class _Client:
             self._iprot, self._oprot = iprot, oprot
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
 
 class _AsyncClient:
@@ -235,6 +245,7 @@ class _AsyncClient:
         finally:
             if calling is not None:
                 _serve.quietly(lambda: calling.end(error))
+            error = None  # or it and this frame would hold each other
 
 
 def _copy(client: Any) -> Any:
@@ -260,6 +271,8 @@ def trace_client(client: Any, options: Options) -> Any:
     """Makes the calls of a client traced."""
     kind = getattr(type(client), "_metlog_plain", type(client))
     if isinstance(client, TAsyncClient):
+        if options.carrier in ("header", "finagle"):
+            raise ValueError(f"clients of `contrib.aio` do not have the carrier `{options.carrier}`")
         base: Any = _AsyncClient
     elif isinstance(client, TClient):
         base = _Client

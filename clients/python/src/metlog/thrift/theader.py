@@ -100,6 +100,7 @@ class HeaderTransport:
             self._kind, self.protocol_id = "unframed", _protocol_of(first)
             self._raw = first + self._raw
             return
+        self._read_headers = {}
         size = struct.unpack(">i", first)[0]
         if not 4 <= size <= _frame.FRAME_BYTES_MAX:
             raise TTransportException(TTransportException.UNKNOWN, f"a frame of {size} bytes")
