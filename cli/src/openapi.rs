@@ -61,7 +61,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     /// Where routes stand that are described here.
-    const SOURCES: [&str; 12] = [
+    const SOURCES: [&str; 13] = [
         include_str!("serve.rs"),
         include_str!("openapi.rs"),
         include_str!("access/login.rs"),
@@ -71,6 +71,7 @@ mod tests {
         include_str!("../../query/src/jaeger/mod.rs"),
         include_str!("../../query/src/zipkin/mod.rs"),
         include_str!("../../listener/src/intake/http.rs"),
+        include_str!("../../listener/src/intake/bagheera/mod.rs"),
         include_str!("../../listener/src/intake/otlp/http.rs"),
         include_str!("../../listener/src/intake/traces/jaeger_http.rs"),
         include_str!("../../listener/src/intake/traces/zipkin.rs"),
@@ -93,6 +94,10 @@ mod tests {
             .collect();
         // Of the sampling server, whose `/` is for clients older than OpenAPI.
         served.extend(["/sampling", "/baggageRestrictions"]);
+        // One route takes both paths apart.
+        if served.remove("/submit/{*rest}") {
+            served.extend(["/submit/{logger}", "/submit/{logger}/{id}"]);
+        }
         let described = described();
         assert_eq!(served, described.keys().map(String::as_str).collect());
         let whole: Value = serde_json::from_str(description()).unwrap();

@@ -85,6 +85,10 @@
 //!
 //! Deliberately absent: retries (the listener sees each lost datagram as a gap), an async runtime, and anything
 //! that a listener can do as well.
+//!
+//! # Features
+//! None is on by default: `tracing` (a layer for its subscribers), `log` (a logger), `metrics` (a recorder), `tower` (layers for
+//! axum, hyper and tonic) and `cadence` (its own client over our queue). The README says more, also how to move here.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod capture;
@@ -139,3 +143,8 @@ pub use statsd::{Number, Timer};
 pub use trace::{
     Context, Entered, Format, Instrument, Instrumented, SPAN_PARTS_MAX, Sampling, Span, current as current_context,
 };
+
+/// The README's examples.
+#[cfg(all(doctest, feature = "tracing", feature = "log", feature = "metrics", feature = "tower"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

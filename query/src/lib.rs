@@ -39,6 +39,7 @@ mod store;
 mod strays;
 #[cfg(test)]
 mod tests;
+mod time_range;
 pub mod trace;
 mod trace_index;
 mod warehouse;

@@ -7,8 +7,9 @@ use crate::access::is_of_times;
 use crate::hot_scan;
 use crate::partition::Pruning;
 use crate::snapshot::Shared;
+use crate::time_range::{self, Times};
 use crate::trace_index;
-use crate::warehouse::{Reading, Warehouse, file_schema};
+use crate::warehouse::{Object, Reading, Warehouse, file_schema};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -53,9 +54,14 @@ impl TableProvider for FactTable {
         TableType::Base
     }
 
-    /// Filters choose objects, row groups and pages; the rows are filtered above us.
+    /// Ranges of time are applied here. Other filters choose objects, row groups and pages; the rows are filtered above us.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let time = self.table.definition().time;
+        let of = |filter: &&Expr| match time_range::is_exact(time, filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(of).collect())
     }
 
     async fn scan(
@@ -76,18 +82,33 @@ impl TableProvider for FactTable {
             Some(objects) => self.warehouse.of_interest(objects, &pruning)?,
             None => self.warehouse.list(self.table, &pruning, first_segment).await?,
         };
+        let time = self.table.definition().time;
+        let times = Times::of(time, filters);
+        let columns = times.columns(&self.schema, time, projection)?;
+        // Rows that are let through are counted, and not those that are read.
+        let limit_below = limit.filter(|_| times.is_empty());
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if let Some(hot) = hot {
             let (listener, first_segment) = (hot.moment.listener(), hot.moment.first_segment());
             objects.retain(|object| object.path.segment < first_segment || object.path.listener != listener);
             let partitions = state.config().target_partitions();
-            inputs.extend(hot_scan::scan(hot, self.table, &self.schema, projection, limit, partitions)?);
+            inputs.extend(hot_scan::scan(hot, self.table, &self.schema, columns.as_ref(), limit_below, partitions)?);
         }
-        if !objects.is_empty() {
-            // Most rows of the objects that are left are of the time that is asked for.
-            let filters_first = !filters.iter().all(|filter| is_of_times(self.table, filter));
+        // Most rows of the objects that are left are of the time that is asked for.
+        let filters_first = !filters.iter().all(|filter| is_of_times(self.table, filter));
+        let is_within = |object: &Object| object.path.partition.hour().is_some_and(|hour| times.hold_throughout(hour));
+        let (within, others): (Vec<Object>, Vec<Object>) = objects.into_iter().partition(is_within);
+        if !others.is_empty() {
+            let reading = Reading { projection: columns, limit: limit_below, filters_first };
+            inputs.push(self.warehouse.scan(state, self.table, others, reading)?);
+        }
+        if !inputs.is_empty() {
+            let width = projection.map(Vec::len);
+            inputs = vec![times.apply(state, UnionExec::try_new(inputs)?, width)?];
+        }
+        if !within.is_empty() {
             let reading = Reading { projection: projection.cloned(), limit, filters_first };
-            inputs.push(self.warehouse.scan(state, self.table, objects, reading)?);
+            inputs.push(self.warehouse.scan(state, self.table, within, reading)?);
         }
         match inputs.len() {
             0 => {

@@ -79,6 +79,9 @@ const chosen = localStorage.getItem("theme");
 if (chosen) document.documentElement.dataset.theme = chosen;
 picker();
 theme();
+// Where not all views fit, the one that is looked at is in sight.
+const here = document.querySelector(".bar nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 enliven(document);
 const seconds = Number(document.querySelector('meta[name="refresh-seconds"]')?.content);
 if (seconds > 0) refresh(seconds);

@@ -4,13 +4,19 @@ use crate::setup::{node, once};
 use std::path::Path;
 use std::process::Command;
 
-/// Passes all tests of the clients.
+/// Passes all tests of the clients, or of those that are named: `python`, `js`.
 ///
 /// # Errors
 /// The command that failed.
-pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
-    python(&root.join("clients/python"), cache, binary)?;
-    javascript(&root.join("clients/js"), cache, binary)
+pub fn test(root: &Path, cache: &Path, binary: &Path, names: &[String]) -> Result<(), String> {
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
+    if is_wanted("python") {
+        python(&root.join("clients/python"), cache, binary)?;
+    }
+    if is_wanted("js") {
+        javascript(&root.join("clients/js"), cache, binary)?;
+    }
+    Ok(())
 }
 
 /// Its development dependencies lie in the cache, beside a copy of what is tested.
@@ -25,7 +31,11 @@ fn javascript(client: &Path, cache: &Path, binary: &Path) -> Result<(), String> 
     for name in ["benchmarks", "lib", "test"] {
         let _ = std::fs::remove_dir_all(inside.join(name));
     }
-    for name in ["benchmarks", "lib", "test", "package.json", "package-lock.json", "eslint.config.js", "README.md"] {
+    let folders = ["benchmarks", "lib", "test"];
+    let files = ["package.json", "package-lock.json", "eslint.config.js"];
+    // What is packed besides.
+    let texts = ["README.md", "API.md", "MIGRATING.md", "LICENSE-APACHE", "LICENSE-MIT"];
+    for name in folders.iter().chain(&files).chain(&texts) {
         replace(&client.join(name), &inside)?;
     }
     // The vectors lie where they lie in the repository, seen from the tests.
@@ -64,7 +74,7 @@ fn other_runtimes(inside: &Path, cache: &Path, binary: &Path) -> Result<(), Stri
         run(Command::new("env").arg("--chdir").arg(modules.join("bun")).args(["node", "install.js"]))?;
     }
     let tests = ["client", "ledger", "spans", "vectors"].map(|name| format!("./test/{name}.test.js"));
-    let programs = cache.join("js-runtimes/node_modules/.bin");
+    let programs = modules.join(".bin");
     for (name, arguments) in [
         ("bun", &["test", "--timeout", "60000"][..]),
         ("deno", &["test", "--no-prompt", "--no-check", "--allow-all"][..]),

@@ -4,6 +4,7 @@ mod clients;
 mod instructions;
 mod mesh;
 mod otlp;
+mod packages;
 mod page;
 mod registries;
 mod setup;
@@ -16,8 +17,9 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask test                             install what the tests need, then pass all of them
 cargo xtask setup                            install only
-cargo xtask clients [--binary FILE]          the clients in other languages
+cargo xtask clients [--binary FILE] [NAME…]  the clients in other languages: all, or python, js
 cargo xtask otlp [--binary FILE]             OpenTelemetry's own exporters
+cargo xtask fabric [--binary FILE] [CASE…]   the mesh on a fabric of network namespaces, as root: all faults, or those named
 cargo xtask mesh [--binary FILE]             verdicts of the mesh, and discovery beside a real ZooKeeper
 cargo xtask tidy                             the house rules that are tests
 cargo xtask vendor [--check]                 make the page's third-party scripts anew, or compare them with their packages
@@ -27,6 +29,7 @@ cargo xtask attack [--binary FILE] [NAME…]   attacks on a running metlog: all,
 cargo xtask bench [--binary FILE] [--against FILE] [--turns N] [SHAPE…]
                                              the whole process under load, beside another binary in turns
 cargo xtask bench [--binary FILE] reports    the shipped reports over 10 million messages, beside DuckDB
+cargo xtask bench [--binary FILE] fresh      how long after a send SQL sees the message, beside 100,000 messages a second
 cargo xtask instructions                     what the decoders cost, in instructions; needs valgrind
 
 Where no binary is named, the release binary is built.";
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("test") => test(),
         Some("setup") => setup::install(&cache()).map(|tools| println!("METLOG_TEST_VENV={}", tools.venv.display())),
+        Some("fabric") => Choice::read(arguments, &["--binary", "--write"]).and_then(|choice| {
+            mesh::fabric(&root(), &cache(), &choice.binary()?, choice.option("--write"), &choice.names)
+        }),
         Some("mesh") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| mesh::test(&root(), &cache(), &choice.binary()?))
         }
@@ -46,9 +52,9 @@ fn main() -> ExitCode {
             page::look(&root(), &choice.binary()?, &tools.node_modules, choice.option("--shots"), &choice.names)
         }),
         Some("attack") => Choice::read(arguments, &["--binary"])
-            .and_then(|choice| attack::run(&root(), &choice.binary()?, &choice.names)),
+            .and_then(|choice| attack::run(&root(), Path::new("python3"), &choice.binary()?, &choice.names)),
         Some("clients") => Choice::read(arguments, &["--binary"])
-            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?)),
+            .and_then(|choice| clients::test(&root(), &cache(), &choice.binary()?, &choice.names)),
         Some("otlp") => {
             Choice::read(arguments, &["--binary"]).and_then(|choice| otlp::test(&root(), &cache(), &choice.binary()?))
         }
@@ -156,6 +162,9 @@ fn bench(choice: &Choice) -> Result<(), String> {
     if choice.names.iter().any(|name| name == "reports") {
         return bench_reports(choice);
     }
+    if choice.names.iter().any(|name| name == "fresh") {
+        return run(Command::new("python3").arg(root().join("xtask/system/bench_fresh.py")).arg(choice.binary()?));
+    }
     let mut flood = cargo(&["bench", "--locked", "--package", "metlog-cli", "--bench", "flood", "--"]);
     if let Some(binary) = choice.option("--binary") {
         flood.arg("--binary").arg(whole(binary)?);
@@ -192,6 +201,7 @@ fn test() -> Result<(), String> {
     // A table and a format more than users get: see `xtask/src/registries.rs`.
     let toy = ["test", "--locked", "-p", "metlog-schemas", "-p", "metlog-sink", "-p", "metlog-cli"];
     cargo(&[&toy[..], &["--features", "metlog-cli/toy,metlog-sink/toy", "toy"]].concat())?;
+    packages::check(crate::cargo, run)?;
     let binary = release()?;
     let python = tools.venv.join("bin/python");
     let system = root().join("xtask/system");
@@ -210,8 +220,8 @@ fn test() -> Result<(), String> {
         .arg(system.join("tracers.py"))
         .arg(&binary)
         .arg(&tools.tracers_node_modules))?;
-    attack::run(&root(), &binary, &attack::IN_TESTS.map(str::to_owned))?;
-    clients::test(&root(), &cache(), &binary)?;
+    attack::run(&root(), &python, &binary, &attack::IN_TESTS.map(str::to_owned))?;
+    clients::test(&root(), &cache(), &binary, &[])?;
     otlp::test(&root(), &cache(), &binary)?;
     mesh::test(&root(), &cache(), &binary)?;
     mesh::directions(&root(), &python, &binary)?;

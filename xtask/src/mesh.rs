@@ -25,6 +25,18 @@ pub fn test(root: &Path, cache: &Path, binary: &Path) -> Result<(), String> {
     run(&mut tests)
 }
 
+/// Agents on a fabric of network namespaces, with faults: all of them, those named, or with `--short` one.
+pub fn fabric(root: &Path, cache: &Path, binary: &Path, write: Option<&str>, cases: &[String]) -> Result<(), String> {
+    install(Path::new("/usr/sbin/nft"), "nftables")?;
+    setup::venv(cache, "mesh", &PYTHON)?;
+    let mut fabric = Command::new(cache.join("mesh/bin/python"));
+    fabric.arg(root.join("xtask/system/fabric.py")).arg(binary);
+    if let Some(file) = write {
+        fabric.args(["--write", file]);
+    }
+    run(fabric.args(cases))
+}
+
 /// Two agents and a firewall between them: each loss has the right direction.
 pub fn directions(root: &Path, python: &Path, binary: &Path) -> Result<(), String> {
     install(Path::new("/usr/sbin/nft"), "nftables")?;

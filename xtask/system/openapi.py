@@ -11,8 +11,9 @@ SECONDS = {"query": 30, "intake": 4}
 ELSEWHERE = ["/api/tail", "/login", "/logout"]
 # Tags of addresses of their own, and the key of each.
 INTAKE = {"intake_http": "http", "intake_otlp": "otlp_http", "intake_jaeger": "jaeger_http", "intake_zipkin": "zipkin", "sampling": "sampling"}
-# What a tag needs besides: no serializer knows Thrift; what Zipkin's address does not take is read there, by any method.
-FURTHER = {"intake_jaeger": ["--phases", "coverage"], "intake_zipkin": ["--exclude-checks", "unsupported_method"]}
+# What a tag needs besides: /submit refuses other methods with 403, as Bagheera did; no serializer knows Thrift; what Zipkin's address
+# does not take is read there, by any method.
+FURTHER = {"intake_http": ["--exclude-checks", "unsupported_method"], "intake_jaeger": ["--phases", "coverage"], "intake_zipkin": ["--exclude-checks", "unsupported_method"]}
 PORTS = {key: free_port() for key in INTAKE.values()}
 SPAN = {"traceId": "0000000000000001", "id": "0000000000000002", "name": "get", "timestamp": 1772600400000000, "duration": 1500,
         "localEndpoint": {"serviceName": "sync"}, "tags": {"http.method": "GET"}}
@@ -35,7 +36,8 @@ def every_address_is_as_described(binary):
     """All addresses of one process, with something in every table."""
     tool = sys.argv[2]
     listener = "".join(f'{key} = "127.0.0.1:{port}"\n' for key, port in PORTS.items())
-    with running(binary, listener=listener, extra='time_max = "10s"\n') as metlog:
+    extra = 'time_max = "10s"\n[listener.submit]\nloggers = "*"\n'
+    with running(binary, listener=listener, extra=extra) as metlog:
         description = json.loads(metlog.get("/api"))
         (metlog.folder / "openapi.json").write_text(json.dumps(description))
         metlog.send(metlog.metlog, [json.dumps({"type": "event", "logger": "sync", "payload": "p", "fields": {"a": 1}})] * 50)

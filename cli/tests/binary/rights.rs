@@ -182,6 +182,9 @@ pub const VIEWS: &[Line] = &[
     ("GET /traces/{id}", NotTheirs, "/traces/22"),
     ("GET /traces/{id}/export", Rows, "/traces/11/export?format=jaeger"),
     ("GET /live", Nothing, "/live"),
+    // Pings are between hosts, and of no logger.
+    ("GET /mesh", Nothing, "/mesh"),
+    ("GET /mesh/pair", Nothing, "/mesh/pair"),
     ("GET /explore", Rows, "/explore?sql=select+*+from+messages"),
     ("GET /explore/result", Rows, "/explore/result?sql=select+*+from+messages"),
     ("GET /explore/result", Nothing, "/explore/result?sql=explain+analyze+select+*+from+messages"),

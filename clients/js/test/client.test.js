@@ -289,6 +289,14 @@ for (const [how, ending] of [
   })
 }
 
+test('a process ends though nothing can be sent', () => {
+  const program = `const metlog = require(${JSON.stringify(INDEX)})
+    metlog.init({ destinations: ['nowhere.invalid:5565'], statsdDestination: 'nowhere.invalid:8125' })
+    metlog.send(['a'], 'x')
+    metlog.incr('a')`
+  assert.equal(spawnSync(process.execPath, ['-e', program], { stdio: 'ignore', timeout: 30_000 }).status, 0)
+})
+
 test('threads have identities of their own', async (t) => {
   const server = await sink(t)
   const program = `const { Worker, isMainThread } = require('node:worker_threads')

@@ -49,6 +49,11 @@ impl Admission {
         {
             return Admitted::Refused(vec![(reason, format::count(code, datagram))]);
         }
+        self.admit_authorised(code, datagram, is_tight)
+    }
+
+    /// Likewise, where whoever sent it has shown by other means than a signature that they may.
+    pub fn admit_authorised(&self, code: u8, datagram: &[u8], is_tight: bool) -> Admitted {
         // A request was judged when it came, and decoding a large one twice would slow down what is slow already.
         if is_tight
             && !format::is_whole(code)

@@ -124,8 +124,33 @@ impl Submit {
         source: Source,
         room: Room,
     ) -> Result<Submitted, Unavailable> {
+        self.journaled(code, items, source, room, false).await
+    }
+
+    /// Likewise, from those who need no signature: they have shown that they may.
+    ///
+    /// # Errors
+    /// As [`Submit::submit`].
+    pub async fn submit_authorised(
+        &self,
+        code: u8,
+        items: Vec<Vec<u8>>,
+        source: Source,
+        room: Room,
+    ) -> Result<Submitted, Unavailable> {
+        self.journaled(code, items, source, room, true).await
+    }
+
+    async fn journaled(
+        &self,
+        code: u8,
+        items: Vec<Vec<u8>>,
+        source: Source,
+        room: Room,
+        is_authorised: bool,
+    ) -> Result<Submitted, Unavailable> {
         let this = self.clone();
-        let journaled = tokio::task::spawn_blocking(move || this.journal(code, &items, source)).await;
+        let journaled = tokio::task::spawn_blocking(move || this.journal(code, &items, source, is_authorised)).await;
         let (submitted, position) = journaled.map_err(|_| Unavailable::Stopping)??;
         if !self.pipeline.synced(position).wait().await {
             return Err(Unavailable::Full(FULL_WAIT));
@@ -211,12 +236,21 @@ impl Submit {
     }
 
     /// Journals what is good; what it came to, and where it ends.
-    fn journal(&self, code: u8, items: &[Vec<u8>], source: Source) -> Result<(Submitted, u64), Unavailable> {
+    fn journal(
+        &self,
+        code: u8,
+        items: &[Vec<u8>],
+        source: Source,
+        is_authorised: bool,
+    ) -> Result<(Submitted, u64), Unavailable> {
         let mut rejected = Vec::new();
         let mut good = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
-            let reason =
-                if item.len() > ITEM_BYTES_MAX { Some("message_too_long") } else { self.pipeline.judge(code, item) };
+            let reason = if item.len() > ITEM_BYTES_MAX {
+                Some("message_too_long")
+            } else {
+                self.pipeline.judge(code, item, is_authorised)
+            };
             match reason {
                 Some(reason) => rejected.push((at, reason)),
                 None => good.push((item.as_slice(), source)),
@@ -226,7 +260,11 @@ impl Submit {
         let worker = self.first_worker + self.next_worker.fetch_add(1, Ordering::Relaxed) % WORKERS;
         let mut position = 0;
         if !good.is_empty() {
-            match self.pipeline.offer(worker, code, good.into_iter()) {
+            let taken = match is_authorised {
+                true => self.pipeline.offer_authorised(worker, code, good.into_iter()),
+                false => self.pipeline.offer(worker, code, good.into_iter()),
+            };
+            match taken {
                 Taken::Journaled(end) => position = end,
                 Taken::Dropped => return Err(Unavailable::Full(FULL_WAIT)),
             }
@@ -240,8 +278,12 @@ impl Submit {
 
 impl Pipeline {
     /// The reason for which an item would be rejected, before it is journaled; `None`: it is good.
-    pub fn judge(&self, code: u8, item: &[u8]) -> Option<&'static str> {
-        match self.admission().admit(code, item, true) {
+    pub fn judge(&self, code: u8, item: &[u8], is_authorised: bool) -> Option<&'static str> {
+        let admitted = match is_authorised {
+            true => self.admission().admit_authorised(code, item, true),
+            false => self.admission().admit(code, item, true),
+        };
+        match admitted {
             Admitted::Refused(reasons) => Some(reasons.first().map_or("empty", |(reason, _)| reason)),
             Admitted::AsItIs | Admitted::Rewritten { .. } => None,
         }

@@ -19,6 +19,9 @@ pub(super) const SLOT_BYTES_MAX: usize = 4 << 20;
 /// A stream is not read, and requests are refused, when the budget has less room than this.
 const FULL_MARGIN_BYTES: u64 = 256 * 1024;
 
+/// Decides on a datagram, given its code and whether room is scarce.
+type Admits = fn(&Admission, u8, &[u8], bool) -> Admitted;
+
 /// What became of a batch of datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
@@ -77,6 +80,19 @@ impl Pipeline {
         self.admit(worker, code, datagrams, false).0
     }
 
+    /// As [`Pipeline::offer`], from those who need no signature: they have shown that they may.
+    pub fn offer_authorised<'d>(
+        &self,
+        worker: usize,
+        code: u8,
+        datagrams: impl Iterator<Item = (&'d [u8], Source)>,
+    ) -> Taken {
+        if self.is_full() || (self.is_failing() && !self.probe()) {
+            return Taken::Dropped;
+        }
+        self.admit_by(worker, code, datagrams, false, Admission::admit_authorised).0
+    }
+
     /// As [`Pipeline::offer`], one request as one datagram of any length; with it, what came of what is in it.
     pub fn offer_whole(&self, worker: usize, code: u8, request: &[u8], source: Source) -> (Taken, Totals) {
         if self.is_full() || (self.is_failing() && !self.probe()) {
@@ -92,12 +108,23 @@ impl Pipeline {
         datagrams: impl Iterator<Item = (&'d [u8], Source)>,
         or_drop: bool,
     ) -> (Taken, Totals) {
+        self.admit_by(worker, code, datagrams, or_drop, Admission::admit)
+    }
+
+    fn admit_by<'d>(
+        &self,
+        worker: usize,
+        code: u8,
+        datagrams: impl Iterator<Item = (&'d [u8], Source)>,
+        or_drop: bool,
+        admits: Admits,
+    ) -> (Taken, Totals) {
         self.close_window_if_due();
         let Some(slot) = self.slots.get(worker) else { return (Taken::Dropped, Totals::default()) };
         let gate = self.gate.share();
         let mut slot = slot.lock();
         let mut refused = Totals::default();
-        self.fill(&mut slot, code, datagrams, &mut refused);
+        self.fill(&mut slot, code, datagrams, admits, &mut refused);
         let taken = self.journal_slot(&mut slot, or_drop, &mut refused);
         if taken == Taken::Dropped && !or_drop {
             // Offered again it will be refused again: once is enough.
@@ -124,13 +151,14 @@ impl Pipeline {
         slot: &mut Slot,
         code: u8,
         datagrams: impl Iterator<Item = (&'d [u8], Source)>,
+        admits: Admits,
         refused: &mut Totals,
     ) {
         slot.builder.begin(code);
         slot.sources.clear();
         let is_tight = self.is_tight();
         for (datagram, source) in datagrams {
-            match self.admission.admit(code, datagram, is_tight) {
+            match admits(&self.admission, code, datagram, is_tight) {
                 Admitted::AsItIs => slot.builder.datagram(datagram),
                 Admitted::Rewritten { datagram: left, moved, rejected } => {
                     slot.moved.extend(moved);

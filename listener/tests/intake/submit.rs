@@ -174,6 +174,20 @@ async fn the_same_document_under_the_same_id_is_stored_once() {
     assert_eq!(store.payloads(), ["1", "1", "2"]);
 }
 
+/// Scenario: datagrams must be signed. Who may post by the rights of `/submit` needs no signature, and nobody else may.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_datagrams_are_not_asked_of_who_may_post() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let keys = vec![SigningKey { id: "k".into(), secret: b"secret".to_vec() }];
+    let listener = start(Config { keys, ..with_submit(&data) }, &store);
+    let to = address(&listener, "http");
+    assert_eq!(post(&to, "/submit/web_a", &document("posted")).0, 201);
+    assert_eq!(post(&to, "/submit/sync", &document("without a token")).0, 403);
+    assert_eq!(stop(&listener).await, 0);
+    assert_eq!(store.payloads(), ["posted"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_room_is_refused_with_a_time_to_come_back() {
     let folder = tempfile::tempdir().unwrap();

@@ -20,8 +20,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+/// Discovery confirms a view this often at least, where nothing changes: shorter intervals do not make an agent blind sooner.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
+/// Views that were found and not yet looked at.
+const VIEWS_WAITING_MAX: usize = 4;
 /// Rounds under way at a time; one that is due beyond them is left out and counted.
 const ROUNDS_MAX: usize = 4_096;
 
@@ -95,7 +100,9 @@ impl Agent {
     }
 
     /// Runs until `stop` is over, then says to the others that it goes, and waits for the rounds under way.
-    pub async fn run(self, mut discovery: Box<dyn Discovery>, client: Client, stop: impl Future<Output = ()>) {
+    pub async fn run(self, discovery: Box<dyn Discovery>, client: Client, stop: impl Future<Output = ()>) {
+        // The loop below looks at many things: what discovery waits for must not begin again each time.
+        let mut discovery = crate::discovery::Running::start(discovery);
         let Agent { config, responder, listener, prober, .. } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { respond::udp::respond(&responder).await });
@@ -104,17 +111,30 @@ impl Agent {
             tasks.spawn(prober.clone().listen(socket));
         }
         let mut running = Running::new(config, client, prober);
+        // On its own: a look that takes ten seconds must not begin anew with each round.
+        let (found, mut views) = mpsc::channel(VIEWS_WAITING_MAX);
+        let (leave, mut leaving) = oneshot::channel::<()>();
+        let finder = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = &mut leaving => break,
+                    view = discovery.next() => if found.send(view).await.is_err() { break },
+                }
+            }
+            discovery.leave().await;
+        });
         tokio::pin!(stop);
         loop {
             let due = tokio::time::Instant::from_std(running.schedule.next(Instant::now()));
             tokio::select! {
                 () = &mut stop => break,
-                view = discovery.next() => running.see(view),
+                Some(view) = views.recv() => running.see(view),
                 () = tokio::time::sleep_until(due) => running.begin_due(),
             }
             while running.rounds.try_join_next().is_some() {}
         }
-        discovery.leave().await;
+        drop((leave, views));
+        let _ = finder.await;
         let all = async { while running.rounds.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(running.config.timeout + Duration::from_secs(1), all).await;
         running.client.flush();
@@ -169,7 +189,8 @@ impl Running {
     /// Begins each round that is due, unless nobody knows any more who is there.
     fn begin_due(&mut self) {
         let now = Instant::now();
-        let is_blind = self.floors.is_blind(now.saturating_duration_since(self.seen));
+        let floors = Floors { interval: self.floors.interval.max(CONFIRMED_WITHIN), ..self.floors };
+        let is_blind = floors.is_blind(now.saturating_duration_since(self.seen));
         if is_blind && !self.is_blind {
             tracing::warn!(
                 "mesh: discovery has said nothing for {:?}: nobody is probed until it does",

@@ -7,12 +7,14 @@ pub mod dns;
 pub mod gossip;
 pub mod listed;
 mod roster;
+mod running;
 pub mod zookeeper;
 
 #[cfg(test)]
 mod tests;
 
 pub use roster::{JOINING_TIME, Roster, Sighting};
+pub use running::Running;
 
 use crate::node::View;
 use std::collections::BTreeMap;

@@ -10,6 +10,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 1_400;
 /// Most packets that one agent sends as probes, each second.
 pub const AGENT_PACKETS_PER_SECOND_MAX: u32 = 2_000;
 
+/// How often a discovery confirms its view, at least: an agent with a shorter interval is not blind in between.
+pub const VIEW_CONFIRMED: Duration = Duration::from_secs(10);
+
 /// For so many intervals an agent goes on probing what it saw last; then it stops by itself.
 pub const VIEW_INTERVALS_MAX: u32 = 3;
 
@@ -39,6 +42,6 @@ impl Floors {
 
     /// Whether an agent whose view is so old must not probe any more.
     pub fn is_blind(self, view_age: Duration) -> bool {
-        view_age > self.interval.max(PAIR_INTERVAL_MIN).saturating_mul(VIEW_INTERVALS_MAX)
+        view_age > self.interval.max(VIEW_CONFIRMED).saturating_mul(VIEW_INTERVALS_MAX)
     }
 }

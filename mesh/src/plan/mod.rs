@@ -12,7 +12,9 @@ mod ports;
 #[cfg(test)]
 mod tests;
 
-pub use floors::{AGENT_PACKETS_PER_SECOND_MAX, Floors, PAIR_INTERVAL_MIN, PAYLOAD_BYTES_MAX, VIEW_INTERVALS_MAX};
+pub use floors::{
+    AGENT_PACKETS_PER_SECOND_MAX, Floors, PAIR_INTERVAL_MIN, PAYLOAD_BYTES_MAX, VIEW_CONFIRMED, VIEW_INTERVALS_MAX,
+};
 pub use ports::{PORTS_MAX, Walk, ports_for};
 
 use std::collections::{BTreeMap, BTreeSet};

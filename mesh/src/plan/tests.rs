@@ -121,7 +121,8 @@ proptest! {
         prop_assert!(kept.interval >= PAIR_INTERVAL_MIN && kept.interval >= asked.interval && kept.payload_bytes <= PAYLOAD_BYTES_MAX);
         let rate = peers as f64 * f64::from(packets) / kept.interval.as_secs_f64();
         prop_assert!(rate <= f64::from(AGENT_PACKETS_PER_SECOND_MAX) * 1.000_001, "{rate} a second");
-        prop_assert!(!kept.is_blind(kept.interval * VIEW_INTERVALS_MAX) && kept.is_blind(kept.interval * 4));
+        let view = kept.interval.max(VIEW_CONFIRMED);
+        prop_assert!(!kept.is_blind(view * VIEW_INTERVALS_MAX) && kept.is_blind(view * 4));
     }
 
     #[test]

@@ -126,6 +126,8 @@ impl Exchange {
         if let Some(counted) = &self.counted {
             let count = |emitter: &crate::client::Emitter| {
                 emitter.timing(&counted.timer, self.began.elapsed(), 1.0);
+                // As in the other clients: what is no status of HTTP is 0.
+                let status = if (100..=599).contains(&status) { status } else { 0 };
                 let mut name = InlineText::<NAME_BYTES_INLINE>::default();
                 let _ = write!(name, "{}response.{}.{status}", counted.prefix, self.method); // takes everything
                 Statsd::on(&emitter.statsd, |statsd| statsd.incr(name.as_str()));

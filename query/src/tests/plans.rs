@@ -82,3 +82,48 @@ async fn hot_rows_stand_beside_the_objects_that_are_left() {
     let plan = plan[1]["plan"].as_str().unwrap();
     assert!(plan.contains("UnionExec") && plan.contains("StreamingTableExec"), "{plan}");
 }
+
+/// Guarantees: an hour that lies within a range of time as a whole is read without its time; what the range cuts, and what is
+/// hot, is filtered. Nothing is filtered twice.
+#[tokio::test]
+async fn whole_hours_of_a_range_are_not_filtered() {
+    let store = filled().await;
+    let stored = engine(&store, None);
+    let plan = async |engine: &Engine, filter: &str| {
+        let plan = ask(engine, &format!("explain select payload from messages where {filter}")).await.unwrap();
+        plan[1]["plan"].as_str().unwrap().to_owned()
+    };
+    let whole = "timestamp >= '2026-03-04T00:00:00Z' and timestamp < '2026-03-05T00:00:00Z'";
+    let found = plan(&stored, whole).await;
+    assert!(found.contains("projection=[payload]") && !found.contains("FilterExec"), "{found}");
+    let cut = "timestamp >= '2026-03-04T00:00:01Z' and timestamp < '2026-03-05T00:00:00Z'";
+    let found = plan(&stored, cut).await;
+    assert_eq!((found.matches("FilterExec").count(), found.matches("DataSourceExec").count()), (1, 2), "{found}");
+    assert!(found.contains("projection=[payload]"), "{found}");
+    let with_hot = engine(&store, Some(FakeHot::new(99, vec![messages(HOUR, &["x", "y", "z"])])));
+    for filter in [
+        whole,
+        cut,
+        "timestamp between '2026-03-04T00:00:01Z' and '2026-03-04T06:00:00Z'",
+        "timestamp > '2026-03-04T05:00:00Z'",
+        "'2026-03-04T05:00:01Z' >= timestamp",
+        "timestamp = '2026-03-04T05:00:01Z'",
+        "timestamp >= '2026-03-05T00:00:00Z' and timestamp < '2026-03-04T00:00:00Z'",
+        "not (timestamp < '2026-03-04T05:00:01Z') and payload <> 'x'",
+        "timestamp <> '2026-03-04T05:00:01Z'",
+        "(timestamp < '2026-03-03T06:00:00Z' or timestamp > '2026-03-05T00:00:00Z') and timestamp > '2026-03-03T00:00:00Z'",
+    ] {
+        for columns in ["count(*) as n", "count(payload) as n, max(timestamp) as t", "min(dt) as d, max(hour) as h"] {
+            let found = ask(&with_hot, &format!("select {columns} from messages where {filter}")).await;
+            let naive = ask(
+                &with_hot,
+                &format!("select {columns} from (select *, {filter} as is from messages order by payload) where is"),
+            )
+            .await;
+            assert_eq!(found, naive, "{columns}: {filter}");
+        }
+        let some = format!("select count(*) as n from (select payload from messages where {filter} limit 2)");
+        let all = ask(&with_hot, &format!("select least(count(*), 2) as n from messages where {filter}")).await;
+        assert_eq!(ask(&with_hot, &some).await, all, "{filter}");
+    }
+}

@@ -7,3 +7,8 @@ pub mod span;
 pub mod v1;
 
 pub use message::{Message, Severity};
+
+/// The README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -417,7 +417,7 @@ fn mac_of(key: &[u8]) -> Hmac<Sha256> {
 /// A key and the name a listener knows it by.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey {
-    /// At most [`NAME_BYTES_MAX`] bytes.
+    /// At most [`NAME_BYTES_MAX`](crate::limits::NAME_BYTES_MAX) bytes.
     pub id: String,
     /// The shared secret.
     pub secret: Vec<u8>,

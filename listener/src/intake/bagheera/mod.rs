@@ -120,7 +120,7 @@ impl Intake {
         drop(body);
         let ending = ending(&logger, id.as_deref());
         let items = items.into_iter().map(|item| with_ending(item, &ending)).collect();
-        match self.submit.submit(metlog_json::RECORD_CODE, items, source, room).await {
+        match self.submit.submit_authorised(metlog_json::RECORD_CODE, items, source, room).await {
             Err(unavailable) => retry_later(unavailable),
             Ok(submitted) if submitted.accepted == 0 => super::http::answer(&submitted),
             Ok(Submitted { rejected, .. }) => {

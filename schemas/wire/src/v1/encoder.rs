@@ -20,7 +20,7 @@ pub struct Draft<'a> {
     pub logger: Option<&'a str>,
     /// Hostname and pid where they are not the header's.
     pub origin: Option<(&'a str, i64)>,
-    /// Where it is not [`ENV_VERSION_WIRE`].
+    /// Where it is not [`ENV_VERSION_WIRE`](crate::message::ENV_VERSION_WIRE).
     pub env_version: Option<&'a str>,
     /// Its text.
     pub payload: &'a str,

@@ -1,9 +1,7 @@
-//! Results as files. A program that opens CSV may run cells that begin like a formula; those get an apostrophe here.
+//! Results as files. CSV is the one that a spreadsheet opens without running any cell.
 use crate::ask::Fault;
 use crate::parameter::{fill, of_range};
 use crate::visit::Visit;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,16 +21,22 @@ pub(super) async fn download(visit: Visit) -> Response {
         (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], why).into_response()
     };
     let format = visit.get("format").unwrap_or("csv");
-    let Some(format) = FORMATS.iter().find(|(name, _)| *name == format).and_then(|(name, _)| name.parse::<Format>().ok()) else {
+    let known = FORMATS.iter().find(|(name, _)| *name == format);
+    let Some((name, format)) = known.and_then(|(name, _)| Some((*name, format_of(name)?))) else {
         return refused(StatusCode::BAD_REQUEST, "format is csv, json, ndjson, arrow or parquet\n".to_owned());
     };
-    match file(&visit, format).await {
+    match file(&visit, name, format).await {
         Ok(response) => response,
         Err(fault) => refused(StatusCode::BAD_REQUEST, format!("{}\n", fault.message)),
     }
 }
 
-async fn file(visit: &Visit, format: Format) -> Result<Response, Fault> {
+/// By its name in an address.
+fn format_of(name: &str) -> Option<Format> {
+    if name == "csv" { Some(Format::Spreadsheet) } else { name.parse().ok() }
+}
+
+async fn file(visit: &Visit, name: &str, format: Format) -> Result<Response, Fault> {
     let pool = visit.site.pool.as_ref().ok_or_else(|| Fault::new("there is no SQL here"))?;
     let filled = fill(visit.get("sql").unwrap_or_default(), &of_range(&visit.range));
     let streamed = pool.stream(Query::streamed(filled.sql.as_str(), &visit.rights), watch::Sender::default()).await?;
@@ -48,7 +52,7 @@ async fn file(visit: &Visit, format: Format) -> Result<Response, Fault> {
             Err(error) => Some((Err(error), None)),
         }
     });
-    let name = format!("attachment; filename=\"metlog.{}\"", format.name());
+    let name = format!("attachment; filename=\"metlog.{name}\"");
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, name),
@@ -70,7 +74,6 @@ impl State {
     async fn next(&mut self) -> io::Result<(Bytes, bool)> {
         match self.streamed.next().await.map_err(io::Error::other)? {
             Some(batch) => {
-                let batch = if self.format.name() == "csv" { inert(&batch) } else { batch };
                 self.writer.write(&batch).map_err(io::Error::other)?;
                 Ok((self.out.take(), false))
             }
@@ -101,36 +104,5 @@ impl Write for Shared {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Texts that a spreadsheet would take for a formula, with an apostrophe before them.
-pub(crate) fn inert(batch: &RecordBatch) -> RecordBatch {
-    let columns = batch.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8 if column.as_string::<i32>().iter().flatten().any(is_formula) => {
-            let texts = column.as_string::<i32>().iter();
-            let texts = texts.map(|text| text.map(|text| if is_formula(text) { format!("'{text}") } else { text.to_owned() }));
-            Arc::new(texts.collect::<StringArray>()) as ArrayRef
-        }
-        _ => Arc::clone(column),
-    });
-    RecordBatch::try_new(batch.schema(), columns.collect()).unwrap_or_else(|_| batch.clone())
-}
-
-fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("=1+1"), Some("-x"), Some("@SUM(A1)"), Some("\t=1"), None, Some("a=b")]));
-        let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
-        let inert = inert(&batch);
-        let found: Vec<_> = inert.column(0).as_string::<i32>().iter().collect();
-        assert_eq!(found, [Some("'=1+1"), Some("'-x"), Some("'@SUM(A1)"), Some("'\t=1"), None, Some("a=b")]);
     }
 }

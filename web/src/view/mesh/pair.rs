@@ -75,11 +75,14 @@ fn links(visit: &Visit, source: &str, target: &str) -> Markup {
 }
 
 async fn course(visit: &Visit, pair: &str, title: &str, value: &str, unit: &str) -> Result<Markup, Fault> {
-    let bucket = visit.range.bucket_seconds(BUCKETS);
+    let condition = format!("{} and {pair}", visit.range.condition("timestamp"));
+    let interval = visit.ask(&format!("select max(interval_seconds) from pings where {condition}")).await?;
+    let interval = interval.iter().next().and_then(|row| row.first()?.number()).unwrap_or_default();
+    // A bucket without a row is a gap: none is shorter than the time between two rows.
+    let bucket = visit.range.bucket_seconds(BUCKETS).max(interval.ceil() as i64);
     let sql = format!(
         "select time_bucket(interval '{bucket} seconds', timestamp) as at, source || ' → ' || target || ' ' || kind as what, {value} as value \
-         from pings where {} and {pair} group by 1, 2",
-        visit.range.condition("timestamp")
+         from pings where {condition} group by 1, 2"
     );
     let rows = visit.ask(&sql).await?;
     // Nothing is drawn where nothing was measured: an outage is no straight line.

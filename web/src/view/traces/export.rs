@@ -1,4 +1,5 @@
-//! Traces as files: JSON as Jaeger and as OTLP write it, and their rows as CSV and Parquet.
+//! Traces as files: JSON as Jaeger and as OTLP write it, and their rows as CSV, of which a
+//! spreadsheet runs nothing, and Parquet.
 use super::{search, traces};
 use crate::ask::Fault;
 use crate::visit::Visit;
@@ -43,7 +44,7 @@ async fn file(visit: &Visit, ids: &[TraceId], name: &str) -> Result<Response, Fa
             let body = otlp::traces(&traces.load(ids).await?.otlp(Adjustments::NONE)).to_string();
             Ok(attached(&format!("{name}-otlp.json"), "application/json", body.into_bytes()))
         }
-        "csv" => rows(visit, ids, Format::Csv, &format!("{name}.csv"), "text/csv; charset=utf-8").await,
+        "csv" => rows(visit, ids, Format::Spreadsheet, &format!("{name}.csv"), "text/csv; charset=utf-8").await,
         "parquet" => {
             rows(visit, ids, Format::Parquet, &format!("{name}.parquet"), "application/vnd.apache.parquet").await
         }

@@ -21,7 +21,7 @@ function spans(now) {
     add("shop", 4, 1, "mail", 70, 20);
     if (trace === 1) {
       add(HOSTILE.script, 5, 4, HOSTILE.image, 75, 5, {
-        status: { code: 2, message: HOSTILE.close },
+        status: { code: 2, message: HOSTILE.formula },
         attributes: Object.entries(HOSTILE).map(([key, value]) => text(`${key}${value}`, value)),
         events: [{ timeUnixNano: nanos(at + 76), name: HOSTILE.image, attributes: [text(HOSTILE.script, HOSTILE.bidi)] }],
       });
@@ -86,6 +86,8 @@ export default async function traces(browser, server) {
   const hostile = await browser.open("/traces/1?span=0000000000000005");
   await hostile.locator("details[open] .detail").waitFor();
   await browser.judge(hostile, "traces-hostile");
+  const csv = await (await fetch(`${server.base}/traces/1/export?format=csv`)).text();
+  check(csv.includes("'=HYPERLINK") && !/(^|,)"?=HYPERLINK/m.test(csv), "no formula in CSV");
   for (const way of ["flame", "statistics", "calls", "graph"]) {
     const other = await browser.open(`/traces/1?way=${way}`);
     check(await other.locator(".fault").count() === 0, `${way} is shown`);
