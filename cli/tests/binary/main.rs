@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod access;
 mod attacks;
+mod client_loss;
 mod commands;
 mod end_to_end;
 mod filters;

@@ -184,7 +184,7 @@ pub const VIEWS: &[Line] = &[
     ("GET /live", Nothing, "/live"),
     // Pings are between hosts, and of no logger.
     ("GET /mesh", Nothing, "/mesh"),
-    ("GET /mesh/pair", Nothing, "/mesh/pair"),
+    ("GET /mesh/pair", Nothing, "/mesh/pair?source=a&target=b"),
     ("GET /explore", Rows, "/explore?sql=select+*+from+messages"),
     ("GET /explore/result", Rows, "/explore/result?sql=select+*+from+messages"),
     ("GET /explore/result", Nothing, "/explore/result?sql=explain+analyze+select+*+from+messages"),
