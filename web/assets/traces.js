@@ -24,6 +24,40 @@ function keyboard(list) {
   });
 }
 
+/** Dragging along the small picture of a trace zooms into that time; what is not much of a drag is a click. */
+function zoom(picture) {
+  const place = (event) => {
+    const box = picture.getBoundingClientRect();
+    return Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+  };
+  let begun = null;
+  let mark = null;
+  picture.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    begun = place(event);
+    event.preventDefault();
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (begun === null) return;
+    mark ??= picture.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
+    const [from, to] = [begun, place(event)].sort((a, b) => a - b);
+    for (const [name, value] of Object.entries({ class: "drag", x: from * 1000, y: 0, width: (to - from) * 1000, height: "100%" })) mark.setAttribute(name, value);
+  });
+  document.addEventListener("pointerup", (event) => {
+    if (begun === null) return;
+    const [from, to] = [begun, place(event)].sort((a, b) => a - b);
+    begun = null;
+    mark?.remove();
+    mark = null;
+    if (to - from < 0.01) return;
+    picture.addEventListener("click", (click) => click.preventDefault(), { capture: true, once: true });
+    const address = new URL(location.href);
+    const nanos = Number(picture.dataset.nanos);
+    address.searchParams.set("zoom", `${Math.floor(from * nanos)}-${Math.ceil(to * nanos)}`);
+    location.assign(address);
+  });
+}
+
 const SAVED = "traces.saved";
 const read = () => JSON.parse(localStorage.getItem(SAVED) ?? "[]");
 
@@ -80,5 +114,7 @@ if (rows) {
   const chosen = rows.querySelector(":scope > li > details[open]");
   chosen?.scrollIntoView({ block: "center" });
 }
+const picture = document.querySelector("svg.minimap");
+if (picture) zoom(picture);
 saved();
 upload();

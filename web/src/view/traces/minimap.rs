@@ -14,7 +14,7 @@ const PARTS: usize = 20;
 
 pub(super) fn show(visit: &Visit, outline: &Outline, view: &View) -> Markup {
     let count = view.rows.len();
-    if count < 8 {
+    if count < 4 {
         return html! {};
     }
     let lines = count.min(LINES_MAX);
@@ -22,7 +22,7 @@ pub(super) fn show(visit: &Visit, outline: &Outline, view: &View) -> Markup {
     let y = |row: usize| row as f64 / count as f64 * HEIGHT;
     let parts = if count > ROWS { PARTS.min(count / ROWS + 1) } else { 0 };
     html! {
-        svg.minimap viewBox=(format!("0 0 1000 {HEIGHT}")) preserveAspectRatio="none" role="group" aria-label="The whole trace" {
+        svg.minimap viewBox=(format!("0 0 1000 {HEIGHT}")) preserveAspectRatio="none" role="group" aria-label="The whole trace" data-nanos=(view.nanos) {
             @for line in 0..lines {
                 @let row = line * count / lines;
                 @let span = &outline.trace.spans[view.nodes[view.rows[row]].span];
@@ -34,6 +34,10 @@ pub(super) fn show(visit: &Visit, outline: &Outline, view: &View) -> Markup {
                 a href=(visit.here_with(&[("at", &first.to_string()), ("span", "")])) {
                     rect.jump x="0" y=(number(y(first))) width="1000" height=(number(HEIGHT / parts as f64)) { title { "From row " (first + 1) } }
                 }
+            }
+            @if view.is_zoomed() {
+                @let (from, to) = (view.x(view.start + view.zoom.0), view.x(view.start + view.zoom.1));
+                rect.zoomed x=(number(from)) y="0" width=(number((to - from).max(2.0))) height=(HEIGHT) {}
             }
             @if count > ROWS { rect.window x="0" y=(number(y(view.first))) width="1000" height=(number((ROWS as f64 / count as f64 * HEIGHT).max(2.0))) {} }
         }

@@ -18,6 +18,9 @@ pub(super) const ROWS: usize = 200;
 /// Deeper rows are not indented further.
 const INDENTED_MAX: usize = 24;
 
+/// Parts of the ruler.
+const QUARTERS: u128 = 4;
+
 /// Width of the bars' own units.
 const WIDTH: f64 = 1_000.0;
 
@@ -34,6 +37,8 @@ pub(super) struct View {
     pub(super) first: usize,
     pub(super) start: u64,
     pub(super) nanos: u64,
+    /// The time that bars show, from and to in nanoseconds since the start; all of it where it is not zoomed in.
+    pub(super) zoom: (u64, u64),
 }
 
 impl View {
@@ -53,7 +58,8 @@ impl View {
         }
         let start = trace.start();
         let nanos = trace.end().saturating_sub(start).max(1);
-        let mut view = View { nodes, rows, path: critical_path::of(trace), closed, first: 0, start, nanos };
+        let zoom = visit.get("zoom").and_then(|zoom| zoomed(zoom, nanos)).unwrap_or((0, nanos));
+        let mut view = View { nodes, rows, path: critical_path::of(trace), closed, first: 0, start, nanos, zoom };
         let asked = visit.get("at").and_then(|at| at.parse::<usize>().ok());
         let of_span = visit.get("span").and_then(SpanId::parse).and_then(|id| view.row_of(outline, id));
         let first = asked.unwrap_or_else(|| of_span.map_or(0, |row| row.saturating_sub(ROWS / 4)));
@@ -70,10 +76,27 @@ impl View {
         &self.rows[self.first..(self.first + ROWS).min(self.rows.len())]
     }
 
-    /// Where a moment lies in the bars' units.
+    /// Where a moment lies in the whole trace, in the bars' units.
     pub(super) fn x(&self, at: u64) -> f64 {
         at.saturating_sub(self.start) as f64 / self.nanos as f64 * WIDTH
     }
+
+    /// Likewise in the time that is zoomed into: outside of it below zero or beyond the width.
+    fn x_zoomed(&self, at: u64) -> f64 {
+        let (from, to) = self.zoom;
+        (at.saturating_sub(self.start) as f64 - from as f64) / (to - from) as f64 * WIDTH
+    }
+
+    pub(super) fn is_zoomed(&self) -> bool {
+        self.zoom != (0, self.nanos)
+    }
+}
+
+/// `FROM-TO` in nanoseconds since the trace's start, where it is a time within it.
+fn zoomed(text: &str, nanos: u64) -> Option<(u64, u64)> {
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (from.parse().ok()?, to.parse::<u64>().ok()?.min(nanos));
+    (from < to).then_some((from, to))
 }
 
 /// The window's rows.
@@ -95,10 +118,7 @@ pub(super) async fn show(visit: &Visit, outline: &Outline, view: &View) -> Resul
     let chosen = visit.get("span").and_then(SpanId::parse);
     Ok(html! {
         (pages(visit, view))
-        div.ruler aria-hidden="true" {
-            span {}
-            span.marks { @for part in 0..=4_u64 { span { (format::nanos(view.nanos * part / 4)) } } }
-        }
+        (ruler(visit, view))
         ol.waterfall {
             @for node in view.window() {
                 @let place = view.nodes[*node].span;
@@ -109,7 +129,7 @@ pub(super) async fn show(visit: &Visit, outline: &Outline, view: &View) -> Resul
             }
         }
         (pages(visit, view))
-        p.note { "Keys: j and k go from span to span, Enter opens, h and l collapse and expand. Marked in a bar: the critical path, on which the end of the trace waited." }
+        p.note { "Keys: j and k go from span to span, Enter opens, h and l collapse and expand. To zoom in, drag along the small picture of the trace, or follow a time above the bars. Marked in a bar: the critical path, on which the end of the trace waited." }
     })
 }
 
@@ -161,15 +181,44 @@ fn row(
     }
 }
 
+/// Times along the bars; each leads into the quarter behind it.
+fn ruler(visit: &Visit, view: &View) -> Markup {
+    let (from, to) = view.zoom;
+    let at = |part: u64| from + (u128::from(to - from) * u128::from(part) / QUARTERS).min(u128::from(u64::MAX)) as u64;
+    let into = |part: u64| visit.here_with(&[("zoom", &format!("{}-{}", at(part), at(part + 1)))]);
+    html! {
+        div.ruler {
+            span { @if view.is_zoomed() { a.button href=(visit.here_with(&[("zoom", "")])) { "Show the whole time" } } }
+            span.marks {
+                @for part in 0..QUARTERS as u64 {
+                    @if at(part) < at(part + 1) {
+                        a href=(into(part)) title="Zoom in from here" { (format::nanos(at(part))) span.sr { " to " (format::nanos(at(part + 1))) ": zoom in" } }
+                    } @else { span { (format::nanos(at(part))) } }
+                }
+                span { (format::nanos(to)) }
+            }
+        }
+    }
+}
+
+/// A bar as far as it lies in the time that is shown: first and last place in the bars' units.
+fn clipped(view: &View, start: u64, end: u64, least: f64) -> Option<(f64, f64)> {
+    let (from, to) = (view.x_zoomed(start), view.x_zoomed(end.max(start)));
+    if to < 0.0 || from > WIDTH {
+        return None;
+    }
+    let from = from.clamp(0.0, WIDTH - least);
+    Some((from, (to.min(WIDTH) - from).max(least)))
+}
+
 fn bar(view: &View, span: &Span, path: &[Section]) -> Markup {
-    let from = view.x(span.start);
-    let width = (view.x(span.end.max(span.start)) - from).max(2.0);
     html! {
         svg class={ "bar-track " (colour(&span.service)) } viewBox="0 0 1000 16" preserveAspectRatio="none" aria-hidden="true" {
-            rect.span-bar x=(number(from.min(WIDTH - 2.0))) y="3" width=(number(width)) height="10" {}
-            @for section in path {
-                @let from = view.x(section.start);
-                rect.critical x=(number(from)) y="11" width=(number((view.x(section.end) - from).max(1.0))) height="3" {}
+            @if let Some((from, width)) = clipped(view, span.start, span.end, 2.0) {
+                rect.span-bar x=(number(from)) y="3" width=(number(width)) height="10" {}
+            }
+            @for (from, width) in path.iter().filter_map(|section| clipped(view, section.start, section.end, 1.0)) {
+                rect.critical x=(number(from)) y="11" width=(number(width)) height="3" {}
             }
         }
     }
@@ -203,4 +252,38 @@ fn pages(visit: &Visit, view: &View) -> Markup {
 
 pub(super) fn number(value: f64) -> String {
     format!("{value:.2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zoom_is_a_time_within_the_trace() {
+        assert_eq!(zoomed("10-20", 100), Some((10, 20)));
+        assert_eq!(zoomed("10-200", 100), Some((10, 100)));
+        for wrong in ["", "10", "20-10", "10-10", "a-b", "-5-10", "100-200", "10-20-30"] {
+            assert_eq!(zoomed(wrong, 100), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn bars_end_where_the_zoom_does() {
+        let view = View {
+            nodes: Vec::new(),
+            rows: Vec::new(),
+            path: Vec::new(),
+            closed: HashSet::new(),
+            first: 0,
+            start: 1_000,
+            nanos: 100,
+            zoom: (20, 40),
+        };
+        assert!(view.is_zoomed());
+        assert_eq!(clipped(&view, 1_000, 1_100, 2.0), Some((0.0, WIDTH)));
+        assert_eq!(clipped(&view, 1_030, 1_035, 2.0), Some((500.0, 250.0)));
+        assert_eq!(clipped(&view, 1_040, 1_040, 2.0), Some((WIDTH - 2.0, 2.0)));
+        assert_eq!(clipped(&view, 1_000, 1_019, 2.0), None);
+        assert_eq!(clipped(&view, 1_041, 1_100, 2.0), None);
+    }
 }

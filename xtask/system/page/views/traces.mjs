@@ -66,6 +66,17 @@ export default async function traces(browser, server) {
   await trace.keyboard.press("Enter");
   await trace.locator("ol.waterfall details[open] .detail").waitFor();
   await browser.judge(trace, "traces-waterfall");
+  const small = await trace.locator("svg.minimap").boundingBox();
+  const wide = await trace.locator(".bar-track .span-bar").count();
+  await trace.mouse.move(small.x + small.width * 0.7, small.y + 20);
+  await trace.mouse.down();
+  await trace.mouse.move(small.x + small.width * 0.9, small.y + 30, { steps: 4 });
+  await trace.mouse.up();
+  await trace.waitForURL(/zoom=\d+-\d+/);
+  check(await trace.locator(".bar-track .span-bar").count() < wide, "bars of other times are gone");
+  await browser.judge(trace, "traces-zoomed");
+  await trace.locator(".ruler a", { hasText: "whole time" }).click();
+  await trace.locator(".bar-track .span-bar").nth(wide - 1).waitFor();
   await trace.locator("a.fold").first().click();
   await trace.waitForURL(/closed=/);
   check(await spansShown.count() === 1, "what is below a span can be hidden");
