@@ -20,13 +20,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Discovery confirms a view this often at least, where nothing changes: shorter intervals do not make an agent blind sooner.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
-/// Views that were found and not yet looked at.
-const VIEWS_WAITING_MAX: usize = 4;
 /// Rounds under way at a time; one that is due beyond them is left out and counted.
 const ROUNDS_MAX: usize = 4_096;
 
@@ -111,30 +108,17 @@ impl Agent {
             tasks.spawn(prober.clone().listen(socket));
         }
         let mut running = Running::new(config, client, prober);
-        // On its own: a look that takes ten seconds must not begin anew with each round.
-        let (found, mut views) = mpsc::channel(VIEWS_WAITING_MAX);
-        let (leave, mut leaving) = oneshot::channel::<()>();
-        let finder = tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = &mut leaving => break,
-                    view = discovery.next() => if found.send(view).await.is_err() { break },
-                }
-            }
-            discovery.leave().await;
-        });
         tokio::pin!(stop);
         loop {
             let due = tokio::time::Instant::from_std(running.schedule.next(Instant::now()));
             tokio::select! {
                 () = &mut stop => break,
-                Some(view) = views.recv() => running.see(view),
+                view = discovery.next() => running.see(view),
                 () = tokio::time::sleep_until(due) => running.begin_due(),
             }
             while running.rounds.try_join_next().is_some() {}
         }
-        drop((leave, views));
-        let _ = finder.await;
+        discovery.leave().await;
         let all = async { while running.rounds.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(running.config.timeout + Duration::from_secs(1), all).await;
         running.client.flush();
