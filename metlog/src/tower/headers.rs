@@ -10,7 +10,7 @@ fn is_of_context(name: &str) -> bool {
 }
 
 /// The context of a request, and the baggage that came with it or without one.
-pub(super) fn extract(headers: &HeaderMap) -> (Option<Context>, Vec<(String, String)>) {
+pub(super) fn extract(headers: &HeaderMap) -> (Option<Context>, Vec<trace::Item>) {
     let ours = headers.iter().filter(|(name, _)| is_of_context(name.as_str()));
     // A value that is no text is an invalid one, and not none: a second `traceparent` makes the first one invalid.
     trace::extract(ours.map(|(name, value)| (name.as_str(), std::str::from_utf8(value.as_bytes()).unwrap_or_default())))

@@ -383,3 +383,75 @@ async fn headers_are_read_as_the_vectors_say() {
     }
     assert!(cases > 60 && !sent(&client, &captured).0.is_empty());
 }
+
+/// Guarantees: what a service calls carries on what it was asked with, as the W3C's suites have it: the cases that all languages share.
+#[tokio::test]
+async fn requests_go_on_as_the_w3c_says() {
+    use serde_json::Value as Json;
+    let (client, captured) = client(Config::default().statsd(false).sampling(Sampling::All));
+    let text = std::fs::read_to_string("../schemas/examples/propagation.requests.json").unwrap();
+    let examples: Json = serde_json::from_str(&text).unwrap();
+    let echo = service_fn(|request: Request<()>| async move {
+        let mut response = Response::new(Empty::<Bytes>::new());
+        *response.headers_mut() = request.headers().clone();
+        Ok::<_, Infallible>(response)
+    });
+    let calls = ServiceBuilder::new().layer(ClientLayer::with_client(client.clone())).service(echo);
+    let seen = service_fn(|request: Request<()>| {
+        let (calls, count) = (calls.clone(), *request.extensions().get::<u64>().unwrap());
+        async move {
+            let mut made = Vec::new();
+            for _ in 0..count {
+                made.push(
+                    calls.clone().oneshot(Request::get("http://other/").body(()).unwrap()).await?.headers().clone(),
+                );
+            }
+            let mut response = Response::new(Empty::<Bytes>::new());
+            response.extensions_mut().insert(made);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut service = ServiceBuilder::new().layer(Layer::with_client(client.clone())).service(seen);
+    let (trace_id, span_id) = (examples["trace_id"].as_str().unwrap(), examples["span_id"].as_str().unwrap());
+    let cases = examples["cases"].as_array().unwrap();
+    for case in cases {
+        let headers: Vec<(String, String)> = serde_json::from_value(case["headers"].clone()).unwrap();
+        let mut builder = Request::get("/").extension(case["calls"].as_u64().unwrap_or(1));
+        for (name, value) in &headers {
+            builder = builder.header(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let response = service.call(builder.body(()).unwrap()).await.unwrap();
+        let (made, name) = (response.extensions().get::<Vec<HeaderMap>>().unwrap(), &case["name"]);
+        let mut spans = vec![span_id.to_owned()];
+        for call in made {
+            let value = |name: &str| call.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+            let parent = value("traceparent");
+            let [version, trace, span, flags] = parent.split('-').collect::<Vec<_>>()[..] else {
+                panic!("{name}: {parent}")
+            };
+            assert_eq!(
+                (version, trace.len(), span.len(), trace == trace_id),
+                ("00", 32, 16, case["goes_on"] == true),
+                "{name}"
+            );
+            assert!(!spans.contains(&span.to_owned()), "{name}: a span of its own");
+            spans.push(span.to_owned());
+            if let Some(sampled) = case["sampled"].as_bool() {
+                assert_eq!(u8::from_str_radix(flags, 16).unwrap() & 1 == 1, sampled, "{name}");
+            }
+            if let Some(state) = case["trace_state"].as_str() {
+                assert_eq!(value("tracestate"), state, "{name}");
+            }
+            if let Some(expected) = case["baggage_header"].as_str() {
+                assert_eq!(value("baggage"), expected, "{name}");
+            }
+            if !case["baggage"].is_null() {
+                let context =
+                    crate::Context::extract([("traceparent", parent.as_str()), ("baggage", &value("baggage"))])
+                        .unwrap();
+                assert_eq!(case["baggage"], serde_json::json!(context.baggage_items().collect::<Vec<_>>()), "{name}");
+            }
+        }
+    }
+    assert!(cases.len() > 90 && !sent(&client, &captured).0.is_empty());
+}

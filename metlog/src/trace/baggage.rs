@@ -6,31 +6,67 @@ const ITEMS_MAX: usize = 64;
 /// Most bytes of them all.
 const BYTES_MAX: usize = 8_192;
 
+/// A value that travels with a trace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Item {
+    pub(super) key: String,
+    pub(super) value: String,
+    /// What is said of it, as it stands in a header: `;name` or `;name=value`, each.
+    properties: String,
+}
+
+impl Item {
+    #[cfg(test)]
+    pub(super) fn new(key: String, value: String) -> Item {
+        Item { key, value, properties: String::new() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.len() + self.properties.len()
+    }
+}
+
 /// Adds the items of a header. One that is malformed is passed over, and those beyond the bounds too.
-pub(super) fn parse(header: &str, items: &mut Vec<(String, String)>) {
+pub(super) fn parse(header: &str, items: &mut Vec<Item>) {
     for member in header.split(',') {
-        // Properties behind a semicolon are about the item, and stay behind.
-        let pair = member.split(';').next().unwrap_or_default();
+        let (pair, said) = member.split_once(';').unwrap_or((member, ""));
         if let Some((key, value)) = pair.split_once('=')
             && is_token(key.trim())
         {
-            add(key.trim(), &decoded(value.trim()), items);
+            let properties = said.split(';').filter_map(property).collect();
+            push(Item { key: key.trim().to_owned(), value: decoded(value.trim()), properties }, items);
         }
     }
 }
 
+/// A property as it is written; none of one that is malformed.
+fn property(text: &str) -> Option<String> {
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key.trim(), Some(value.trim())),
+        None => (text.trim(), None),
+    };
+    let value = value.map(|value| format!("={}", encoded(&decoded(value)))).unwrap_or_default();
+    is_token(key).then(|| format!(";{key}{value}"))
+}
+
+/// Adds an item without properties, as [`push`].
+pub(super) fn add(key: &str, value: &str, items: &mut Vec<Item>) {
+    push(Item { key: key.to_owned(), value: value.to_owned(), properties: String::new() }, items);
+}
+
 /// Adds an item while there is room; a key that is there already keeps its first value.
-pub(super) fn add(key: &str, value: &str, items: &mut Vec<(String, String)>) {
-    let bytes: usize = items.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let fits = items.len() < ITEMS_MAX && bytes + key.len() + value.len() <= BYTES_MAX;
-    if fits && !key.is_empty() && !items.iter().any(|(known, _)| known == key) {
-        items.push((key.to_owned(), value.to_owned()));
+fn push(item: Item, items: &mut Vec<Item>) {
+    let bytes: usize = items.iter().map(Item::bytes).sum();
+    let fits = items.len() < ITEMS_MAX && bytes + item.bytes() <= BYTES_MAX;
+    if fits && !item.key.is_empty() && !items.iter().any(|known| known.key == item.key) {
+        items.push(item);
     }
 }
 
 /// The header for these items.
-pub(super) fn write(items: &[(String, String)]) -> String {
-    items.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect::<Vec<_>>().join(",")
+pub(super) fn write(items: &[Item]) -> String {
+    let written = items.iter().map(|item| format!("{}={}{}", item.key, encoded(&item.value), item.properties));
+    written.collect::<Vec<_>>().join(",")
 }
 
 /// A name as HTTP has it.

@@ -1,4 +1,5 @@
 //! What identifies a span to others: its ids, whether its trace is sampled, and what travels with it.
+use super::baggage::Item;
 use std::fmt;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -15,7 +16,7 @@ pub struct Context {
     pub(super) random: bool,
     pub(super) debug: bool,
     pub(super) trace_state: String,
-    pub(super) baggage: Vec<(String, String)>,
+    pub(super) baggage: Vec<Item>,
     pub(super) remote: bool,
 }
 
@@ -62,16 +63,16 @@ impl Context {
 
     /// A value that travels with the trace.
     pub fn baggage(&self, key: &str) -> Option<&str> {
-        self.baggage.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+        self.baggage.iter().find(|item| item.key == key).map(|item| item.value.as_str())
     }
 
     /// All values that travel with the trace.
     pub fn baggage_items(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.baggage.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.baggage.iter().map(|item| (item.key.as_str(), item.value.as_str()))
     }
 
     #[cfg(feature = "tower")]
-    pub(crate) fn with_baggage(self, baggage: Vec<(String, String)>) -> Context {
+    pub(crate) fn with_baggage(self, baggage: Vec<Item>) -> Context {
         Context { baggage, ..self }
     }
 

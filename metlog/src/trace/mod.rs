@@ -18,6 +18,8 @@ pub use propagation::Format;
 pub use sampling::Sampling;
 pub use span::{Entered, Instrument, Instrumented, Span};
 
+#[cfg(feature = "tower")]
+pub(crate) use baggage::Item;
 pub(crate) use context::hex;
 pub(crate) use current::{ids_of_current, is_in_use};
 #[cfg(feature = "tower")]

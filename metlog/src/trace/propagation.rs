@@ -1,6 +1,7 @@
 //! Contexts in headers: W3C, Jaeger's and B3's, read and written, whatever a hostile sender puts into them.
+use super::baggage::{self, Item};
 use super::context::{Context, hex, id};
-use super::{baggage, w3c};
+use super::w3c;
 
 /// Bytes of a header's value that are looked at; a longer one is ignored.
 const VALUE_BYTES_MAX: usize = 8_192;
@@ -52,8 +53,8 @@ impl Context {
             Format::Jaeger => {
                 let flags = u8::from(self.sampled == Some(true)) | u8::from(self.debug) << 1;
                 header("uber-trace-id", &format!("{trace}:{span}:0:{flags:x}"));
-                for (key, value) in self.baggage.iter().filter(|(key, _)| baggage::is_token(key)) {
-                    header(&format!("{UBER_BAGGAGE}{key}"), &baggage::encoded(value));
+                for item in self.baggage.iter().filter(|item| baggage::is_token(&item.key)) {
+                    header(&format!("{UBER_BAGGAGE}{}", item.key), &baggage::encoded(&item.value));
                 }
             }
             Format::B3 => {
@@ -70,9 +71,7 @@ impl Context {
 }
 
 /// The context of a request, and what else travels with it, also where there is no context.
-pub(crate) fn extract<'h>(
-    headers: impl IntoIterator<Item = (&'h str, &'h str)>,
-) -> (Option<Context>, Vec<(String, String)>) {
+pub(crate) fn extract<'h>(headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> (Option<Context>, Vec<Item>) {
     let headers: Vec<(&str, &str)> = headers.into_iter().take(HEADERS_MAX).collect();
     let mut items = Vec::new();
     if headers.is_empty() {

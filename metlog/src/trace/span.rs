@@ -1,4 +1,5 @@
 //! A span while it lasts: who holds it may describe it, and it is sent when it is dropped.
+use super::baggage::Item;
 use super::context::Context;
 use super::sampling::Sampling;
 use super::{SPAN_PARTS_MAX, current, ids};
@@ -81,7 +82,7 @@ impl Span {
     }
 
     /// Likewise; a root carries this baggage, a child its parent's.
-    pub(crate) fn start_with(to: To, parent: Option<&Context>, baggage: Vec<(String, String)>, name: &str) -> Span {
+    pub(crate) fn start_with(to: To, parent: Option<&Context>, baggage: Vec<Item>, name: &str) -> Span {
         let sampling = to.with(|emitter| emitter.settings.sampling);
         let context = match parent {
             Some(parent) => Context {

@@ -1,4 +1,5 @@
 //! Spans nest, travel, are sampled as a whole, and never cost their host more than they may.
+use super::baggage::Item;
 use super::*;
 use crate::{CapturedSpan, Client, Config, Destination, Kind, Outcome, Status};
 use serde_json::{Value as Json, json};
@@ -56,7 +57,7 @@ fn headers_are_written_as_the_vectors_say() {
             random: false,
             debug: of["debug"].as_bool().unwrap(),
             trace_state: of["trace_state"].as_str().unwrap().to_owned(),
-            baggage: pairs(&of["baggage"]),
+            baggage: pairs(&of["baggage"]).into_iter().map(|(key, value)| Item::new(key, value)).collect(),
             remote: false,
         };
         let format = match vector["format"].as_str().unwrap() {
