@@ -113,7 +113,11 @@ class Client {
   sendSpan(span) {
     const { pipe } = this
     if (pipe === undefined || pipe.outlets.length === 0) return OFF
-    return pipe.push(span, 'pushSpan')
+    try {
+      return pipe.push(span, 'pushSpan')
+    } catch {
+      return pipe.drop()
+    }
   }
 
   /** Counts something. */

@@ -42,7 +42,7 @@ class Measures {
 
 /** Watches a response of `node:http`, on which Express, Fastify and Koa are built; gives the request's span. */
 function watch(measures, request, response) {
-  const span = measures.span(request.method, request.url, request.headers)
+  const span = measures.span(request.method, request.originalUrl ?? request.url, request.headers)
   const began = performance.now()
   let hasEnded = false
   const end = (status) => {

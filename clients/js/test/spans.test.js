@@ -204,3 +204,15 @@ test('headers of anybody are no danger', async () => {
   }
   await client.close()
 })
+
+test('attributes that cannot be read fail nobody', async () => {
+  const { client, sent } = capturing()
+  const inner = Object.defineProperty({}, 'x', { enumerable: true, get() { throw new Error('no') } })
+  const span = client.span('strange', { attributes: { outer: { inner } } })
+  span.end()
+  client.span('plain').end()
+  await client.flush()
+  assert.deepEqual(spans(sent).all.map((one) => one.name), ['plain'])
+  assert.equal(client.stats().dropped, 1)
+  await client.close()
+})

@@ -276,7 +276,7 @@ def test_contexts_of_messages_carry_the_trace(client):
 
     with client.span("root") as root:
         old = openstack.Serializer(formats=("w3c", "jaeger")).serialize_context({"user": "u"})
-    assert old["context.span"]["uber-trace-id"].startswith(f"{root.context.trace_id:x}:")
+    assert int(old["context.span"]["uber-trace-id"].partition(":")[0], 16) == root.context.trace_id
     assert openstack.carried({"context.span": old["context.span"]}).span_id == root.context.span_id
     with client.span("root") as root:
         carried = base.serialize_context({"user": "u"})
@@ -314,3 +314,23 @@ def test_osprofilers_requests_are_kept_with_a_key_only():
         assert read(headers(bad, "SECRET_KEY")) is None
     assert read(propagation.getter({"X-Trace-Info": "x" * 10_000, "X-Trace-HMAC": "y"})) is None
     assert read(propagation.getter({"X-Trace-Info": base64.b64encode(json.dumps({}).encode()).decode()})) is None
+
+
+def test_what_is_secret_is_not_in_what_failed(memcached, client, sent):
+    metlog.hooks.install("requests", "urllib3", "pymemcache", "sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://")
+    where = "http://127.0.0.1:9/x?token=SECRET"
+    with client.span("server"):
+        with pytest.raises(requests.ConnectionError):
+            requests.get(where)
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            urllib3.PoolManager(retries=False).urlopen("GET", where)
+        with pytest.raises(pymemcache.exceptions.MemcacheIllegalInputError):
+            pymemcache.Client(("127.0.0.1", memcached)).get("SECRET key")
+        raises, span = pytest.raises(sqlalchemy.exc.OperationalError), client.span("of an exception")
+        with raises, span, engine.connect() as connection:
+            connection.execute(sqlalchemy.text("select :a from nowhere"), {"a": "SECRET"})
+    found = spans(client, sent)
+    assert {"GET", "memcache:get", "of an exception", "SELECT"} <= {span["name"] for span in found}
+    assert "SECRET" not in repr(found)
+    assert sum("exception.type" in repr(span) for span in found) >= 5

@@ -184,3 +184,35 @@ def test_fastapi():
         assert browser.get("/fails").status_code == 500
         assert browser.get("/stream").text == "ab"
     assert values(client, lines)[3:] == ["http.response.get.200", "http.response.get.200", "http.response.get.500"]
+
+
+def test_a_handlers_lock_can_be_used_as_one():
+    handler = metlog.handler.Handler(metlog.Client(destinations=metlog.Captured(), statsd=False))
+    # As ``logging`` does since Python 3.13, and over a fork.
+    with handler.lock:
+        handler.acquire()
+        handler.release()
+    handler.lock._at_fork_reinit()
+
+
+def test_records_that_cannot_be_written_fail_nobody():
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError("no")
+
+    sent = metlog.Captured()
+    client = metlog.Client(destinations=sent, statsd=False)
+    handler = metlog.handler.Handler(client)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger = logging.Logger("strange")
+    logger.addHandler(handler)
+    logger.info("%d", "x")
+    try:
+        raise Unspeakable
+    except Unspeakable:
+        logger.exception("failed")
+    logger.info("and on")
+    client.flush()
+    texts = [message["payload"] for message in messages(sent)]
+    assert texts[0] == "%d" and texts[-1].endswith("and on")
+    client.close()

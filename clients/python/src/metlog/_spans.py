@@ -153,7 +153,8 @@ class Span:
         """Notes an exception as OpenTelemetry does, and that the span failed."""
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        text = _values.as_text(error)
+        # SQLAlchemy's hold a statement and its parameters, and print them.
+        text = kind.__name__ if hasattr(error, "statement") and hasattr(error, "params") else _values.as_text(error)
         self.event("exception", {"exception.type": name, "exception.message": text})
         return self.status("error", text)
 

@@ -13,8 +13,9 @@ import logging
 import threading
 from typing import Any, Dict, Optional
 
-from . import default
+from . import _values, default
 from ._client import Client
+from ._stderr import complain
 
 #: Attributes that every record has; all others were passed as ``extra``.
 _OWN = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
@@ -32,6 +33,25 @@ def severity_of(level: int) -> int:
     return 6 if level >= logging.INFO else 7
 
 
+class _NoLock:
+    """In the place of a handler's lock: some versions of ``logging`` use it without asking whether there is one."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def acquire(self) -> None:
+        """Nothing is locked."""
+
+    def release(self) -> None:
+        """Nothing was locked."""
+
+    def _at_fork_reinit(self) -> None:
+        """Nothing is held."""
+
+
 class Handler(logging.Handler):
     """Sends records as messages, of type ``log`` unless another one is given.
 
@@ -46,7 +66,7 @@ class Handler(logging.Handler):
 
     def createLock(self) -> None:  # noqa: N802 - the name is the base class's
         """None is needed, and one could be held while the process forks."""
-        self.lock = None
+        self.lock = _NoLock()  # type: ignore[assignment]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Sends one record."""
@@ -62,14 +82,14 @@ class Handler(logging.Handler):
                 fields=self._fields(record),
                 timestamp=record.created,
             )
+        except Exception as why:  # noqa: BLE001 - no log line fails its host
+            complain(f"a log record cannot be sent: {type(why).__name__}")
         finally:
             self._inside.is_at_it = False
 
     def _text(self, record: logging.LogRecord) -> str:
-        if self.formatter is not None:
-            return self.format(record)
         try:
-            return record.getMessage()
+            return record.getMessage() if self.formatter is None else self.format(record)
         except Exception:  # noqa: BLE001 - arguments that do not fit the text
             return str(record.msg)
 
@@ -77,7 +97,7 @@ class Handler(logging.Handler):
         fields: Dict[str, Any] = {"level": record.levelname, "source": f"{record.pathname}:{record.lineno}"}
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception.type"] = record.exc_info[0].__name__
-            fields["exception.message"] = str(record.exc_info[1])
+            fields["exception.message"] = _values.as_text(record.exc_info[1])
             fields["exception.stacktrace"] = _EXCEPTIONS.formatException(record.exc_info)[-1_000:]
         for key, value in vars(record).items():
             if key not in _OWN:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import time
 import urllib.parse
@@ -127,7 +128,7 @@ def _number(value: Any) -> float:
 class Remote:
     """Asks ``http://host:port/sampling?service=…`` in a thread of its own, from the first request on."""
 
-    __slots__ = ("_asking_since", "_due", "_lock", "_service", "_url", "strategy")
+    __slots__ = ("_asking_since", "_due", "_lock", "_pid", "_service", "_url", "strategy")
 
     def __init__(self, url: str, service: str) -> None:
         self.strategy = NOTHING
@@ -135,6 +136,7 @@ class Remote:
         self._service = service
         self._due = 0.0
         self._lock = _native.original("_thread", "allocate_lock")()
+        self._pid = os.getpid()
 
     def decide(self, name: str) -> Decision:
         """For the root of a trace."""
@@ -143,6 +145,10 @@ class Remote:
         return self.strategy.decide(name)
 
     def _ask_again(self) -> None:
+        if self._pid != os.getpid():
+            # A child, made while its parent asked: nobody here will release that lock.
+            self._pid = os.getpid()
+            self._lock = _native.original("_thread", "allocate_lock")()
         if not self._lock.acquire(False):
             return
         # Not asked again before there is an answer.

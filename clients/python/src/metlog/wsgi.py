@@ -75,6 +75,9 @@ class _Request:
         #: server's.
         self.inside = contextvars.copy_context()
         path = environ.get("PATH_INFO", "")
+        if not path.isascii():
+            # WSGI has bytes as Latin-1.
+            path = path.encode("latin-1", "replace").decode("utf-8", "replace")
         if not in_wsgi(environ):
             self.span: Span = self.inside.run(measures.span, self._method, path, None)
             return

@@ -7,7 +7,7 @@ from typing import Any, List
 
 from .. import _requests, _spans, propagation
 from .._spans import Span
-from ._patch import Options, Undo, child, held, recording, wrap
+from ._patch import Options, Undo, child, failed, held, recording, wrap
 
 
 def _begin(parent: Span, method: Any, url: str) -> Span:
@@ -56,7 +56,7 @@ def requests_library(options: Options) -> List[Undo]:
                 _inject(request.headers, options)
                 response = original(self, request, **kwargs)
             except BaseException as error:
-                span.exception(error).end()
+                failed(span, error).end()
                 raise
             _end(span, response.status_code)
             return response
@@ -88,7 +88,7 @@ def urllib3_library(options: Options) -> List[Undo]:
                 _inject(carried, options)
                 response = original(self, method, url, body, carried, *args, **kw)
             except BaseException as error:
-                span.exception(error).end()
+                failed(span, error).end()
                 raise
             _end(span, response.status)
             return response
@@ -119,7 +119,7 @@ def httpx_library(options: Options) -> List[Undo]:
                 _inject(request.headers, options)
                 response = original(self, request, **kwargs)
             except BaseException as error:
-                span.exception(error).end()
+                failed(span, error).end()
                 raise
             _end(span, response.status_code)
             return response
@@ -139,7 +139,7 @@ def httpx_library(options: Options) -> List[Undo]:
                 _inject(request.headers, options)
                 response = await original(self, request, **kwargs)
             except BaseException as error:
-                span.exception(error).end()
+                failed(span, error).end()
                 raise
             _end(span, response.status_code)
             return response

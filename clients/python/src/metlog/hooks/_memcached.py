@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, List
 
 from .. import _values
-from ._patch import Options, Undo, child, recording, wrap
+from ._patch import Options, Undo, child, failed, recording, wrap
 
 _COMMANDS = (
     "get", "gets", "gat", "gats", "set", "add", "replace", "append", "prepend", "cas", "delete", "incr", "decr",
@@ -32,7 +32,8 @@ def _make(command: str, is_many: bool, secret: bytes) -> Any:
             # Commands of many keys are built of others.
             if parent is None or parent.name.startswith(_PREFIX):
                 return original(self, *args, **kwargs)
-            with child(parent, name) as span:
+            span = child(parent, name).begin()
+            try:
                 span.set("peer.service", "memcache").set("db.system.name", "memcached")
                 given = args[0] if args else kwargs.get("keys", kwargs.get("key", kwargs.get("values", ())))
                 if not is_many:
@@ -44,6 +45,12 @@ def _make(command: str, is_many: bool, secret: bytes) -> Any:
                     found = result[0] if command == "gets" and isinstance(result, tuple) else result
                     span.set("memcache_hit", found is not None)
                 return result
+            except BaseException as error:
+                # Its text may be the key.
+                failed(span, error)
+                raise
+            finally:
+                span.end()
 
         return call
 

@@ -40,6 +40,13 @@ def child(parent: Span, name: str, kind: str = "client") -> Span:
     return Span(parent._client, name, kind)
 
 
+def failed(span: Span, error: BaseException) -> Span:
+    """Notes that a span failed, and by which kind of exception: texts of these libraries hold addresses and values."""
+    kind = type(error)
+    span.event("exception", {"exception.type": f"{kind.__module__}.{kind.__qualname__}"})
+    return span.status("error", kind.__name__)
+
+
 def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> List[Undo]:
     """Replaces a method of a class by what ``make`` makes of it. None if there is no such method."""
     original = vars(owner).get(name)

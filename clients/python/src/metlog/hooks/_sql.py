@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Optional
 
 from .._spans import Span
-from ._patch import Options, Undo, child, recording
+from ._patch import Options, Undo, child, failed, recording
 
 #: Longer statements are cut, in characters.
 STATEMENT_MAX = 2_000
@@ -60,10 +60,8 @@ def _after(_conn: Any, cursor: Any, _statement: str, _parameters: Any, context: 
 def _failed(failure: Any) -> None:
     span = _taken(failure.execution_context)
     if span is not None:
-        error = failure.original_exception
-        # Databases quote values in their messages; the type is enough.
-        span.event("exception", {"exception.type": f"{type(error).__module__}.{type(error).__qualname__}"})
-        span.status("error", type(error).__name__).end()
+        # Databases quote values in their messages.
+        failed(span, failure.original_exception).end()
 
 
 def sqlalchemy_library(_options: Options) -> List[Undo]:
