@@ -150,8 +150,11 @@ impl Submit {
         is_authorised: bool,
     ) -> Result<Submitted, Unavailable> {
         let this = self.clone();
-        let journaled = tokio::task::spawn_blocking(move || this.journal(code, &items, source, is_authorised)).await;
-        let (submitted, position) = journaled.map_err(|_| Unavailable::Stopping)??;
+        // The room is kept while it is journaled, also where whoever asks hangs up.
+        let journal = move || (this.journal(code, &items, source, is_authorised), room);
+        let journaled = tokio::task::spawn_blocking(journal).await;
+        let (journaled, room) = journaled.map_err(|_| Unavailable::Stopping)?;
+        let (submitted, position) = journaled?;
         if !self.pipeline.synced(position).wait().await {
             return Err(Unavailable::Full(FULL_WAIT));
         }

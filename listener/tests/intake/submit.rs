@@ -174,6 +174,40 @@ async fn the_same_document_under_the_same_id_is_stored_once() {
     assert_eq!(store.payloads(), ["1", "1", "2"]);
 }
 
+/// Scenario: many senders hang up before they have an answer, and send the same again until they have one.
+/// Guarantees: each document is stored once.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_and_sends_again_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, data) = (Store::default(), folder.path().join("data"));
+    let listener = start(with_submit(&data), &store);
+    let to = address(&listener, "http");
+    let ids: Vec<String> = (0..60).map(|n| format!("h{n:02}")).collect();
+    let senders: Vec<_> = ids
+        .clone()
+        .into_iter()
+        .map(|id| {
+            let to = to.clone();
+            std::thread::spawn(move || {
+                let body = document(&id);
+                let mut stream = TcpStream::connect(&to).unwrap();
+                let head =
+                    format!("POST /submit/web_a/{id} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+                stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
+                // Some before it is journaled, some while it is synced.
+                std::thread::sleep(Duration::from_micros(u64::from(id.as_bytes()[2] - b'0') * 150));
+                drop(stream);
+                while post(&to, &format!("/submit/web_a/{id}"), &body).0 != 201 {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            })
+        })
+        .collect();
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    assert_eq!(stop(&listener).await, 0);
+    assert_eq!(store.payloads(), ids);
+}
+
 /// Scenario: datagrams must be signed. Who may post by the rights of `/submit` needs no signature, and nobody else may.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_datagrams_are_not_asked_of_who_may_post() {

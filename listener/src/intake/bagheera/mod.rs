@@ -120,13 +120,19 @@ impl Intake {
         drop(body);
         let ending = ending(&logger, id.as_deref());
         let items = items.into_iter().map(|item| with_ending(item, &ending)).collect();
-        match self.submit.submit_authorised(metlog_json::RECORD_CODE, items, source, room).await {
+        let submit = self.submit.clone();
+        // In a task of its own, which goes on where whoever asks hangs up: what is journaled must be known by its id.
+        let journaled = tokio::spawn(async move {
+            let submitted = submit.submit_authorised(metlog_json::RECORD_CODE, items, source, room).await?;
+            if submitted.accepted > 0 {
+                under_way.into_iter().for_each(repeats::UnderWay::done);
+            }
+            Ok(submitted)
+        });
+        match journaled.await.unwrap_or(Err(Unavailable::Stopping)) {
             Err(unavailable) => retry_later(unavailable),
             Ok(submitted) if submitted.accepted == 0 => super::http::answer(&submitted),
-            Ok(Submitted { rejected, .. }) => {
-                under_way.into_iter().for_each(repeats::UnderWay::done);
-                created(&id.unwrap_or_else(new_id), &rejected)
-            }
+            Ok(Submitted { rejected, .. }) => created(&id.unwrap_or_else(new_id), &rejected),
         }
     }
 }
