@@ -64,6 +64,8 @@ pub(super) struct Exchange {
     pub is_grpc: bool,
     status: Option<u16>,
     grpc_status: Option<u16>,
+    /// Its response says that it is one of gRPC.
+    speaks_grpc: bool,
     /// Its response has no more to come.
     is_whole: bool,
     has_ended: bool,
@@ -72,13 +74,15 @@ pub(super) struct Exchange {
 impl Exchange {
     pub fn begin(span: Span, to: To, counted: Option<std::sync::Arc<Counted>>, method: &'static str) -> Exchange {
         let began = Instant::now();
-        let (is_grpc, status, grpc_status, is_whole, has_ended) = Default::default();
-        Exchange { span, to, counted, method, began, is_grpc, status, grpc_status, is_whole, has_ended }
+        let (is_grpc, status, grpc_status) = Default::default();
+        let (speaks_grpc, is_whole, has_ended) = Default::default();
+        Exchange { span, to, counted, method, began, is_grpc, status, grpc_status, speaks_grpc, is_whole, has_ended }
     }
 
     /// The response begins. Where none of its body is sent, it ends.
     pub fn response(&mut self, status: StatusCode, headers: &HeaderMap) {
         self.status = Some(status.as_u16());
+        self.speaks_grpc = is_grpc(headers);
         self.grpc(headers);
         let is_empty = status.is_informational()
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
@@ -147,13 +151,18 @@ impl Exchange {
         if status >= 500 || (!is_server && status >= 400) {
             self.span.status_unless_set(Status::Error, &format!("HTTP {status}"));
         }
+        // Anybody can call a request one of gRPC. Its path names the span only where a service of gRPC knew it.
+        let is_known = match self.grpc_status {
+            Some(grpc) => grpc != GRPC_UNIMPLEMENTED,
+            None => self.speaks_grpc,
+        };
+        if is_server && self.is_grpc && !is_known {
+            self.span.rename("grpc");
+        }
         let Some(grpc) = self.grpc_status else { return };
         self.span.attribute("rpc.grpc.status_code", i64::from(grpc));
         if GRPC_FAULTS.contains(&grpc) || (!is_server && grpc != 0) {
             self.span.status_unless_set(Status::Error, &format!("gRPC {grpc}"));
-        }
-        if is_server && grpc == GRPC_UNIMPLEMENTED {
-            self.span.rename("grpc");
         }
     }
 }

@@ -193,6 +193,7 @@ async fn grpc() {
             |status: &str| [Ok::<_, Infallible>(Frame::data(Bytes::from("m"))), Ok(Frame::trailers(trailers(status)))];
         Ok::<_, Infallible>(match request.uri().path() {
             "/pkg.Shop/Buy" => Response::new(StreamBody::new(stream::iter(Vec::from(frames("0"))))),
+            "/no/grpc" => Response::new(StreamBody::new(stream::iter(Vec::new()))),
             "/pkg.Shop/Fail" => Response::new(StreamBody::new(stream::iter(Vec::from(frames("13"))))),
             _ => {
                 let mut response = Response::new(StreamBody::new(stream::iter(Vec::new())));
@@ -202,7 +203,7 @@ async fn grpc() {
         })
     };
     let service = ServiceBuilder::new().layer(Layer::with_client(client.clone())).service_fn(serve);
-    for path in ["/pkg.Shop/Buy", "/pkg.Shop/Fail", "/made/up"] {
+    for path in ["/pkg.Shop/Buy", "/pkg.Shop/Fail", "/made/up", "/no/grpc"] {
         let request = Request::post(path).header("content-type", "application/grpc+proto");
         let response = service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap();
         drop(response.into_body().collect().await);
@@ -210,11 +211,23 @@ async fn grpc() {
     let (spans, counters) = sent(&client, &captured);
     let found: Vec<_> =
         spans.iter().map(|span| (span.name.as_str(), span.status, attribute(span, "rpc.grpc.status_code"))).collect();
-    let expected =
-        [("pkg.Shop/Buy", Status::Unset, "0"), ("pkg.Shop/Fail", Status::Error, "13"), ("grpc", Status::Error, "12")];
+    let expected = [
+        ("pkg.Shop/Buy", Status::Unset, "0"),
+        ("pkg.Shop/Fail", Status::Error, "13"),
+        ("grpc", Status::Error, "12"),
+        ("grpc", Status::Unset, ""),
+    ];
     assert_eq!(found, expected);
     assert_eq!((attribute(&spans[0], "rpc.service"), attribute(&spans[0], "rpc.method")), ("pkg.Shop", "Buy"));
-    let expected = ["response.post.200", "grpc.0", "response.post.200", "grpc.13", "response.post.200", "grpc.12"];
+    let expected = [
+        "response.post.200",
+        "grpc.0",
+        "response.post.200",
+        "grpc.13",
+        "response.post.200",
+        "grpc.12",
+        "response.post.200",
+    ];
     assert_eq!(counters, expected.map(|name| format!("http.{name}:1|c")));
 }
 
