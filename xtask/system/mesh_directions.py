@@ -90,18 +90,24 @@ def expect(is_right, what, *shown):
         raise SystemExit(f"mesh_directions: {what}: {shown}")
 
 
+def ways(tcp, way, other):
+    """A connection that lost each of its SYNs until its time was over had no answer that tells the direction: there are few."""
+    known = tcp[way] + tcp["timeouts"] == tcp["slow"] > 0 and tcp[other] == 0
+    return known and tcp["unknown"] == tcp["timeouts"] <= 3
+
+
 def losses():
     syn = "tcp dport 5570 tcp flags & (syn | ack) == syn numgen inc mod 4 == 0"
     dropped, found = during(Drop(B, syn), 4)
     tcp = found["tcp"]
-    expect(dropped > 5 and tcp["forward"] == tcp["slow"] > 0 and tcp["reverse"] == tcp["unknown"] == 0, "SYNs dropped", dropped, tcp)
-    expect(tcp["retransmits"] == dropped, "each SYN that was dropped was sent again", dropped, tcp)
+    expect(dropped > 5 and ways(tcp, "forward", "reverse"), "SYNs dropped", dropped, tcp)
+    expect(tcp["retransmits"] + tcp["timeouts"] == dropped, "each SYN that was dropped was sent again, while there was time", dropped, tcp)
     print(f"  SYN        {dropped:5} dropped: {tcp['forward']} connections lost forward, {tcp['retransmits']} SYNs sent again")
 
     syn_ack = "tcp sport 5570 tcp flags & (syn | ack) == (syn | ack) numgen inc mod 4 == 0"
     dropped, found = during(Drop(A, syn_ack), 4)
     tcp = found["tcp"]
-    expect(dropped > 5 and tcp["reverse"] == tcp["slow"] > 0 and tcp["forward"] == tcp["unknown"] == 0, "SYN-ACKs dropped", dropped, tcp)
+    expect(dropped > 5 and ways(tcp, "reverse", "forward"), "SYN-ACKs dropped", dropped, tcp)
     print(f"  SYN-ACK    {dropped:5} dropped: {tcp['reverse']} connections lost in reverse")
 
     # The kind of a datagram is its fifth byte: 1 a probe, 2 a reply.
