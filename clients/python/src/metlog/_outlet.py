@@ -218,16 +218,19 @@ class Outlet:
         if address is None:
             return False
         self._opened_at = now
-        opened = _socket.socket(address[0], _socket.SOCK_DGRAM)
+        self._connect(address[0], address[1])
+        return True
+
+    def _connect(self, family: int, address: Any) -> None:
+        opened = _socket.socket(family, _socket.SOCK_DGRAM)
         try:
             opened.setblocking(False)
-            opened.connect(address[1])
+            opened.connect(address)
         except BaseException:
             opened.close()
             raise
         self._socket = opened
-        self._is_steady = path is not None or self._looked_up_at == float("inf")
-        return True
+        self._is_steady = self.destination.path is not None or self._looked_up_at == float("inf")
 
     def _look_up_when_due(self) -> None:
         host = self.destination.host

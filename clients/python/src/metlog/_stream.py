@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import _socket
 import errno
-import time
 from typing import Any
 
-from ._outlet import REOPEN_UDP_AFTER, REOPEN_UNIX_AFTER, Destination, Outlet
+from ._outlet import Destination, Outlet
 
 #: How long the sending thread waits for a connection, and for room in it, in seconds.
 STREAM_WAIT = 1.0
@@ -41,20 +40,8 @@ class StreamOutlet(Outlet):
             return False
         return True
 
-    def _open(self) -> bool:
-        if self._socket is not None:
-            return True
-        now = time.monotonic()
-        path = self.destination.path
-        again = REOPEN_UDP_AFTER if path is None else REOPEN_UNIX_AFTER
-        if self._opened_at is not None and now - self._opened_at < again:
-            return False
-        address = (_socket.AF_UNIX, path) if path is not None else self._address
-        if address is None:
-            return False
-        self._opened_at = now
-        self._socket = _connected(address[0], address[1])
-        return True
+    def _connect(self, family: int, address: Any) -> None:
+        self._socket = _connected(family, address)
 
 
 class EitherOutlet(StreamOutlet):
@@ -73,8 +60,8 @@ class EitherOutlet(StreamOutlet):
             self._is_stream = _is_stream(str(self.destination.path))
         return super().send(datagram) if self._is_stream else Outlet.send(self, datagram)
 
-    def _open(self) -> bool:
-        return super()._open() if self._is_stream else Outlet._open(self)
+    def _connect(self, family: int, address: Any) -> None:
+        super()._connect(family, address) if self._is_stream else Outlet._connect(self, family, address)
 
 
 def _is_stream(path: str) -> bool:

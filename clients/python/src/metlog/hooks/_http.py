@@ -39,9 +39,8 @@ def _inject(headers: Any, options: Options) -> None:
         propagation.inject(context, headers, options.formats)
 
 
-def requests_library(options: Options) -> List[Undo]:
-    """``requests.Session.send``, which all of its calls go through, redirects too."""
-    import requests
+def _sending(options: Options) -> Any:
+    """For a method that takes a request with ``method``, ``url`` and ``headers``: of ``requests``, and of ``httpx``."""
 
     def make(original: Any) -> Any:
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
@@ -51,7 +50,7 @@ def requests_library(options: Options) -> List[Undo]:
             if parent is None:
                 _inject(request.headers, options)
                 return original(self, request, **kwargs)
-            span = _begin(parent, request.method, request.url or "")
+            span = _begin(parent, request.method, str(request.url or ""))
             try:
                 _inject(request.headers, options)
                 response = original(self, request, **kwargs)
@@ -63,7 +62,14 @@ def requests_library(options: Options) -> List[Undo]:
 
         return send
 
-    return wrap(requests.Session, "send", make)
+    return make
+
+
+def requests_library(options: Options) -> List[Undo]:
+    """``requests.Session.send``, which all of its calls go through, redirects too."""
+    import requests
+
+    return wrap(requests.Session, "send", _sending(options))
 
 
 def urllib3_library(options: Options) -> List[Undo]:
@@ -106,26 +112,6 @@ def httpx_library(options: Options) -> List[Undo]:
     """``send`` of both clients of ``httpx``. A span ends when the headers of the response are there."""
     import httpx
 
-    def make(original: Any) -> Any:
-        def send(self: Any, request: Any, **kwargs: Any) -> Any:
-            if held() is None:
-                return original(self, request, **kwargs)
-            parent = recording()
-            if parent is None:
-                _inject(request.headers, options)
-                return original(self, request, **kwargs)
-            span = _begin(parent, request.method, str(request.url))
-            try:
-                _inject(request.headers, options)
-                response = original(self, request, **kwargs)
-            except BaseException as error:
-                failed(span, error).end()
-                raise
-            _end(span, response.status_code)
-            return response
-
-        return send
-
     def make_async(original: Any) -> Any:
         async def send(self: Any, request: Any, **kwargs: Any) -> Any:
             if held() is None:
@@ -146,4 +132,4 @@ def httpx_library(options: Options) -> List[Undo]:
 
         return send
 
-    return wrap(httpx.Client, "send", make) + wrap(httpx.AsyncClient, "send", make_async)
+    return wrap(httpx.Client, "send", _sending(options)) + wrap(httpx.AsyncClient, "send", make_async)
