@@ -9,7 +9,8 @@ after one that is not counted; what is printed is a row for each question, with 
 import argparse, http.client, json, pathlib, statistics, sys, tempfile, threading, time, urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from metlog_process import Metlog, free_port, until
+from metlog_process import Metlog, free_port
+from otlp_bench import field, varint
 
 TREE = 10  # spans of a trace
 TRACES_A_BATCH = 50
@@ -19,24 +20,9 @@ DAY = 24 * 3600 * 1_000_000_000
 USERS = 1_000_000
 
 
-def varint(value):
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes(out) + bytes([value])
-
-
-def field(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
 def text(number, key, value):
-    return field(number, field(1, key.encode()) + field(2, field(1, value.encode())))
-
-
-def fixed(number, value):
-    return varint(number << 3 | 1) + value.to_bytes(8, "little")
+    """An attribute: field `number`, its key and a text, or bytes in the place of one."""
+    return field(number, field(1, key.encode()) + field(2, field(1, value if isinstance(value, bytes) else value.encode())))
 
 
 class Template:
@@ -71,8 +57,7 @@ class Template:
         return (field(1, b"\xf1" * 16) + field(2, b"\xf2" * 8) + parent + field(5, operation.encode()) + varint(6 << 3) + (b"\x02" if k % 2 == 0 else b"\x03") + times
                 + text(9, "http.request.method", "GET") + text(9, "http.route", operation[4:]) + text(9, "http.response.status_code", str(status))
                 + text(9, "server.address", f"shop-{service % 4}.example.org") + text(9, "url.scheme", "https")
-                + text(9, "enduser.id", "\0").replace(field(2, field(1, b"\0")), field(2, field(1, b"\xf6" * 7)))
-                .replace(varint(len(field(1, b"enduser.id") + field(2, field(1, b"\0")))), varint(len(field(1, b"enduser.id") + field(2, field(1, b"\xf6" * 7)))), 1)
+                + text(9, "enduser.id", b"\xf6" * 7)
                 + (field(15, b"\x18\x02") if status == 500 else b""))
 
     def filled(self, random, begin):

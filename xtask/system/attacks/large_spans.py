@@ -34,11 +34,11 @@ def attack(binary):
             return response.status, response.read()
 
         attributes = b"".join(text(f"k{n}", "v") for n in range(ATTRIBUTES))
-        wide, answer = post(request([span(WIDE, 0, -1, attributes)]))
+        wide, said = post(request([span(WIDE, 0, -1, attributes)]))
         long, _ = post(request([span(LONG, 0, -1, text("k" * 65_536, "v" * 65_536), b"n" * 65_536)]))
         assert wide in (200, 400, 413) and long == 200, (wide, long)
         # Taken, or named as what of the request was not.
-        taken = wide == 200 and b"rejected" not in answer
+        taken = wide == 200 and b"rejected" not in said
         for first in range(0, SPANS, SPANS_A_REQUEST):
             while (answer := post(request(span(TRACE, n, n // 2 if n else -1) for n in range(first, first + SPANS_A_REQUEST))))[0] in (429, 503):
                 time.sleep(0.2)
@@ -46,7 +46,7 @@ def attack(binary):
         stored(metlog, 120)
         count = lambda trace: metlog.one(f"select count(*) from spans where trace_id = '{trace.hex()}'")
         assert count(TRACE) == SPANS and count(LONG) == 1, (count(TRACE), count(LONG))
-        assert taken == (count(WIDE) == 1), (wide, answer, count(WIDE))
+        assert taken == (count(WIDE) == 1), (wide, said, count(WIDE))
         if taken:
             kept = metlog.one(f"select cardinality(attributes) from spans where trace_id = '{WIDE.hex()}'")
             assert kept == ATTRIBUTES, kept
@@ -56,7 +56,7 @@ def attack(binary):
         assert len(trace["spans"]) <= 200_000 and "warnings" in json.dumps(trace)[-200_000:], len(trace["spans"])
         page = metlog.get(f"/traces/{TRACE.hex()}")
         assert len(page) < 2_000_000, len(page)
-        return f"a span of a million attributes: {wide} {answer[:200]}; a trace of a million spans stored, a page of {len(page) // 1000} kB of it, {metlog.peak_mib()} MiB"
+        return f"a span of a million attributes: {wide} {said[:200]}; a trace of a million spans stored, a page of {len(page) // 1000} kB of it, {metlog.peak_mib()} MiB"
 
 
 main(attack)
