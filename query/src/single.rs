@@ -1,5 +1,6 @@
 //! Aggregates whose state is as large as their input run once, over all partitions, instead of once for each partition with
 //! the states copied into another.
+use crate::functions::trace_calls;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
@@ -7,9 +8,6 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use std::sync::Arc;
-
-/// What is said of an aggregate function by its name.
-const LARGE: &str = "trace_calls";
 
 /// Puts one aggregate in the place of two.
 pub(crate) fn large_aggregates(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -23,7 +21,7 @@ pub(crate) fn large_aggregates(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn E
 /// In the place of a final aggregate over a partial one, without groups.
 fn one(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(last) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
-    let is_large = last.aggr_expr().iter().any(|expression| expression.fun().name() == LARGE);
+    let is_large = last.aggr_expr().iter().any(|expression| expression.fun().name() == trace_calls::NAME);
     if !is_large || *last.mode() != AggregateMode::Final || !last.group_expr().is_empty() {
         return Ok(None);
     }

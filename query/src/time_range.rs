@@ -67,21 +67,26 @@ fn micros(expr: &Expr) -> Option<i64> {
 
 /// True for what such a condition may have become when the plan was simplified: the time and constants, compared.
 fn is_of_time(time: &str, filter: &Expr) -> bool {
-    let is_constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
     match filter {
         Expr::Literal(..) => true,
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
             is_of_time(time, left) && is_of_time(time, right)
         }
+        comparison => compares_with_constants(comparison, |expr| is_time(time, expr)),
+    }
+}
+
+/// True for one comparison of what is meant with constants.
+pub(crate) fn compares_with_constants(filter: &Expr, is_meant: impl Fn(&Expr) -> bool) -> bool {
+    let is_constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
+    match filter {
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq,
             right,
-        }) => (is_time(time, left) && is_constant(right)) || (is_constant(left) && is_time(time, right)),
-        Expr::Between(between) => {
-            is_time(time, &between.expr) && is_constant(&between.low) && is_constant(&between.high)
-        }
-        Expr::InList(list) => is_time(time, &list.expr) && list.list.iter().all(is_constant),
+        }) => (is_meant(left) && is_constant(right)) || (is_constant(left) && is_meant(right)),
+        Expr::Between(between) => is_meant(&between.expr) && is_constant(&between.low) && is_constant(&between.high),
+        Expr::InList(list) => is_meant(&list.expr) && list.list.iter().all(is_constant),
         _ => false,
     }
 }

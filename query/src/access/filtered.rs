@@ -5,6 +5,7 @@
 //! row of somebody else. Only comparisons of times with constants choose below it what is read: they cannot fail.
 use super::{Rights, columns_of};
 use crate::pass_through::PassThrough;
+use crate::time_range::compares_with_constants;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
@@ -127,19 +128,11 @@ pub(crate) fn is_of_times(table: Table, filter: &Expr) -> bool {
         let partition = PARTITION_COLUMNS.iter().any(|(name, _)| *name == column.name);
         partition || column.name == table.definition().time
     };
-    let is_constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
             is_of_times(table, left) && is_of_times(table, right)
         }
-        Expr::BinaryExpr(BinaryExpr {
-            left,
-            op: Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq,
-            right,
-        }) => (is_time(left) && is_constant(right)) || (is_constant(left) && is_time(right)),
-        Expr::Between(between) => is_time(&between.expr) && is_constant(&between.low) && is_constant(&between.high),
-        Expr::InList(list) => is_time(&list.expr) && list.list.iter().all(is_constant),
-        _ => false,
+        comparison => compares_with_constants(comparison, is_time),
     }
 }
 

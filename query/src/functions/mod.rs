@@ -15,7 +15,7 @@ mod regex;
 mod regex_list;
 mod sketch;
 mod time;
-mod trace_calls;
+pub(crate) mod trace_calls;
 mod trace_tree;
 mod types;
 

@@ -3,6 +3,7 @@
 //! A join of spans with their parents needs a row of text for each span in memory. Here a span is 12 bytes, and its reference
 //! to its parent 12 or 20: the service as a number, and 64 bits of a hash of trace and span. Two spans of ten million have the
 //! same hash once in about 370,000 queries.
+use crate::trace::find::text;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, ListArray, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
@@ -17,13 +18,16 @@ use std::sync::Arc;
 
 mod calls;
 
+/// Its name: its state is as large as its input, so it is planned in its own way (`single`).
+pub(crate) const NAME: &str = "trace_calls";
+
 /// Arguments, in their order.
 const ARGUMENTS: usize = 6;
 
 pub(super) fn function() -> AggregateUDF {
     let new = Arc::new(|_: AccumulatorArgs| Ok(Box::new(Counting::default()) as Box<dyn Accumulator>));
     let state = Arc::new(vec![DataType::Binary]);
-    create_udaf("trace_calls", vec![DataType::Utf8; ARGUMENTS], Arc::new(list()), Volatility::Immutable, new, state)
+    create_udaf(NAME, vec![DataType::Utf8; ARGUMENTS], Arc::new(list()), Volatility::Immutable, new, state)
 }
 
 fn fields() -> Fields {
@@ -46,11 +50,6 @@ fn list() -> DataType {
 
 #[derive(Debug, Default)]
 struct Counting(Spans);
-
-/// A row's text; nothing of a null.
-fn text(column: &StringArray, row: usize) -> &str {
-    if column.is_valid(row) { column.value(row) } else { "" }
-}
 
 impl Accumulator for Counting {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
