@@ -33,7 +33,8 @@ impl Mesh {
             rack: config.rack.clone(),
             labels: config.labels.clone(),
         };
-        let agent = Agent::bind(agent_config(config, own.clone())).await;
+        let agent =
+            Agent::bind(Config { own: own.clone(), listen: config.listen, probing: config.probing.clone() }).await;
         let agent =
             agent.map_err(|error| failed(&format!("mesh.listen: cannot listen on {}", config.listen), &error))?;
         own.address = advertised(config, agent.address().port()).map_err(|error| failed("mesh.advertise", &error))?;
@@ -51,20 +52,6 @@ impl Mesh {
     pub async fn stop(mut self) {
         drop(self.stop.take());
         let _ = self.task.await;
-    }
-}
-
-fn agent_config(config: &MeshConfig, own: Identity) -> Config {
-    Config {
-        interval: config.interval,
-        kinds: config.kinds.clone(),
-        train: config.train,
-        payload_bytes: config.payload_bytes,
-        timeout: config.timeout,
-        ports: config.ports,
-        first_port: config.first_port,
-        share: config.share,
-        ..Config::new(own, config.listen)
     }
 }
 

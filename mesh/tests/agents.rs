@@ -1,6 +1,6 @@
 //! Agents on loopback that probe each other, and what a listener hears of them.
 #![allow(clippy::unwrap_used)]
-use metlog_mesh::agent::{Agent, Config, Kind};
+use metlog_mesh::agent::{Agent, Config, Kind, Probing};
 use metlog_mesh::discovery::{Identity, listed::Listed};
 use metlog_schemas::wire::v1::{Datagram, Frame, Ping};
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ fn identity(name: &str) -> Identity {
 async fn bound(name: &str, kinds: &[Kind]) -> Agent {
     let own = identity(name);
     let listen = own.address;
-    let config = Config {
+    let probing = Probing {
         interval: Duration::from_secs(1),
         kinds: kinds.to_vec(),
         train: 5,
         timeout: Duration::from_millis(500),
         ports: 2,
-        ..Config::new(own, listen)
+        ..Probing::default()
     };
-    Agent::bind(config).await.unwrap()
+    Agent::bind(Config { own, listen, probing }).await.unwrap()
 }
 
 struct Running {

@@ -1,7 +1,7 @@
 //! The section `[mesh]`: the agent that measures the network to other nodes.
 use super::document::Section;
 use super::values;
-use metlog_mesh::agent::Kind;
+use metlog_mesh::agent::{Kind, Probing};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -54,22 +54,8 @@ pub struct MeshConfig {
     pub mesh: String,
     /// The listener that gets results; `None`: that of this process, or of this host.
     pub to: Option<String>,
-    /// Of a pair.
-    pub interval: Duration,
-    /// Kinds of probes.
-    pub kinds: Vec<Kind>,
-    /// Datagrams of a train.
-    pub train: u8,
-    /// Payload of a datagram.
-    pub payload_bytes: usize,
-    /// When a probe is lost.
-    pub timeout: Duration,
-    /// Source ports.
-    pub ports: u16,
-    /// The first one.
-    pub first_port: u16,
-    /// Of probes with a row of their own.
-    pub share: f64,
+    /// How it probes.
+    pub probing: Probing,
     /// ZooKeeper.
     pub zookeeper: metlog_mesh::discovery::zookeeper::Config,
 }
@@ -93,16 +79,7 @@ pub fn read(root: &mut Section<'_>, hostname: &str, offset: u16) -> MeshConfig {
         gossip: section.read("gossip", values::address).unwrap_or_else(|| at_any(PORT_GOSSIP)),
         mesh: section.read("mesh", values::text).unwrap_or_else(|| "metlog".to_owned()),
         to: section.read("to", values::text),
-        interval: section
-            .read("interval", values::duration(INTERVAL.0..=INTERVAL.1))
-            .unwrap_or(Duration::from_secs(10)),
-        kinds: section.read("kinds", kinds).unwrap_or_else(|| vec![Kind::Udp, Kind::Tcp]),
-        train: section.read("train", values::integer(1..=64)).unwrap_or(10) as u8,
-        payload_bytes: section.read("payload_bytes", values::integer(36..=1_400)).unwrap_or(64) as usize,
-        timeout: section.read("timeout", values::duration(TIMEOUT.0..=TIMEOUT.1)).unwrap_or(Duration::from_secs(3)),
-        ports: section.read("source_ports", values::integer(1..=256)).unwrap_or(16) as u16,
-        first_port: section.read("first_source_port", values::integer(0..=65_000)).unwrap_or(0) as u16,
-        share: section.read("share", values::number(0.0..=1.0)).unwrap_or(0.0),
+        probing: probing(&mut section),
         zookeeper: metlog_mesh::discovery::zookeeper::Config::default(),
     };
     zookeeper(&mut section, &mut config);
@@ -117,10 +94,28 @@ pub fn read(root: &mut Section<'_>, hostname: &str, offset: u16) -> MeshConfig {
     config
 }
 
+fn probing(section: &mut Section<'_>) -> Probing {
+    let usual = Probing::default();
+    Probing {
+        interval: section.read("interval", values::duration(INTERVAL.0..=INTERVAL.1)).unwrap_or(usual.interval),
+        kinds: section.read("kinds", kinds).unwrap_or(usual.kinds),
+        train: section.read("train", values::integer(1..=64)).map_or(usual.train, |train| train as u8),
+        payload_bytes: section
+            .read("payload_bytes", values::integer(36..=1_400))
+            .map_or(usual.payload_bytes, |bytes| bytes as usize),
+        timeout: section.read("timeout", values::duration(TIMEOUT.0..=TIMEOUT.1)).unwrap_or(usual.timeout),
+        ports: section.read("source_ports", values::integer(1..=256)).map_or(usual.ports, |ports| ports as u16),
+        first_port: section
+            .read("first_source_port", values::integer(0..=65_000))
+            .map_or(usual.first_port, |port| port as u16),
+        share: section.read("share", values::number(0.0..=1.0)).unwrap_or(usual.share),
+    }
+}
+
 fn zookeeper(section: &mut Section<'_>, config: &mut MeshConfig) {
     let mut section = section.section("zookeeper");
     let to = &mut config.zookeeper;
-    to.interval = config.interval;
+    to.interval = config.probing.interval;
     to.servers = section.read("servers", values::text).unwrap_or_else(|| to.servers.clone());
     to.root = section.read("root", values::text).unwrap_or_else(|| to.root.clone());
     to.path = section.read("path", values::text).unwrap_or_else(|| to.path.clone());

@@ -43,6 +43,13 @@ pub struct Config {
     pub own: Identity,
     /// Where it responds, UDP and TCP.
     pub listen: SocketAddr,
+    /// How it probes.
+    pub probing: Probing,
+}
+
+/// How an agent probes.
+#[derive(Debug, Clone)]
+pub struct Probing {
     /// Time between two trains of a pair.
     pub interval: Duration,
     /// The kinds of probes.
@@ -61,12 +68,9 @@ pub struct Config {
     pub share: f64,
 }
 
-impl Config {
-    /// One with everything as it is by default.
-    pub fn new(own: Identity, listen: SocketAddr) -> Config {
-        Config {
-            own,
-            listen,
+impl Default for Probing {
+    fn default() -> Probing {
+        Probing {
             interval: Duration::from_secs(10),
             kinds: vec![Kind::Udp, Kind::Tcp],
             train: 10,
@@ -77,7 +81,9 @@ impl Config {
             share: 0.0,
         }
     }
+}
 
+impl Probing {
     /// What it comes to with so many peers: nothing passes the floors.
     pub(super) fn kept(&self, peers: usize) -> Floors {
         // A query for each train, and about six packets for each connection.

@@ -3,7 +3,7 @@ mod config;
 mod result;
 mod schedule;
 
-pub use config::{Config, Kind};
+pub use config::{Config, Kind, Probing};
 
 use crate::discovery::Discovery;
 use crate::node::View;
@@ -87,7 +87,7 @@ impl Agent {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         let responder = Stamped::bind(address)?;
-        let prober = Prober::bind(address.is_ipv4(), config.first_port, config.ports.max(1))?;
+        let prober = Prober::bind(address.is_ipv4(), config.probing.first_port, config.probing.ports.max(1))?;
         Ok(Agent { config, responder, listener, prober, address })
     }
 
@@ -104,7 +104,7 @@ impl Agent {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { respond::udp::respond(&responder).await });
         tasks.spawn(async move { respond::tcp::respond(listener).await });
-        for socket in 0..usize::from(config.ports.max(1)) {
+        for socket in 0..usize::from(config.probing.ports.max(1)) {
             tasks.spawn(prober.clone().listen(socket));
         }
         let mut running = Running::new(config, client, prober);
@@ -120,14 +120,14 @@ impl Agent {
         }
         discovery.leave().await;
         let all = async { while running.rounds.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(running.config.timeout + Duration::from_secs(1), all).await;
+        let _ = tokio::time::timeout(running.config.probing.timeout + Duration::from_secs(1), all).await;
         running.client.flush();
     }
 }
 
 impl Running {
     fn new(config: Config, client: Client, prober: Arc<Prober>) -> Running {
-        let (schedule, floors) = (Schedule::new(&config.own.name), config.kept(0));
+        let (schedule, floors) = (Schedule::new(&config.own.name), config.probing.kept(0));
         let now = Instant::now();
         Running {
             config,
@@ -156,7 +156,7 @@ impl Running {
             own.push(crate::plan::Place { name: &self.config.own.name, zone: &self.config.own.zone });
         }
         let peers = Plan::default().peers(&self.config.own.name, &own);
-        self.floors = self.config.kept(peers.len());
+        self.floors = self.config.probing.kept(peers.len());
         let before = self.schedule.peers();
         self.schedule.set(&peers, self.floors.interval, (Instant::now(), SystemTime::now()));
         if self.schedule.peers() != before {
@@ -222,11 +222,11 @@ impl Running {
                 interval: floors.interval,
                 sequence: round.sequence,
                 payload_bytes,
-                share: config.share,
+                share: config.probing.share,
             };
-            let timeout = config.timeout;
+            let timeout = config.probing.timeout;
             let late = round.late;
-            let each = config.kinds.iter().map(|kind| {
+            let each = config.probing.kinds.iter().map(|kind| {
                 let prober = &prober;
                 let (order, results, client) = (udp_order(&config, &round, node.address, &floors), &results, &client);
                 async move {
@@ -259,13 +259,13 @@ async fn echo(order: &Order) -> Vec<Single> {
 
 fn udp_order(config: &Config, round: &Round, to: SocketAddr, floors: &Floors) -> Order {
     // A walk over the sockets, whose ports are what the kernel gave them.
-    let walk = Walk::new(&config.own.name, &round.target, 0, config.ports.max(1));
+    let walk = Walk::new(&config.own.name, &round.target, 0, config.probing.ports.max(1));
     Order {
         to,
         socket: walk.port(round.sequence).into(),
-        count: config.count(),
+        count: config.probing.count(),
         payload_bytes: floors.payload_bytes,
-        timeout: config.timeout,
+        timeout: config.probing.timeout,
         late: round.late,
     }
 }
