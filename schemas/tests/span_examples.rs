@@ -1,6 +1,8 @@
 //! The examples of wire v1 that hold spans, as they are made: a writer in any language must make the same bytes.
 //! `METLOG_WRITE_EXAMPLES=1 cargo test -p metlog-schemas --test span_examples` writes the files.
 #![allow(clippy::unwrap_used)]
+mod wire_example;
+
 use metlog_schemas::format::wire::describe_span;
 use metlog_schemas::span::{Kind, Status};
 use metlog_schemas::wire::span::Value;
@@ -145,52 +147,26 @@ fn failing() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    bytes.chunks(16).map(line).collect::<Vec<_>>().join("\n") + "\n"
-}
-
 /// What an example's file says that it holds.
 fn described(bytes: &[u8]) -> String {
-    let datagram = Datagram::decode(bytes).unwrap();
-    let header = datagram.header;
-    let frame = |frame: Result<Frame<'_>, Refusal>| match frame.unwrap() {
-        Frame::Message(view) => {
-            let m = view.to_message();
-            json!({
-                "timestamp": m.timestamp, "type": m.r#type, "logger": m.logger, "severity": m.severity.number(),
-                "hostname": m.hostname, "pid": m.pid, "tokens": m.tokens, "payload": m.payload, "fields": m.fields,
-                "env_version": m.env_version,
-            })
-        }
+    wire_example::described(bytes, |frame| match frame {
         Frame::Span(view) => json!({"span": describe_span(&view)}),
-        Frame::Ping(_) | Frame::Probe(_) => json!(null),
-    };
-    let described = json!({
-        "header": {
-            "sender": header.sender, "sequence": header.sequence, "opened_at": header.opened_at,
-            "dropped": header.dropped, "pid": header.pid, "hostname": header.hostname, "logger": header.logger,
-            "key_id": header.key_id,
-        },
-        "messages": datagram.frames().map(frame).collect::<Vec<_>>(),
-    });
-    serde_json::to_string_pretty(&described).unwrap() + "\n"
+        _ => json!(null),
+    })
 }
 
 #[test]
 fn the_examples_are_what_the_writer_writes() {
     let mut files = Vec::new();
     for (case, bytes) in passing() {
-        files.push((format!("wire.v1.{case}.pass.hex"), hex(&bytes)));
+        files.push((format!("wire.v1.{case}.pass.hex"), wire_example::hex(&bytes)));
         files.push((format!("wire.v1.{case}.pass.json"), described(&bytes)));
     }
-    files.extend(failing().into_iter().map(|(case, bytes)| (format!("wire.v1.{case}.fail.hex"), hex(&bytes))));
+    files.extend(
+        failing().into_iter().map(|(case, bytes)| (format!("wire.v1.{case}.fail.hex"), wire_example::hex(&bytes))),
+    );
     for (name, content) in files {
-        let path = std::path::Path::new("examples").join(&name);
-        if std::env::var_os("METLOG_WRITE_EXAMPLES").is_some() {
-            std::fs::write(&path, &content).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), content, "{name}");
+        wire_example::is_written(&name, &content);
     }
 }
 

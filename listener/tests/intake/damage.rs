@@ -15,6 +15,48 @@ pub fn killed(data: &Path, to: &Path) {
     }
 }
 
+/// Many senders at a time, and a kill in their midst, in several rounds, and then a start after which all is stored. `send` gets
+/// the address of the server of this name, and the round and number of a sender; it gives what was answered. All of that, sorted.
+pub async fn answered_over_kills<S>(
+    store: &Store,
+    configured: impl Fn(&Path) -> Config,
+    server: &str,
+    rounds: usize,
+    senders: usize,
+    send: S,
+) -> Vec<String>
+where
+    S: Fn(&str, usize, usize) -> Vec<String> + Send + Sync + 'static,
+{
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = folder.path().join("data0");
+    let (mut answered, send) = (Vec::new(), Arc::new(send));
+    for round in 0..rounds {
+        let listener = start(configured(&data), store);
+        let to = address(&listener, server);
+        let sending: Vec<_> = (0..senders)
+            .map(|sender| {
+                let (to, send) = (to.clone(), Arc::clone(&send));
+                std::thread::spawn(move || send(&to, round, sender))
+            })
+            .collect();
+        sending.into_iter().for_each(|sender| answered.extend(sender.join().unwrap()));
+        store.down.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let next = folder.path().join(format!("data{}", round + 1));
+        killed(&data, &next);
+        listener.stop(std::future::ready(())).await;
+        store.down.store(false, Ordering::Relaxed);
+        data = next;
+    }
+    let listener = start(configured(&data), store);
+    let ledger = listener.ledger();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    assert_eq!(stop(&listener).await, 0);
+    answered.sort();
+    answered
+}
+
 /// Ends a listener and gives the folder that a kill at this moment would have left.
 async fn kill(listener: &Listener, data: &Path) -> PathBuf {
     let copy = data.with_file_name("copy");

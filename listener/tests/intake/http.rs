@@ -1,5 +1,5 @@
 //! Intake by HTTP: judged item by item, answered when it is on disk, and there once after a kill.
-use super::damage::killed;
+use super::damage::answered_over_kills;
 use super::*;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -69,35 +69,12 @@ async fn what_has_no_room_is_refused_and_not_counted() {
 /// Many requests at a time, and a kill in their midst: whatever was answered is stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_is_there_once() {
-    let folder = tempfile::tempdir().unwrap();
     let store = Store::default();
-    let mut data = folder.path().join("data0");
-    let mut acknowledged: Vec<String> = Vec::new();
-    for round in 0..4 {
-        let listener = start(with_http(&data), &store);
-        let to = address(&listener, "http");
-        let senders: Vec<_> = (0..4)
-            .map(|sender| {
-                let to = to.clone();
-                std::thread::spawn(move || {
-                    let ids = (0..25).map(|n| format!("r{round}s{sender}n{n}"));
-                    ids.filter(|id| post(&to, &format!(r#"{{"type":"t","payload":"{id}"}}"#)).0 == 200)
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        senders.into_iter().for_each(|sender| acknowledged.extend(sender.join().unwrap()));
-        store.down.store(true, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let next = folder.path().join(format!("data{}", round + 1));
-        killed(&data, &next);
-        listener.stop(std::future::ready(())).await;
-        store.down.store(false, Ordering::Relaxed);
-        data = next;
-    }
-    let listener = start(with_http(&data), &store);
-    assert_eq!(stop(&listener).await, 0);
-    acknowledged.sort();
+    let send = |to: &str, round: usize, sender: usize| {
+        let ids = (0..25).map(|n| format!("r{round}s{sender}n{n}"));
+        ids.filter(|id| post(to, &format!(r#"{{"type":"t","payload":"{id}"}}"#)).0 == 200).collect()
+    };
+    let acknowledged = answered_over_kills(&store, with_http, "http", 4, 4, send).await;
     assert_eq!(acknowledged.len(), 400);
     assert_eq!(store.payloads(), acknowledged);
 }

@@ -1,5 +1,5 @@
 //! OTLP: taken as a whole or not at all, refused span by span, answered when it is on disk, and there once after a kill.
-use super::damage::killed;
+use super::damage::{answered_over_kills, killed};
 use super::*;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -146,41 +146,15 @@ async fn what_has_no_room_may_come_again() {
 /// stored once, and nothing of what was not is there in part.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_once() {
-    let folder = tempfile::tempdir().unwrap();
     let store = Store::default();
-    let mut data = folder.path().join("data0");
-    let mut acknowledged: Vec<String> = Vec::new();
-    for round in 0..3 {
-        let listener = start(with_otlp(&data), &store);
-        let to = address(&listener, "otlp_http");
-        let senders: Vec<_> = (0..3)
-            .map(|sender| {
-                let to = to.clone();
-                std::thread::spawn(move || {
-                    let sent =
-                        (0..5).map(|nth| (format!("r{round}s{sender}n{nth}"), if nth == 0 { 20_000 } else { 10 }));
-                    let post = |(name, count): &(String, u64)| {
-                        post(&to, "/v1/traces", JSON, spans(*count, name).to_string().as_bytes()).0 == 200
-                    };
-                    let sent = sent.filter(post);
-                    sent.flat_map(|(name, count)| std::iter::repeat_n(name, count as usize)).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        senders.into_iter().for_each(|sender| acknowledged.extend(sender.join().unwrap()));
-        store.down.store(true, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let next = folder.path().join(format!("data{}", round + 1));
-        killed(&data, &next);
-        listener.stop(std::future::ready(())).await;
-        store.down.store(false, Ordering::Relaxed);
-        data = next;
-    }
-    let listener = start(with_otlp(&data), &store);
-    let ledger = listener.ledger();
-    assert!(ledger.is_balanced(), "{ledger:?}");
-    assert_eq!(stop(&listener).await, 0);
-    acknowledged.sort();
+    let send = |to: &str, round: usize, sender: usize| {
+        let sent = (0..5).map(|nth| (format!("r{round}s{sender}n{nth}"), if nth == 0 { 20_000 } else { 10 }));
+        let post = |(name, count): &(String, u64)| {
+            post(to, "/v1/traces", JSON, spans(*count, name).to_string().as_bytes()).0 == 200
+        };
+        sent.filter(post).flat_map(|(name, count)| std::iter::repeat_n(name, count as usize)).collect()
+    };
+    let acknowledged = answered_over_kills(&store, with_otlp, "otlp_http", 3, 3, send).await;
     assert_eq!(acknowledged.len(), 3 * 3 * (20_000 + 4 * 10));
     assert!(names(&store) == acknowledged, "{} instead of {}", names(&store).len(), acknowledged.len());
 }

@@ -1,5 +1,5 @@
 //! Intake by `POST /submit`: who may, what a response means, and that nothing hostile gets through.
-use super::damage::killed;
+use super::damage::answered_over_kills;
 use super::*;
 use metlog_listener::{LoggerPattern, SubmitConfig, SubmitToken};
 use std::io::{Read, Write};
@@ -242,35 +242,13 @@ async fn what_has_no_room_is_refused_with_a_time_to_come_back() {
 /// there once.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_is_there_once() {
-    let folder = tempfile::tempdir().unwrap();
     let store = Store::default();
-    let mut data = folder.path().join("data0");
-    let mut acknowledged: Vec<String> = Vec::new();
-    for round in 0..3 {
-        let listener = start(with_submit(&data), &store);
-        let to = address(&listener, "http");
-        let senders: Vec<_> = (0..4)
-            .map(|sender| {
-                let to = to.clone();
-                std::thread::spawn(move || {
-                    let ids = (0..15).map(|n| format!("r{round}s{sender}n{n}"));
-                    let post = |id: &String| post(&to, &format!("/submit/web_a/{id}"), &document(id)).0;
-                    ids.filter(|id| post(id) == 201 && post(id) == 201).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        senders.into_iter().for_each(|sender| acknowledged.extend(sender.join().unwrap()));
-        store.down.store(true, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let next = folder.path().join(format!("data{}", round + 1));
-        killed(&data, &next);
-        listener.stop(std::future::ready(())).await;
-        store.down.store(false, Ordering::Relaxed);
-        data = next;
-    }
-    let listener = start(with_submit(&data), &store);
-    assert_eq!(stop(&listener).await, 0);
-    acknowledged.sort();
+    let send = |to: &str, round: usize, sender: usize| {
+        let ids = (0..15).map(|n| format!("r{round}s{sender}n{n}"));
+        let post = |id: &String| post(to, &format!("/submit/web_a/{id}"), &document(id)).0;
+        ids.filter(|id| post(id) == 201 && post(id) == 201).collect()
+    };
+    let acknowledged = answered_over_kills(&store, with_submit, "http", 3, 4, send).await;
     assert_eq!(acknowledged.len(), 180);
     assert_eq!(store.payloads(), acknowledged);
 }
